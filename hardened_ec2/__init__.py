@@ -1,0 +1,1 @@
+"""EC2 servers that are locked down by construction and refused at synth when they are not."""

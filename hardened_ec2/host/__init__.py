@@ -1,0 +1,1 @@
+"""What runs on the server: the hardening payload and the user data that carries it. No CDK."""

@@ -1,0 +1,1 @@
+"""What is refused: CloudFormation templates judged by rules. No CDK, no node process."""
