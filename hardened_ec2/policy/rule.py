@@ -1,0 +1,198 @@
+"""What a rule is: a fact, the reason for it, and the function that finds where it does not hold."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TypeAlias
+
+from hardened_ec2.policy.deployment import Deployment
+from hardened_ec2.policy.exposure import Exposure
+from hardened_ec2.policy.findings import Severity
+from hardened_ec2.policy.placement import Placement
+from hardened_ec2.policy.servers import Server, servers
+from hardened_ec2.policy.settings import Settings
+from hardened_ec2.policy.values import ALWAYS, Place, Value, When
+
+
+class Framework(StrEnum):
+    """The benchmarks and checkers that rules refer to, as their publishers call them.
+
+    Example:
+        >>> str(Control(Framework.SECURITY_HUB, "EC2.8"))
+        'AWS Security Hub EC2.8'
+    """
+
+    SECURITY_HUB = "AWS Security Hub"
+    CIS = "CIS AWS Foundations Benchmark v5"
+    NIST = "NIST SP 800-53 Rev. 5"
+    PCI = "PCI DSS v3.2.1"
+    CONTROL_TOWER = "AWS Control Tower"
+    CDK_NAG = "cdk-nag"
+    CHECKOV = "checkov"
+    CFN_NAG = "cfn_nag"
+    TRIVY = "Trivy"
+    PROWLER = "Prowler"
+    KICS = "KICS"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One demand of one framework.
+
+    Args:
+        framework: Who demands it.
+        id: Its identifier there.
+
+    Example:
+        >>> Control(Framework.CIS, "5.7").id
+        '5.7'
+    """
+
+    framework: Framework
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.framework} {self.id}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """A place where the rule's fact does not hold.
+
+    Args:
+        place: Where.
+        message: What is wrong, with the values in it.
+        when: What must hold for it to be deployed so. Default: nothing.
+    """
+
+    place: Place
+    message: str
+    when: When = ALWAYS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doubt:
+    """A place where the template does not tell whether the rule's fact holds.
+
+    Args:
+        place: Where.
+        why: What is not known, as a whole sentence without capital or full stop.
+        when: What must hold for it to be deployed so. Default: nothing.
+    """
+
+    place: Place
+    why: str
+    when: When = ALWAYS
+
+
+Outcome: TypeAlias = Fault | Doubt
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What rules look at: one deployment, read once for all of them.
+
+    Args:
+        deployment: The templates.
+        settings: The thresholds.
+
+    Example:
+        >>> [server.resource.logical_id for server in case.servers]
+        ['Server']
+    """
+
+    deployment: Deployment
+    settings: Settings
+
+    @cached_property
+    def servers(self) -> tuple[Server, ...]:
+        """Every server of the templates."""
+        return servers(self.deployment)
+
+    @cached_property
+    def exposure(self) -> Exposure:
+        """Who can reach which port."""
+        return Exposure(self.deployment)
+
+    @cached_property
+    def placement(self) -> Placement:
+        """Where servers stand."""
+        return Placement(self.deployment)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rule:
+    """A rule of the policy. Documentation and reports are made from these texts.
+
+    Args:
+        id: Its identifier, ``HardenedEc2-`` and a short name.
+        severity: What a finding of it weighs.
+        fact: What holds in a sound template, in one line.
+        why: What an attacker gains where it does not hold.
+        fix: What to write.
+        references: The same demand elsewhere.
+        check: Finds where it does not hold, and where that cannot be told.
+    """
+
+    id: str
+    severity: Severity
+    fact: str
+    why: str
+    fix: str
+    references: tuple[Control, ...]
+    check: Callable[[Case], Iterable[Outcome]]
+
+
+Check: TypeAlias = Callable[[Case], Iterator[Outcome]]
+
+
+def rule(
+    *,
+    id: str,  # noqa: A002 - the field's name
+    severity: Severity,
+    fact: str,
+    why: str,
+    fix: str,
+    references: tuple[Control, ...] = (),
+) -> Callable[[Check], Rule]:
+    """Make the function below it a rule.
+
+    Args:
+        id: See `Rule`.
+        severity: See `Rule`.
+        fact: See `Rule`.
+        why: See `Rule`.
+        fix: See `Rule`.
+        references: See `Rule`. Default: none, nobody else demands it.
+
+    Returns:
+        The decorator.
+
+    Example:
+        >>> @rule(id="HardenedEc2-KeyPair", severity=Severity.WARNING, fact="…", why="…", fix="…")
+        ... def key_pair(case): yield from ()
+    """
+
+    def made(check: Check) -> Rule:
+        return Rule(
+            id=id,
+            severity=severity,
+            fact=fact,
+            why=why,
+            fix=fix,
+            references=references,
+            check=check,
+        )
+
+    return made
+
+
+def faulty(value: Value, message: str) -> Fault:
+    """Report a value as wrong, where it stands and when it is deployed."""
+    return Fault(place=value.place, message=message, when=value.when)
+
+
+def doubtful(value: Value, why: str) -> Doubt:
+    """Report a value as not known, where it stands and when it is deployed."""
+    return Doubt(place=value.place, why=why, when=value.when)

@@ -1,0 +1,143 @@
+"""The instance metadata service: who on a server, and beyond it, can take the role's credentials."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from hardened_ec2.policy.findings import Severity
+from hardened_ec2.policy.rule import (
+    Case,
+    Control,
+    Doubt,
+    Fault,
+    Framework,
+    Outcome,
+    doubtful,
+    faulty,
+    rule,
+)
+from hardened_ec2.policy.servers import Kind, Server
+from hardened_ec2.policy.values import ABSENT, Value, as_int, describe, together, why_unknown
+
+CONTAINERS: Final = "containers"
+"""What a container host declares in its Metadata: ``{"hardened-ec2": {"containers": true}}``."""
+
+CONTAINER_HOP_LIMIT: Final = 2
+"""One hop to the host, one more to the bridge its containers sit behind."""
+
+
+@rule(
+    id="HardenedEc2-ImdsV2",
+    severity=Severity.ERROR,
+    fact="The instance metadata service asks for a session token (IMDSv2), or is switched off.",
+    why=(
+        "Without the token, one forged request from the server (SSRF, an open proxy, a "
+        "misconfigured web application firewall) reads the credentials of its role."
+    ),
+    fix='Write MetadataOptions with HttpTokens "required", or HttpEndpoint "disabled".',
+    references=(
+        Control(Framework.SECURITY_HUB, "EC2.8"),
+        Control(Framework.SECURITY_HUB, "EC2.170"),
+        Control(Framework.SECURITY_HUB, "AutoScaling.3"),
+        Control(Framework.CIS, "5.7"),
+        Control(Framework.NIST, "AC-6"),
+        Control(Framework.CONTROL_TOWER, "CT.EC2.PR.1"),
+        Control(Framework.CONTROL_TOWER, "CT.AUTOSCALING.PR.2"),
+        Control(Framework.CDK_NAG, "EC2IMDSv2Enabled"),
+        Control(Framework.CHECKOV, "CKV_AWS_79"),
+        Control(Framework.TRIVY, "AWS-0028"),
+        Control(Framework.TRIVY, "AWS-0130"),
+    ),
+)
+def imds_v2(case: Case) -> Iterator[Outcome]:
+    """Judge HttpTokens of every server whose endpoint is not disabled."""
+    for options in _enabled_options(case):
+        for tokens in options.at("HttpTokens"):
+            if tokens.content == "required":
+                continue
+            if tokens.content is ABSENT:
+                yield faulty(
+                    options,
+                    "HttpTokens is not given, so the image or the account decides whether the "
+                    "metadata service answers without a token",
+                )
+            elif (why := why_unknown(tokens.content)) is not None:
+                yield doubtful(tokens, f"HttpTokens is not known: {why}")
+            else:
+                yield faulty(
+                    tokens,
+                    f"HttpTokens is {describe(tokens.content)}, so the metadata service answers "
+                    "without a token",
+                )
+
+
+@rule(
+    id="HardenedEc2-ImdsHopLimit",
+    severity=Severity.ERROR,
+    fact="Metadata answers do not travel beyond the server, or one hop more to declared containers.",
+    why=(
+        "Each further hop lets a container, a proxy or a VPN client behind the server fetch the "
+        "credentials of its role."
+    ),
+    fix=(
+        "Write HttpPutResponseHopLimit 1; for a host whose containers need the metadata service "
+        'write 2 and declare it: Metadata {"hardened-ec2": {"containers": true}}.'
+    ),
+    references=(
+        Control(Framework.SECURITY_HUB, "AutoScaling.4"),
+        Control(Framework.CONTROL_TOWER, "CT.EC2.PR.2"),
+        Control(Framework.CONTROL_TOWER, "CT.AUTOSCALING.PR.3"),
+        Control(Framework.CHECKOV, "CKV_AWS_341"),
+    ),
+)
+def hop_limit(case: Case) -> Iterator[Outcome]:
+    """Judge HttpPutResponseHopLimit of every server whose endpoint is not disabled."""
+    for server in _with_metadata(case):
+        limit = CONTAINER_HOP_LIMIT if _hosts_containers(case, server) else 1
+        for options in _enabled(server):
+            for hops in options.at("HttpPutResponseHopLimit"):
+                yield from _judged_hops(hops, limit)
+
+
+def _judged_hops(hops: Value, limit: int) -> Iterator[Fault | Doubt]:
+    number = as_int(hops.content)
+    if hops.content is ABSENT:
+        # With images registered for IMDSv2, such as Amazon Linux 2023, EC2 itself chooses 2.
+        yield doubtful(hops, "HttpPutResponseHopLimit is not given, so the image decides: 1 or 2")
+    elif number is None:
+        why = why_unknown(hops.content) or f"{describe(hops.content)} is no number"
+        yield doubtful(hops, f"HttpPutResponseHopLimit is not known: {why}")
+    elif number > limit:
+        declared = "" if limit > 1 or number > CONTAINER_HOP_LIMIT else " and no containers declared"
+        yield faulty(
+            hops, f"HttpPutResponseHopLimit is {number}, {limit} is enough{declared}"
+        )
+
+
+def _with_metadata(case: Case) -> Iterator[Server]:
+    return (server for server in case.servers if server.kind is not Kind.NETWORK_INTERFACE)
+
+
+def _enabled_options(case: Case) -> Iterator[Value]:
+    for server in _with_metadata(case):
+        yield from _enabled(server)
+
+
+def _enabled(server: Server) -> Iterator[Value]:
+    """Yield the metadata options that a server can have with the endpoint on."""
+    for options in server.at("MetadataOptions"):
+        for endpoint in options.at("HttpEndpoint"):
+            when = together(options.when, endpoint.when)
+            if endpoint.content != "disabled" and when is not None:
+                yield Value(options.content, when, options.place)
+
+
+def _hosts_containers(case: Case, server: Server) -> bool:
+    """Tell whether the server, or the launch template that its options stand in, declares it."""
+    if server.resource.declares(CONTAINERS):
+        return True
+    places = {options.place[:2] for options in server.at("MetadataOptions")}
+    return any(
+        resource.declares(CONTAINERS)
+        for resource in case.deployment.resources(Kind.LAUNCH_TEMPLATE)
+        if resource.key in places
+    )
