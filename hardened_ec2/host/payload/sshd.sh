@@ -1,0 +1,90 @@
+#!/bin/sh
+# The sshd drop-in: tried on a private copy of the configuration, installed when it is proven,
+# taken back when sshd does not answer with it. sshd is reloaded where it runs, never started.
+
+SSH=/etc/ssh
+DROP_IN=sshd_config.d/00-hardened-ec2.conf
+
+# stage: the configuration as it is without ours, in $tmp.
+stage() {
+	mkdir "$tmp/sshd_config.d"
+	cp $SSH/sshd_config.d/*.conf "$tmp/sshd_config.d" 2>/dev/null
+	rm -f "$tmp/$DROP_IN"
+	without_include | sed "/^[[:space:]]*include[[:space:]=]/Is,\($SSH/\)\?sshd_config\.d/,$tmp/sshd_config.d/,g" >"$tmp/main"
+}
+
+without_include() {
+	grep -vxF "Include $SSH/$DROP_IN" $SSH/sshd_config
+}
+
+# valid CONFIGURATION
+valid() {
+	sshd -t -f "$1" -h "$tmp/key" 2>"$tmp/error" || { error=$(head -n 1 "$tmp/error" | tr -d '\r') && return 1; }
+}
+
+# answers: whether a greeting comes from sshd's port on this host.
+answers() {
+	port=$(sshd -T -h "$tmp/key" 2>/dev/null | sed -n 's/^port //p;T;q')
+	timeout 5 bash -c "read -r line </dev/tcp/127.0.0.1/$port && case \$line in SSH-2*) ;; *) exit 1 ;; esac" 2>/dev/null
+}
+
+# With Ubuntu's ssh.socket there may be no service to reload: the next one reads the new text.
+reload() {
+	for unit in ssh sshd; do
+		! systemctl -q is-active $unit.service 2>/dev/null || {
+			systemctl reload-or-restart $unit.service
+			return
+		}
+	done
+}
+
+# include yes|no: our own Include line, first in sshd_config, or gone. Nothing else changes there.
+include() {
+	config=$(readlink -f $SSH/sshd_config)
+	{ [ "$1" = no ] || echo "Include $SSH/$DROP_IN" && without_include; } >"$tmp/include"
+	cmp -s "$tmp/include" "$config" || put "$config" "$(stat -c %a "$config")" <"$tmp/include"
+}
+
+revert() {
+	[ -e $SSH/$DROP_IN ] || return
+	rm $SSH/$DROP_IN
+	include no
+	reload
+}
+
+harden_sshd() {
+	command -v sshd >/dev/null || { echo 'no sshd' && return 101; }
+	tmp=$(mktemp -d "$RUN/sshd.XXXXXX") || return 1
+	trap 'rm -rf "$tmp"' EXIT
+	# At first boot there are no host keys yet, and without one sshd checks nothing, nor without
+	# the directory that its service makes only later.
+	ssh-keygen -q -t ecdsa -N '' -f "$tmp/key"
+	valid /dev/null || case $error in Missing*) mkdir -m 755 "${error#*: }" ;; esac
+	stage
+	if ! valid "$tmp/main"; then
+		echo "invalid before the hardening, left as found: $error"
+		return 1
+	fi
+	[ -d /run/cloud-init ] && [ ! -e "$FINISHED" ] && early=1 || early=
+	drop_in >"$tmp/$DROP_IN"
+	first=no
+	if ! keys_only; then
+		# No Include line, or one that comes too late.
+		first=yes
+		sed -i "1i Include $tmp/$DROP_IN" "$tmp/main"
+	fi
+	reason=$(valid "$tmp/main" || echo "$error"; keys_only || echo 'passwords would be accepted'; locked_out)
+	if [ "$reason" ]; then
+		revert
+		echo "not hardened: $reason"
+		return 1
+	fi
+	answers && answered=1 || answered=
+	if put $SSH/$DROP_IN 600 <"$tmp/$DROP_IN" && include $first; then
+		[ "$changed" = 100 ] || return 0
+		valid $SSH/sshd_config && reload && { [ ! "$answered" ] || answers || { sleep 2 && answers; }; } && return 100
+	fi
+	revert
+	echo 'sshd did not come up with the hardening, taken back'
+	return 1
+}
