@@ -100,6 +100,40 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
     )
 
 
+def refuse_wide_whitelist(
+    addresses: "AddressSet", max_addresses: int, *, what: str, limit: str, instead: str
+) -> None:
+    """Refuse addresses that are too many to be a whitelist.
+
+    Args:
+        addresses: The united sources.
+        max_addresses: How many addresses there may be, both families together.
+        what: What the sources may reach, as the message's subject.
+        limit: The name of the argument that holds the limit.
+        instead: What to write when nobody should get in by address at all.
+
+    Raises:
+        ValueError: If the sources are the world, which no limit permits, or more than the limit.
+
+    Source: Security Hub EC2.13, EC2.19; CIS AWS Foundations 5.3, 5.4.
+
+    Example:
+        >>> refuse_wide_whitelist(AddressSet.of("203.0.113.7"), 1, what="SSH",
+        ...                       limit="max_addresses", instead="use a security group")
+    """
+    if addresses.is_world:
+        raise ValueError(
+            f"{what} is open to the world: together its sources are {addresses}. "
+            f"Name the addresses that need it, such as '203.0.113.7', or {instead}"
+        )
+    if addresses.width > max_addresses:
+        raise ValueError(
+            f"{what} is open to {addresses.width} addresses ({addresses}) where {max_addresses} "
+            f"are allowed: name fewer addresses, {instead}, or, if every one of them needs it, "
+            f"write {limit}={addresses.width}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class AddressSet:
     """A set of IPv4 and IPv6 addresses, kept as sorted ranges that neither touch nor overlap.
