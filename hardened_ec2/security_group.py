@@ -1,0 +1,203 @@
+"""LockedSecurityGroup: a security group that is closed both ways until asked."""
+
+import re
+from typing import Any
+
+from aws_cdk import Token
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+
+from hardened_ec2.addresses import AddressSet, refuse_wide_whitelist
+from hardened_ec2.policy.ports import ADMINISTRATIVE_PORTS
+from hardened_ec2.policy.settings import Settings
+
+# What EC2 accepts in a description; anything else fails only at deployment.
+_DESCRIPTION = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+
+_ANYWHERE = {"0.0.0.0/0", "::/0"}
+
+
+class LockedSecurityGroup(ec2.SecurityGroup):
+    """A security group with no ingress and no egress until a rule asks for it.
+
+    Without egress rules of its own a group would be created by EC2 with all egress open, and
+    CDK's stand-in is a rule to 255.255.255.255 that reads like a mistake. This group instead
+    always carries one real rule: NTP to the Amazon Time Sync Service at 169.254.169.123, a
+    link-local address that security groups never filter, so that the rule grants nothing new.
+
+    It refuses, at the call and through `connections` alike:
+
+    - a rule without a description;
+    - an administrative port (SSH, RDP, ...) open to the world or to more addresses than
+      ``max_administrative_addresses``, all its rules united, also inside a port range;
+    - all egress to everywhere.
+
+    Args:
+        scope: The construct to make the group in.
+        id: The group's id there.
+        vpc: The VPC of the group.
+        description: What the group is for. EC2 shows it and cannot change it later.
+        security_group_name: A physical name. Default: CloudFormation makes one, which is what
+            lets the group be replaced and made twice.
+        max_administrative_addresses: How many addresses may reach an administrative port, IPv4
+            and IPv6 together. Default: 256.
+
+    Raises:
+        ValueError: If a description is missing or has characters that EC2 refuses, or a rule
+            is refused. Through ``connections`` the same message arrives as a RuntimeError.
+
+    Source: Security Hub EC2.13, EC2.18, EC2.19; CIS AWS Foundations 5.3, 5.4; AWS, "Security
+        group rules".
+
+    Example::
+
+        group = LockedSecurityGroup(self, "Web", vpc=vpc, description="Web servers")
+        group.add_ingress_rule(load_balancer, ec2.Port.tcp(8080), "HTTP from the load balancer")
+        group.add_egress_rule(database, ec2.Port.tcp(5432), "PostgreSQL")
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's own name for it
+        *,
+        vpc: ec2.IVpc,
+        description: str,
+        security_group_name: str | None = None,
+        max_administrative_addresses: int | None = None,
+    ) -> None:
+        _check_description(description, "the group")
+        self._administrative_sources = dict.fromkeys(ADMINISTRATIVE_PORTS, AddressSet())
+        self._max_administrative_addresses = (
+            Settings().whitelist_width
+            if max_administrative_addresses is None
+            else max_administrative_addresses
+        )
+        super().__init__(
+            scope,
+            id,
+            vpc=vpc,
+            description=description,
+            security_group_name=security_group_name,
+            allow_all_outbound=False,
+            allow_all_ipv6_outbound=False,
+            # A context key can turn inline rules off; without them EC2 opens all egress.
+            disable_inline_rules=False,
+        )
+        super().add_egress_rule(
+            ec2.Peer.ipv4("169.254.169.123/32"),
+            ec2.Port.udp(123),
+            "NTP to the Amazon Time Sync Service",
+        )
+
+    def add_ingress_rule(
+        self,
+        peer: ec2.IPeer,
+        connection: ec2.Port,
+        description: str | None = None,
+        remote_rule: bool | None = None,  # noqa: FBT001 - the signature of ec2.SecurityGroup
+    ) -> None:
+        """Let a peer in.
+
+        Args:
+            peer: Who may connect.
+            connection: The ports.
+            description: Why. Required, unlike in `ec2.SecurityGroup`.
+            remote_rule: Whether the rule belongs in the peer's stack. Default: False.
+
+        Raises:
+            ValueError: If the rule has no description, or opens an administrative port to the
+                world or to more addresses than the group permits.
+
+        Source: Security Hub EC2.13, EC2.19; CIS AWS Foundations 5.3, 5.4.
+
+        Example::
+
+            group.add_ingress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "HTTPS for everyone")
+        """
+        _check_description(description, "an ingress rule")
+        sources = self._with_sources(peer, connection)
+        super().add_ingress_rule(peer, connection, description, remote_rule)
+        self._administrative_sources |= sources
+
+    def add_egress_rule(
+        self,
+        peer: ec2.IPeer,
+        connection: ec2.Port,
+        description: str | None = None,
+        remote_rule: bool | None = None,  # noqa: FBT001 - the signature of ec2.SecurityGroup
+    ) -> None:
+        """Let traffic out to a peer.
+
+        Args:
+            peer: Who may be reached.
+            connection: The ports.
+            description: Why. Required, unlike in `ec2.SecurityGroup`.
+            remote_rule: Whether the rule belongs in the peer's stack. Default: False.
+
+        Raises:
+            ValueError: If the rule has no description, or opens everything to everywhere.
+
+        Source: AWS, "Security group rules".
+
+        Example::
+
+            group.add_egress_rule(database, ec2.Port.tcp(5432), "PostgreSQL")
+        """
+        _check_description(description, "an egress rule")
+        if connection.to_rule_json()["ipProtocol"] == "-1":
+            config = peer.to_egress_rule_config()
+            address = config.cidr_ip or config.cidr_ipv6
+            if address in _ANYWHERE:
+                raise ValueError(
+                    f"egress rule {description!r} opens every port to {address}: name the ports "
+                    "and the peer, such as add_egress_rule(ec2.Peer.any_ipv4(), "
+                    "ec2.Port.tcp(443), 'HTTPS')"
+                )
+        super().add_egress_rule(peer, connection, description, remote_rule)
+
+    def _with_sources(self, peer: ec2.IPeer, connection: ec2.Port) -> dict[int, AddressSet]:
+        """Return the sources of the administrative ports that a rule would change."""
+        ports = _administrative_ports(connection.to_rule_json())
+        if not ports:
+            return {}
+        config = peer.to_ingress_rule_config()
+        text = config.cidr_ip or config.cidr_ipv6
+        if text is None or Token.is_unresolved(text):
+            # Groups, prefix lists and tokens hold addresses that nobody knows before deployment:
+            # the policy judges what it can and reports the rest as not verified.
+            return {}
+        addresses = AddressSet.of(text)
+        united = {port: self._administrative_sources[port] | addresses for port in ports}
+        for port, sources in united.items():
+            refuse_wide_whitelist(
+                sources,
+                self._max_administrative_addresses,
+                what=f"port {port} ({ADMINISTRATIVE_PORTS[port]})",
+                limit="max_administrative_addresses",
+                instead="use a security group or an EC2 Instance Connect Endpoint as the source",
+            )
+        return united
+
+
+def _administrative_ports(rule: dict[str, Any]) -> list[int]:
+    protocol, first, last = rule["ipProtocol"], rule.get("fromPort"), rule.get("toPort")
+    if protocol == "-1":
+        return list(ADMINISTRATIVE_PORTS)
+    if protocol != "tcp" or first is None or last is None:
+        return []
+    # A port that is a token is a hugely negative number until deployment.
+    return [port for port in ADMINISTRATIVE_PORTS if first <= port <= last]
+
+
+def _check_description(description: str | None, what: str) -> None:
+    if not description:
+        raise ValueError(
+            f"{what} has no description: write why it exists as description='...', so that "
+            "whoever reads it later knows whether it still has to"
+        )
+    if not Token.is_unresolved(description) and not _DESCRIPTION.fullmatch(description):
+        raise ValueError(
+            f"{what} has the description {description!r}, which EC2 refuses: write up to 255 "
+            "characters of letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*"
+        )
