@@ -1,1 +1,50 @@
-"""EC2 servers that are locked down by construction and refused at synth when they are not."""
+"""EC2 servers that are locked down by construction and refused at synth when they are not.
+
+The public names are loaded when they are first used: importing the policy loads no CDK.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hardened_ec2.addresses import AddressSet as AddressSet
+    from hardened_ec2.host import HostHardening as HostHardening
+    from hardened_ec2.imds import Imds as Imds
+    from hardened_ec2.instance import HardenedInstance as HardenedInstance
+    from hardened_ec2.instance_connect import InstanceConnectEndpoint as InstanceConnectEndpoint
+    from hardened_ec2.nag import HardenedEc2Checks as HardenedEc2Checks
+    from hardened_ec2.network import HardenedVpc as HardenedVpc
+    from hardened_ec2.role import InstanceRole as InstanceRole
+    from hardened_ec2.role import SessionLogs as SessionLogs
+    from hardened_ec2.security_group import LockedSecurityGroup as LockedSecurityGroup
+    from hardened_ec2.ssh import SshAccess as SshAccess
+    from hardened_ec2.user_data import HardenedUserData as HardenedUserData
+
+_MODULES = {
+    "AddressSet": "addresses",
+    "HardenedEc2Checks": "nag",
+    "HardenedInstance": "instance",
+    "HardenedUserData": "user_data",
+    "HardenedVpc": "network",
+    "HostHardening": "host",
+    "Imds": "imds",
+    "InstanceConnectEndpoint": "instance_connect",
+    "InstanceRole": "role",
+    "LockedSecurityGroup": "security_group",
+    "SessionLogs": "role",
+    "SshAccess": "ssh",
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,141 @@
+"""HardenedUserData: the hardening first, then the user's own commands."""
+
+import re
+
+import jsii
+from aws_cdk import Resource
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk.interfaces.aws_s3 import IBucketRef
+from constructs import IValidation
+
+from hardened_ec2.host import USER_DATA_LIMIT, HostHardening
+
+# What stands for a value of CloudFormation's until deployment; its own length says nothing.
+_TOKEN = re.compile(r"\$\{Token\[[^]]+\]\}")
+
+
+@jsii.implements(IValidation)
+class HardenedUserData(ec2.UserData):
+    """User data that hardens the host before it runs anything else.
+
+    It renders as multipart: the host core as a ``#cloud-boothook`` part, which runs at every boot
+    before sshd accepts anyone, then the user's commands as a shell script, which cloud-init runs
+    once, at the end of the first boot. Every method of `ec2.UserData` adds to that script.
+
+    Args:
+        hardening: What to do on the host. None where the image carries it already: the user data
+            then are the commands alone.
+        commands: User data for Linux with commands of your own. Default: none yet.
+
+    Raises:
+        ValueError: If ``commands`` are multipart already or for Windows.
+
+    Source: cloud-init, "User-Data Formats"; AWS, "Run commands when you launch an EC2 instance".
+
+    Example::
+
+        user_data = HardenedUserData(HostHardening())
+        user_data.add_commands("dnf install --assumeyes nginx")
+        ec2.LaunchTemplate(self, "Template", user_data=user_data)
+    """
+
+    def __init__(
+        self, hardening: HostHardening | None, commands: ec2.UserData | None = None
+    ) -> None:
+        if isinstance(commands, ec2.MultipartUserData):
+            raise ValueError(
+                "user_data is ec2.MultipartUserData, but the hardening has to be the first part of "
+                "the only multipart: pass the commands as ec2.UserData.for_linux()"
+            )
+        super().__init__()
+        self.hardening = hardening
+        # Kept in CDK's own class, so that its downloads and signals render as anywhere else.
+        self._commands = ec2.UserData.for_linux() if commands is None else commands
+        self._has_commands = commands is not None
+
+    def render(self) -> str:
+        """Return the user data as text, with CDK tokens unresolved."""
+        if self.hardening is None:
+            return self._commands.render()
+        return self.hardening.render(self._commands.render() if self._has_commands else "")
+
+    def validate(self) -> list[str]:
+        """Return what is wrong at synth: a size that EC2 would refuse at deployment.
+
+        Values that are only known at deployment count as nothing, so that nothing sound is
+        refused; the policy pack judges the rendered template again.
+
+        Returns:
+            The complaint, or nothing.
+        """
+        size = len(_TOKEN.sub("", self.render()).encode())
+        if size <= USER_DATA_LIMIT:
+            return []
+        core = 0 if self.hardening is None else len(self.hardening.render().encode())
+        complaint = (
+            f"user data has {size:,} bytes ({core:,} of hardening, {size - core:,} of your "
+            f"commands) where EC2 takes {USER_DATA_LIMIT:,}: bake the commands into the image, or "
+            "keep them in S3 and fetch them with user_data.add_s3_download_command(...)"
+        )
+        return [complaint]
+
+    def add_commands(self, *commands: str) -> None:
+        """Add shell commands.
+
+        Args:
+            commands: Lines of the script that runs after the hardening.
+        """
+        self._has_commands = True
+        self._commands.add_commands(*commands)
+
+    def add_on_exit_commands(self, *commands: str) -> None:
+        """Add shell commands that run when the script ends, however it ends.
+
+        Args:
+            commands: Lines of shell.
+        """
+        self._has_commands = True
+        self._commands.add_on_exit_commands(*commands)
+
+    def add_execute_file_command(self, *, file_path: str, arguments: str | None = None) -> None:
+        """Add a command that runs a file.
+
+        Args:
+            file_path: The file, on the instance.
+            arguments: Its arguments. Default: none.
+        """
+        self._has_commands = True
+        self._commands.add_execute_file_command(file_path=file_path, arguments=arguments)
+
+    def add_s3_download_command(
+        self,
+        *,
+        bucket: IBucketRef,
+        bucket_key: str,
+        local_file: str | None = None,
+        region: str | None = None,
+    ) -> str:
+        """Add a command that downloads a file from S3.
+
+        Args:
+            bucket: The bucket; the instance needs a grant to read it.
+            bucket_key: The key of the object.
+            local_file: Where to put it. Default: a file in ``/tmp``.
+            region: The bucket's region. Default: the instance's.
+
+        Returns:
+            The path of the file on the instance.
+        """
+        self._has_commands = True
+        return self._commands.add_s3_download_command(
+            bucket=bucket, bucket_key=bucket_key, local_file=local_file, region=region
+        )
+
+    def add_signal_on_exit_command(self, resource: Resource) -> None:
+        """Add a signal to CloudFormation when the script ends.
+
+        Args:
+            resource: The resource to signal.
+        """
+        self._has_commands = True
+        self._commands.add_signal_on_exit_command(resource)
