@@ -1,0 +1,173 @@
+"""HardenedEc2Checks: the policy as a cdk-nag pack, judging what CloudFormation will really get."""
+
+import json
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+from cdk_nag import NagPack
+from constructs import IConstruct
+
+from hardened_ec2.policy import RULES, Finding, Settings, Severity, Template, judge
+
+PACK_NAME = "HardenedEc2"
+"""The pack's name in reports and the first half of an acknowledgement's id."""
+
+FAILURE = f"{PACK_NAME}-Failure"
+"""The finding that the pack reports when it could not judge. It cannot be acknowledged."""
+
+DEFAULT_SETTINGS = Settings()
+
+
+class HardenedEc2Checks(NagPack):
+    """Refuses, at every synth, EC2 designs that expose a server, a secret or its data.
+
+    Unlike the stock packs it reads the rendered templates, nested stacks included: a property
+    override, a raw ``CfnResource`` and what an Aspect changed are judged like everything else.
+    Errors fail the synth; warnings do not, unless ``cdk synth --strict``.
+
+    A finding that is right for your design is acknowledged where it stands, with the reason:
+    ``Validations.of(server).acknowledge(Acknowledgment(id="HardenedEc2::HardenedEc2-KeyPair",
+    reason="..."))``. It then stays in the validation report, with that reason.
+
+    Args:
+        scope: Where to judge: the stacks in this construct. Default: everything in the app.
+        settings: Thresholds, such as the width of an SSH whitelist. Default: `Settings()`.
+
+    Source: cdk-nag, "NagPack"; AWS CDK, "Policy validation at synthesis time".
+
+    Example::
+
+        app = cdk.App()
+        cdk.Validations.of(app).add_plugins(HardenedEc2Checks(app))
+        app.synth()
+    """
+
+    def __init__(
+        self, scope: IConstruct | None = None, *, settings: Settings = DEFAULT_SETTINGS
+    ) -> None:
+        super().__init__(scope)
+        self._pack_name = PACK_NAME
+        self._scope_path = "" if scope is None else scope.node.path
+        self._settings = settings
+
+    @property
+    def name(self) -> str:
+        """The pack's name in the validation report."""
+        return PACK_NAME
+
+    @property
+    def version(self) -> str | None:
+        """The version of hardened-ec2."""
+        try:
+            return version("hardened-ec2")
+        except PackageNotFoundError:  # a checkout that was never installed
+            return None
+
+    @property
+    def rule_ids(self) -> list[str] | None:
+        """The ids of all rules."""
+        return [rule.id for rule in RULES]
+
+    def validate(self, context: cdk.IPolicyValidationContext) -> cdk.PolicyValidationPluginReport:
+        """Judge the rendered templates. Called by CDK.
+
+        Args:
+            context: What is being synthesized.
+
+        Returns:
+            The report. It fails when there is an error, or when judging itself failed: a plugin
+            that raises here would be left out of the report without a word, and the synth pass.
+        """
+        try:
+            templates = [Template.load(path) for path in _with_nested(self._paths(context))]
+            findings = judge(templates, self._settings)
+            return cdk.PolicyValidationPluginReport(
+                success=all(finding.severity is not Severity.ERROR for finding in findings),
+                violations=[_violation(finding) for finding in findings],
+                plugin_version=self.version,
+            )
+        except Exception as error:  # noqa: BLE001 - see Returns: nothing may escape
+            return _failure(f"The policy could not judge this app: {error}")
+
+    def validate_scope(self, scope: IConstruct) -> cdk.PolicyValidationPluginReport:
+        """Report that a construct tree alone cannot be judged: the rules read templates.
+
+        Args:
+            scope: The construct tree.
+
+        Returns:
+            A failed report that says what to write instead.
+        """
+        return _failure(
+            f"{PACK_NAME} reads rendered templates, and {scope.node.path or 'an app'} is a "
+            "construct tree: register the pack with "
+            "Validations.of(app).add_plugins(HardenedEc2Checks(app)) and synthesize"
+        )
+
+    def _check_resource(self, node: cdk.CfnResource) -> None:
+        raise NotImplementedError(f"{PACK_NAME} judges templates, not {node.node.path} alone")
+
+    def _paths(self, context: cdk.IPolicyValidationContext) -> list[str]:
+        if not self._scope_path:
+            return context.template_paths
+        inside = f"{self._scope_path}/"
+        return [
+            stack.template_path
+            for stack in context.stack_templates
+            if f"{stack.stack_construct_path}/".startswith(inside)
+        ]
+
+
+def _with_nested(paths: Iterable[str]) -> list[Path]:
+    """Add nested stacks: CDK writes their templates beside the parent, but does not list them."""
+    found: dict[Path, None] = {}
+    todo = [Path(path) for path in paths]
+    while todo:
+        path = todo.pop(0)
+        if path in found:
+            continue
+        found[path] = None
+        resources: dict[str, Any] = json.loads(path.read_text("utf-8")).get("Resources", {})
+        todo += [
+            path.parent / resource["Metadata"]["aws:asset:path"]
+            for resource in resources.values()
+            if resource.get("Type") == "AWS::CloudFormation::Stack"
+            and "aws:asset:path" in resource.get("Metadata", {})
+        ]
+    return list(found)
+
+
+def _violation(finding: Finding) -> cdk.PolicyViolation:
+    return cdk.PolicyViolation(
+        rule_name=finding.rule,
+        description=finding.message,
+        fix=finding.fix,
+        severity=finding.severity.value,
+        rule_metadata={"references": ", ".join(finding.references)} if finding.references else None,
+        violating_resources=[
+            cdk.PolicyViolatingResource(
+                # CDK finds the construct by logical id; naming both is an error.
+                resource_logical_id=finding.logical_id or None,
+                template_path=finding.template,
+                locations=[finding.path] if finding.path else [],
+            )
+        ],
+    )
+
+
+def _failure(message: str) -> cdk.PolicyValidationPluginReport:
+    return cdk.PolicyValidationPluginReport(
+        success=False,
+        violations=[
+            cdk.PolicyViolation(
+                rule_name=FAILURE,
+                description=message,
+                fix="Report it with the template; until then nothing here has been verified.",
+                severity="fatal",
+                violating_resources=[],
+            )
+        ],
+    )
