@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""The reference app: what `cdk synth` judges and `cdk deploy` deploys.
+
+Context:
+    ssh_whitelist: Addresses and CIDR blocks that may SSH, separated by commas, or a list. With it
+        there is a bastion too. Default: none; SSH then only goes through the endpoint.
+    s3_prefix_list_id: AWS's prefix list for S3 in the region, so that the servers can fetch
+        packages. Default: none.
+"""
+
+import sys
+
+import aws_cdk as cdk
+from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
+
+from hardened_ec2 import HardenedEc2Checks, SshAccess
+from stacks.bastion_stack import BastionStack
+from stacks.network_stack import NetworkStack
+from stacks.server_stack import ServerStack
+
+
+def ssh_whitelist(context: object) -> SshAccess:
+    """Read the context value ``ssh_whitelist``.
+
+    Args:
+        context: What the context holds; None when it is not given.
+
+    Returns:
+        Access for these addresses; for nobody when there is none.
+
+    Raises:
+        ValueError: If the value is neither a text nor a list of texts, or not a whitelist.
+    """
+    if context is None or context == "":
+        return SshAccess.none()
+    addresses = context.split(",") if isinstance(context, str) else context
+    if not isinstance(addresses, list) or not all(isinstance(each, str) for each in addresses):
+        raise ValueError(
+            f"{context!r} is not a list of addresses: write "
+            "-c ssh_whitelist=203.0.113.7,198.51.100.0/28"
+        )
+    return SshAccess.from_cidrs(*(each.strip() for each in addresses))
+
+
+def build(app: cdk.App) -> None:
+    """Add the stacks and the policy packs to an app.
+
+    Args:
+        app: The app, with its context.
+
+    Raises:
+        ValueError: If the context is wrong.
+    """
+    whitelist = ssh_whitelist(app.node.try_get_context("ssh_whitelist"))
+    network = NetworkStack(
+        app,
+        "HardenedEc2Network",
+        public_subnets=bool(whitelist),
+        s3_prefix_list_id=app.node.try_get_context("s3_prefix_list_id"),
+    )
+    ssh = SshAccess.via_instance_connect_endpoint(network.instance_connect_endpoint)
+    if whitelist:
+        bastion = BastionStack(app, "HardenedEc2Bastion", vpc=network.vpc, ssh=whitelist)
+        ssh |= whitelist | SshAccess.from_security_group(bastion.bastion.security_group)
+    ServerStack(app, "HardenedEc2Server", vpc=network.vpc, ssh=ssh)
+    cdk.Validations.of(app).add_plugins(
+        HardenedEc2Checks(app), AwsSolutionsChecks(app), NIST80053R5Checks(app)
+    )
+
+
+if __name__ == "__main__":
+    the_app = cdk.App()
+    try:
+        build(the_app)
+    except ValueError as error:
+        # What is wrong and what to write, without the frames of how it was found.
+        sys.exit(f"app.py: {error}")
+    the_app.synth()

@@ -1,0 +1,45 @@
+"""The network of the reference app: private subnets, and the way to SSH into them."""
+
+from aws_cdk import Acknowledgment, Environment, Stack, Validations
+from constructs import Construct
+
+from hardened_ec2 import HardenedVpc, InstanceConnectEndpoint
+
+
+class NetworkStack(Stack):
+    """A `HardenedVpc` with an EC2 Instance Connect Endpoint.
+
+    Args:
+        scope: The app or stage.
+        id: The stack's id there.
+        public_subnets: Whether a bastion needs public subnets. Default: False, and then there is
+            no internet gateway.
+        s3_prefix_list_id: AWS's prefix list for S3 in the region, so that servers can fetch
+            packages. Default: none.
+        env: The account and region. Default: those of the credentials at deployment.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's own name for it
+        *,
+        public_subnets: bool = False,
+        s3_prefix_list_id: str | None = None,
+        env: Environment | None = None,
+    ) -> None:
+        super().__init__(scope, id, env=env)
+        self.vpc = HardenedVpc(
+            self, "Vpc", public_subnets=public_subnets, s3_prefix_list_id=s3_prefix_list_id
+        )
+        self.instance_connect_endpoint = InstanceConnectEndpoint(
+            self, "InstanceConnectEndpoint", vpc=self.vpc
+        )
+        for subnet in self.vpc.public_subnets:
+            Validations.of(subnet).acknowledge(
+                Acknowledgment(
+                    id="NIST.800.53.R5::NIST.800.53.R5-VPCNoUnrestrictedRouteToIGW",
+                    reason="The bastion's subnet: a route to the internet gateway is what makes "
+                    "it public. Servers are in private subnets, which have none.",
+                )
+            )
