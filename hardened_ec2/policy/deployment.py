@@ -6,18 +6,11 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from hardened_ec2.policy.intrinsics import Budget, Scope
+from hardened_ec2.policy.circumstances import ALWAYS, When
+from hardened_ec2.policy.scope import Scope
 from hardened_ec2.policy.template import Template
-from hardened_ec2.policy.values import (
-    ALWAYS,
-    Place,
-    Reference,
-    Tree,
-    Unknown,
-    Value,
-    When,
-    as_bool,
-)
+from hardened_ec2.policy.text import Budget
+from hardened_ec2.policy.values import Place, Reference, Tree, Unknown, Value, as_bool
 
 METADATA_KEY: Final = "hardened-ec2"
 """Under this key of a resource's Metadata, declarations for the policy stand."""
@@ -147,8 +140,8 @@ class Deployment:
             return None
         return self._by_key.get((content.template, content.logical_id))
 
-    def exported(self, name: str) -> tuple[Scope, Any] | None:
-        """Return the output exported under a name, with the scope it is written in."""
+    def exported(self, name: str) -> tuple[Scope, str] | None:
+        """Return the output exported under a name, with the template that exports it."""
         return self._exports.get(name)
 
     def nested(self, stack: Reference) -> Scope | None:
@@ -166,16 +159,16 @@ class Deployment:
                 yield stack
 
     @cached_property
-    def _exports(self) -> dict[str, tuple[Scope, Any]]:
-        exports: dict[str, tuple[Scope, Any]] = {}
+    def _exports(self) -> dict[str, tuple[Scope, str]]:
+        exports: dict[str, tuple[Scope, str]] = {}
         for scope in self._scopes.values():
-            for output in scope.template.section("Outputs").values():
-                export = output.get("Export") if isinstance(output, dict) else None
-                if isinstance(export, dict) and "Name" in export and "Value" in output:
+            for output, declared in scope.template.section("Outputs").items():
+                export = declared.get("Export") if isinstance(declared, dict) else None
+                if isinstance(export, dict) and "Name" in export:
                     for name, _ in scope.resolve(export["Name"]):
                         # Names hold ${AWS::StackName} as a rule: compared as they are spelled.
                         if not isinstance(name, Unknown | Tree):
-                            exports.setdefault(str(name), (scope, output["Value"]))
+                            exports.setdefault(str(name), (scope, output))
         return exports
 
     @cached_property

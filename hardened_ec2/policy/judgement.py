@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from hardened_ec2.policy.circumstances import When, spelled_when
 from hardened_ec2.policy.deployment import Deployment
 from hardened_ec2.policy.findings import Finding
 from hardened_ec2.policy.rule import Case, Doubt, Fault, Rule
@@ -9,7 +10,7 @@ from hardened_ec2.policy.rules import RULES
 from hardened_ec2.policy.rules.verification import cannot_verify
 from hardened_ec2.policy.settings import Settings
 from hardened_ec2.policy.template import Template
-from hardened_ec2.policy.values import Place, When, spelled_when
+from hardened_ec2.policy.values import Place
 
 
 class RuleFailed(Exception):  # noqa: N818 - named for what happened, as `UnreadableTemplate` is
@@ -72,7 +73,7 @@ def judge(
                         findings[_finding(rule, place, message, when)] = None
                     case Doubt(place=place, why=why, when=when):
                         known = doubts.setdefault((place, why, when), [])
-                        if rule.id not in known and rule is not CANNOT_VERIFY:
+                        if rule.id not in known and rule is not cannot_verify:
                             known.append(rule.id)
         except Exception as error:
             names = tuple(template.name for template in templates)

@@ -3,18 +3,10 @@
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
+from hardened_ec2.policy.circumstances import When, holds, together
 from hardened_ec2.policy.deployment import Deployment, Resource
 from hardened_ec2.policy.servers import Kind, Server
-from hardened_ec2.policy.values import (
-    ABSENT,
-    Absent,
-    Value,
-    When,
-    as_bool,
-    describe,
-    holds,
-    together,
-)
+from hardened_ec2.policy.values import ABSENT, Absent, Value, as_bool, describe
 
 _SUBNET = "AWS::EC2::Subnet"
 _VPC = "AWS::EC2::VPC"
@@ -103,7 +95,7 @@ class Placement:
             for interface in server.entries("NetworkInterfaces"):
                 answers.extend(interface.at(asked))
         for answer in answers:
-            if answer.content is not ABSENT and as_bool(answer.content) is not False:
+            if _is_asked_for(answer):
                 yield answer, f"{asked} is {describe(answer.content)}"
         # An interface that is attached ready-made has what it has; the subnet gives it nothing.
         if server.kind is not Kind.NETWORK_INTERFACE and (
@@ -113,21 +105,25 @@ class Placement:
         yield from self._elastic(server)
 
     def _from_subnets(self, server: Server) -> Iterator[tuple[Value, str]]:
-        for subnet in self.subnets(server):
+        subnets = self.subnets(server)
+        if not subnets and server.kind is Kind.INSTANCE:
+            missing = Unknown("no subnet is given, and those of the default VPC assign addresses")
+            yield Value(missing, place=server.place), "the default VPC"
+        for subnet in subnets:
             resource = self._deployment.find(subnet.content)
             if resource is None or resource.type != _SUBNET:
+                missing = Unknown(f"subnet {describe(subnet.content)} is not in the templates")
+                yield Value(missing, subnet.when, subnet.place), "its subnet"
                 continue
             for key in ("MapPublicIpOnLaunch", "AssignIpv6AddressOnCreation"):
+                # Every IPv6 address is a public one: what keeps it in is the missing route.
+                if key.startswith("AssignIpv6") and self._subnet_is_private(subnet, None):
+                    continue
                 for answer in resource.properties.at(key):
                     when = together(subnet.when, answer.when)
-                    if (
-                        when is None
-                        or answer.content is ABSENT
-                        or as_bool(answer.content) is False
-                    ):
-                        continue
-                    why = f"{key} of subnet {resource.logical_id} is {describe(answer.content)}"
-                    yield Value(answer.content, when, subnet.place), why
+                    if when is not None and _is_asked_for(answer):
+                        why = f"{key} of subnet {resource.logical_id} is {describe(answer.content)}"
+                        yield Value(answer.content, when, subnet.place), why
 
     def _elastic(self, server: Server) -> Iterator[tuple[Value, str]]:
         mine = {server.resource.key, *(interface.key for interface in server.interfaces)}
@@ -218,6 +214,10 @@ class Placement:
         if resource is None:
             return None
         return resource.type not in _NOT_THE_INTERNET
+
+
+def _is_asked_for(answer: Value) -> bool:
+    return answer.content is not ABSENT and as_bool(answer.content) is not False
 
 
 def _joined(values: Iterable[Value], when: When) -> Iterator[Value]:

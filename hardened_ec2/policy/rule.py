@@ -6,13 +6,15 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TypeAlias
 
+from hardened_ec2.policy.administration import Administration, administration
+from hardened_ec2.policy.circumstances import ALWAYS, When
 from hardened_ec2.policy.deployment import Deployment
 from hardened_ec2.policy.exposure import Exposure
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.placement import Placement
 from hardened_ec2.policy.servers import Server, servers
 from hardened_ec2.policy.settings import Settings
-from hardened_ec2.policy.values import ALWAYS, Place, Value, When
+from hardened_ec2.policy.values import Place, Value
 
 
 class Framework(StrEnum):
@@ -114,6 +116,11 @@ class Case:
     def exposure(self) -> Exposure:
         """Who can reach which port."""
         return Exposure(self.deployment)
+
+    @cached_property
+    def administration(self) -> Administration:
+        """How far administrative ports are open."""
+        return administration(self)
 
     @cached_property
     def placement(self) -> Placement:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hardened_ec2.policy.circumstances import together
 from hardened_ec2.policy.deployment import Deployment, Resource
-from hardened_ec2.policy.values import ABSENT, Place, Unknown, Value, together
+from hardened_ec2.policy.values import ABSENT, Place, Unknown, Value
 
 
 class Kind(StrEnum):
@@ -228,4 +229,3 @@ class _Census:
                 for reference in resource.scope.references_in(resource.raw):
                     mentioned.add((reference.template, reference.logical_id))
         return mentioned
-

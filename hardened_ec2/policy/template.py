@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
 
@@ -69,17 +70,8 @@ class Template:
         if not self.document["Resources"]:
             self._refuse("its Resources section is empty")
         for logical_id, resource in self.document["Resources"].items():
-            if isinstance(logical_id, str) and logical_id.startswith("Fn::"):
-                continue
-            if not isinstance(resource, dict):
-                self._refuse(f"resource {logical_id} is {_kind(resource)}, not an object")
-            if not isinstance(resource.get("Type"), str):
-                self._refuse(f"resource {logical_id} has no Type")
-            for part in ("Properties", "Metadata"):
-                if not isinstance(resource.get(part, {}), dict | None):
-                    self._refuse(
-                        f"{part} of resource {logical_id} is {_kind(resource[part])}, not an object"
-                    )
+            if not (isinstance(logical_id, str) and logical_id.startswith("Fn::")):
+                self._check_resource(logical_id, resource)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -114,7 +106,7 @@ class Template:
             raise UnreadableTemplate(name, "it is empty")
         return cls(name=name, document=_decoded(name, content))
 
-    @property
+    @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
         """The resources by logical ID, without ``Fn::ForEach`` loops."""
         return {
@@ -127,6 +119,17 @@ class Template:
         """Return a section such as ``Parameters``; empty when the template has none."""
         section: dict[str, Any] = self.document.get(name, {})
         return section
+
+    def _check_resource(self, logical_id: object, resource: object) -> None:
+        if not isinstance(resource, dict):
+            self._refuse(f"resource {logical_id} is {_kind(resource)}, not an object")
+        if not isinstance(resource.get("Type"), str):
+            self._refuse(f"resource {logical_id} has no Type")
+        for part in ("Properties", "Metadata"):
+            if not isinstance(resource.get(part, {}), dict | None):
+                self._refuse(
+                    f"{part} of resource {logical_id} is {_kind(resource[part])}, not an object"
+                )
 
     def _refuse(self, reason: str) -> NoReturn:
         raise UnreadableTemplate(self.name, reason)

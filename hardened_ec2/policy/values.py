@@ -6,22 +6,13 @@ not exist yet. So every place reads as a tuple of `Value`, one for each thing it
 looks at all of them.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from itertools import product
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-Choice: TypeAlias = tuple[tuple[str, str, str], str]
-"""One thing that must hold: ((kind, template, name), choice), kind "condition" or "parameter"."""
-
-When: TypeAlias = frozenset[Choice]
-"""All that must hold together for a value to be the one deployed."""
-
-ALWAYS: Final[When] = frozenset()
-
-MAX_WORLDS: Final = 64
-"""Combinations of conditions told apart before everything that can be is taken to be at once."""
+from hardened_ec2.policy.circumstances import ALWAYS, When, together
 
 
 class Absent(Enum):
@@ -29,6 +20,8 @@ class Absent(Enum):
 
     ABSENT = "absent"
 
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
 
 ABSENT: Final = Absent.ABSENT
 """Nothing there: the property is missing, null, or ``AWS::NoValue``."""
@@ -110,7 +103,7 @@ class Base64:
 class Resolver(Protocol):
     """Whatever can say what a raw piece of a template can be."""
 
-    def resolve(self, raw: Any) -> tuple["Resolved", ...]:  # noqa: ANN401 - decoded JSON
+    def resolve(self, raw: Any) -> "Alternatives":  # noqa: ANN401 - decoded JSON
         """Return every thing that the raw piece can be."""
 
 
@@ -138,6 +131,10 @@ class Resolved(NamedTuple):
     when: When = ALWAYS
 
 
+Alternatives: TypeAlias = tuple[Resolved, ...]
+"""Everything that one piece of a template can be."""
+
+
 class Place(NamedTuple):
     """Where a value stands: template, logical ID and property path."""
 
@@ -153,6 +150,10 @@ class Place(NamedTuple):
         return f"{self.logical_id} {self.path}" if self.path else self.logical_id
 
 
+NOWHERE: Final = Place("", "")
+"""The place of a value that stands in no template."""
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """One thing that one place can be.
@@ -160,7 +161,7 @@ class Value:
     Args:
         content: What it is.
         when: What must hold for it to be that. Default: nothing.
-        place: Where it stands.
+        place: Where it stands. Default: nowhere.
 
     Example:
         >>> Value("required", place=Place("app.json", "Server")).content
@@ -169,7 +170,7 @@ class Value:
 
     content: Content
     when: When = ALWAYS
-    place: Place = Place("", "")
+    place: Place = NOWHERE
 
     def at(self, *keys: str) -> tuple["Value", ...]:
         """Go down into objects.
@@ -187,7 +188,7 @@ class Value:
         """
         found: tuple[Value, ...] = (self,)
         for key in keys:
-            found = tuple(inner for value in found for inner in value._under(key))
+            found = tuple(inner for value in found for inner in _below(value, key))
         return found
 
     def entries(self) -> tuple["Value", ...]:
@@ -197,118 +198,25 @@ class Value:
             Everything that can be an entry of it, less what is absent. A value that is no list is
             the only entry of one, as CloudFormation reads it; an unknown list is one unknown entry.
         """
-        return tuple(self._entries(nested=True))
-
-    def _under(self, key: str) -> Iterator["Value"]:
-        content, place = self.content, self.place.under(key)
-        if isinstance(content, Tree) and isinstance(content.raw, dict):
-            if key in content.raw:
-                yield from _placed(content.scope.resolve(content.raw[key]), self.when, place)
-            elif "Fn::Transform" in content.raw:
-                yield Value(Unknown("a Fn::Transform can add it"), self.when, place)
-            else:
-                yield Value(ABSENT, self.when, place)
-        elif content is ABSENT:
-            yield Value(ABSENT, self.when, place)
-        elif isinstance(content, Unknown):
-            # The unknown stands here, not below: one unknown object is one thing to verify.
-            yield self
-        else:
-            why = f"{describe(content)} stands where an object belongs"
-            yield Value(Unknown(why), self.when, place)
-
-    def _entries(self, *, nested: bool) -> Iterator["Value"]:
-        content = self.content
-        if content is ABSENT:
-            return
-        if not isinstance(content, Tree) or isinstance(content.raw, dict):
-            yield self
-            return
-        for index, raw in enumerate(content.raw):
-            for value in _placed(
-                content.scope.resolve(raw), self.when, self.place.under(str(index))
-            ):
-                inner = value.content
-                if isinstance(inner, Tree) and not isinstance(inner.raw, dict):
-                    # A whole list behind Fn::If is an entry of a list in many a template.
-                    if nested:
-                        yield from value._entries(nested=False)
-                    else:
-                        yield Value(Unknown("lists are nested too deeply"), value.when, value.place)
-                elif inner is not ABSENT:
-                    yield value
+        return tuple(_entries(self, nested=True))
 
 
-def together(left: When, right: When) -> When | None:
-    """Join two circumstances.
-
-    Args:
-        left: What must hold for one value.
-        right: What must hold for the other.
-
-    Returns:
-        What must hold for both, or none when they exclude each other.
-
-    Example:
-        >>> yes = frozenset({(("condition", "app.json", "IsProd"), "true")})
-        >>> together(yes, ALWAYS) == yes
-        True
-    """
-    if not left or left == right:
-        return right
-    if not right:
-        return left
-    joined = left | right
-    return joined if len(joined) == len({subject for subject, _ in joined}) else None
+def unknown(why: str, name: str = "") -> Alternatives:
+    """Say of a piece that only the deployment decides it; see `Unknown`."""
+    return (Resolved(Unknown(why, name)),)
 
 
-def worlds(circumstances: Iterable[When]) -> list[When | None]:
-    """List the deployments that differ in the given circumstances.
-
-    Two rules under opposite conditions are never deployed together, so their addresses must not be
-    united; two under independent conditions can be, so they must.
-
-    Args:
-        circumstances: The circumstances of all values to be judged together.
-
-    Returns:
-        Each combination of choices once; the single entry none, "everything at once", when there
-        would be more than `MAX_WORLDS`.
-
-    Example:
-        >>> worlds([ALWAYS])
-        [frozenset()]
-    """
-    choices: dict[tuple[str, str, str], set[str]] = {}
-    for when in circumstances:
-        for subject, choice in when:
-            taken = choices.setdefault(subject, set())
-            taken.add(choice)
-            if subject[0] == "condition":
-                taken.update(("true", "false"))
-    count = 1
-    for options in choices.values():
-        count *= len(options)
-        if count > MAX_WORLDS:
-            return [None]
-    subjects = sorted(choices)
-    return [
-        frozenset(zip(subjects, picked, strict=True))
-        for picked in product(*(sorted(choices[subject]) for subject in subjects))
-    ]
+def under(when: When, alternatives: Iterable[Resolved]) -> Iterator[Resolved]:
+    """Yield the alternatives that are possible under circumstances, with those added."""
+    for content, circumstance in alternatives:
+        joined = together(when, circumstance)
+        if joined is not None:
+            yield Resolved(content, joined)
 
 
-def holds(when: When, world: When | None) -> bool:
-    """Tell whether a value can be the one deployed in a world of `worlds`."""
-    return world is None or together(when, world) is not None
-
-
-def spelled_when(when: When) -> str:
-    """Spell circumstances for a message; empty when there are none."""
-    return " and ".join(
-        f"condition {name} is {choice}" if kind == "condition" else f"{name} is {choice!r}"
-        for (kind, _, name), choice in sorted(when)
-    )
+def distinct(alternatives: Iterable[Resolved]) -> Alternatives:
+    """Return each alternative once, in order."""
+    return tuple(dict.fromkeys(alternatives))
 
 
 def describe(content: Content) -> str:
@@ -343,18 +251,13 @@ def as_int(content: Content) -> int | None:
     """Read a whole number, also one in text; none when it is not one."""
     if isinstance(content, bool):
         return None
-    if isinstance(content, int):
-        return content
-    if isinstance(content, float):
-        return int(content) if content.is_integer() else None
-    if isinstance(content, str):
-        # Python's int() would also take underscores and non-ASCII digits, which EC2 refuses, and
-        # texts of any length, slowly.
-        digits = content.strip()
-        sign, digits = ("-", digits[1:]) if digits.startswith("-") else ("", digits)
-        if digits.isascii() and digits.isdigit() and len(digits) <= 20:  # noqa: PLR2004
-            return int(sign + digits)
-    return None
+    if isinstance(content, float) and content.is_integer():
+        return int(content)
+    # Python's int() would also take underscores and other scripts' digits, which EC2 refuses, and
+    # texts of any length, slowly.
+    if isinstance(content, str) and _WHOLE_NUMBER.fullmatch(content.strip()):
+        return int(content)
+    return content if isinstance(content, int) else None
 
 
 def why_unknown(content: Content) -> str | None:
@@ -391,3 +294,44 @@ def _spelled(part: Unknown | Reference | Base64) -> str:
             return "${Fn::Base64}"
         case _:
             return f"${{{part}}}"
+
+
+def _below(value: Value, key: str) -> Iterator[Value]:
+    content = value.content
+    if isinstance(content, Unknown):
+        # The unknown stands here, not below: one unknown object is one thing to verify.
+        yield value
+        return
+    place = value.place.under(key)
+    if content is ABSENT:
+        yield Value(ABSENT, value.when, place)
+    elif not isinstance(content, Tree) or not isinstance(content.raw, dict):
+        why = f"{describe(content)} stands where an object belongs"
+        yield Value(Unknown(why), value.when, value.place)
+    elif key in content.raw:
+        yield from _placed(content.scope.resolve(content.raw[key]), value.when, place)
+    elif "Fn::Transform" in content.raw:
+        yield Value(Unknown("a Fn::Transform can add it"), value.when, place)
+    else:
+        yield Value(ABSENT, value.when, place)
+
+
+def _entries(value: Value, *, nested: bool) -> Iterator[Value]:
+    content = value.content
+    if content is ABSENT:
+        return
+    if not isinstance(content, Tree) or isinstance(content.raw, dict):
+        yield value
+        return
+    for index, raw in enumerate(content.raw):
+        place = value.place.under(str(index))
+        for entry in _placed(content.scope.resolve(raw), value.when, place):
+            inner = entry.content
+            if not isinstance(inner, Tree) or isinstance(inner.raw, dict):
+                if inner is not ABSENT:
+                    yield entry
+            elif nested:
+                # A whole list behind Fn::If is an entry of a list in many a template.
+                yield from _entries(entry, nested=False)
+            else:
+                yield Value(Unknown("lists are nested too deeply"), entry.when, place)

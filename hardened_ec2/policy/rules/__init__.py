@@ -1,14 +1,18 @@
 """Every rule of the policy, in one registry."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from hardened_ec2.policy.rule import Rule
-from hardened_ec2.policy.rules import imds, lifecycle
+from hardened_ec2.policy.rules import administration, exposure, imds, lifecycle
 from hardened_ec2.policy.rules.verification import cannot_verify
 
 RULES: Final[tuple[Rule, ...]] = (
+    administration.admin_port_open_to_world,
+    administration.admin_port_too_wide,
+    administration.admin_port_wide_inside,
+    exposure.private_server_open_to_world,
+    exposure.server_port_open_to_world,
+    exposure.public_address,
     imds.imds_v2,
     imds.hop_limit,
     lifecycle.key_pair,

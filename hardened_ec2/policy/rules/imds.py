@@ -1,8 +1,9 @@
-"""The instance metadata service: who on a server, and beyond it, can take the role's credentials."""
+"""The instance metadata service: who can take the credentials of a server's role."""
 
 from collections.abc import Iterator
 from typing import Final
 
+from hardened_ec2.policy.circumstances import together
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.rule import (
     Case,
@@ -16,7 +17,7 @@ from hardened_ec2.policy.rule import (
     rule,
 )
 from hardened_ec2.policy.servers import Kind, Server
-from hardened_ec2.policy.values import ABSENT, Value, as_int, describe, together, why_unknown
+from hardened_ec2.policy.values import ABSENT, Value, as_int, describe, why_unknown
 
 CONTAINERS: Final = "containers"
 """What a container host declares in its Metadata: ``{"hardened-ec2": {"containers": true}}``."""
@@ -73,7 +74,7 @@ def imds_v2(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-ImdsHopLimit",
     severity=Severity.ERROR,
-    fact="Metadata answers do not travel beyond the server, or one hop more to declared containers.",
+    fact="Metadata answers end at the server, or one hop further in declared containers.",
     why=(
         "Each further hop lets a container, a proxy or a VPN client behind the server fetch the "
         "credentials of its role."
@@ -107,10 +108,10 @@ def _judged_hops(hops: Value, limit: int) -> Iterator[Fault | Doubt]:
         why = why_unknown(hops.content) or f"{describe(hops.content)} is no number"
         yield doubtful(hops, f"HttpPutResponseHopLimit is not known: {why}")
     elif number > limit:
-        declared = "" if limit > 1 or number > CONTAINER_HOP_LIMIT else " and no containers declared"
-        yield faulty(
-            hops, f"HttpPutResponseHopLimit is {number}, {limit} is enough{declared}"
+        declared = (
+            "" if limit > 1 or number > CONTAINER_HOP_LIMIT else " and no containers declared"
         )
+        yield faulty(hops, f"HttpPutResponseHopLimit is {number}, {limit} is enough{declared}")
 
 
 def _with_metadata(case: Case) -> Iterator[Server]:
