@@ -19,8 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
+from demo.isolation import NO_ENDPOINT, ROOT, isolate
 
 _LOOPBACK = "127.0.0.1"
 _START_SECONDS = 60.0
@@ -51,8 +50,8 @@ def run_emulator(log: Path, port: int = 0) -> Iterator[str]:
         endpoint = f"http://localhost:{listener.getsockname()[1]}"
         server = subprocess.Popen(  # noqa: S603 (this module, in this interpreter)
             [sys.executable, "-m", "demo.emulator", str(listener.fileno())],
-            cwd=Path(__file__).resolve().parent.parent,
-            env=_server_environment(),
+            cwd=ROOT,
+            env=_server_environment(log.parent),
             pass_fds=[listener.fileno()],
             stdin=subprocess.PIPE,
             stdout=output,
@@ -105,14 +104,10 @@ def _listen(port: int) -> socket.socket:
         ) from None
 
 
-def _server_environment() -> dict[str, str]:
-    """Without the caller's AWS settings, which would reach moto's own clients."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+def _server_environment(home: Path) -> dict[str, str]:
     return {
-        **kept,
-        "AWS_ACCESS_KEY_ID": "emulator",
-        "AWS_SECRET_ACCESS_KEY": "emulator",
-        "AWS_EC2_METADATA_DISABLED": "true",
+        # The server has no business with AWS either.
+        **isolate(os.environ, home, NO_ENDPOINT),
         # Roles may name AWS's own policies.
         "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
     }
@@ -129,9 +124,8 @@ def _wait_until_healthy(server: "subprocess.Popen[bytes]", endpoint: str, log: P
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             time.sleep(0.05)
     said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-10:]
-    raise EmulatorNotStartedError(
-        "The emulator ended at once" if server.poll() is not None else "The emulator never answered"
-    ) from (RuntimeError("\n".join(said)) if said else None)
+    failure = "ended" if server.poll() is not None else f"gave no answer in {_START_SECONDS:.0f} s"
+    raise EmulatorNotStartedError("\n".join([f"The emulator {failure}. It said:", *said]))
 
 
 def _stop(server: "subprocess.Popen[bytes]") -> None:

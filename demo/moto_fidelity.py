@@ -23,6 +23,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.ec2.models.vpcs import VPC
 from moto.ec2.responses import EC2Response
 from moto.iam.models import Role, iam_backends
+from moto.logs.models import LogGroup
 from moto.moto_api._internal import mock_random
 
 Properties = dict[str, Any]
@@ -39,6 +40,8 @@ def apply_patches() -> None:
     models["AWS::EC2::SecurityGroupIngress"] = Creation(_create_ingress)
     models["AWS::EC2::Subnet"] = Completion(models["AWS::EC2::Subnet"], _set_public_addressing)
     models["AWS::EC2::VPC"] = Completion(models["AWS::EC2::VPC"], _open_default_security_group)
+    models["AWS::KMS::Key"] = Preparation(models["AWS::KMS::Key"], _spell_key_tags)
+    models["AWS::Logs::LogGroup"] = Completion(models["AWS::Logs::LogGroup"], _encrypt_log_group)
     models["AWS::IAM::Role"] = Completion(models["AWS::IAM::Role"], _attach_managed_policies)
     parsing.CustomModel = CustomResources()  # type: ignore[assignment,attr-defined]
     EC2Response.describe_instance_connect_endpoints = (  # type: ignore[attr-defined]
@@ -78,6 +81,28 @@ class Completion:
             name, resource, *context, **more
         )
         self.complete(created, resource["Properties"])
+        return created
+
+    def has_cfn_attr(self, attribute: str) -> bool:
+        """As moto's model answers."""
+        return bool(self.model.has_cfn_attr(attribute))
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What moto needs spelled in another way before it creates a type."""
+
+    model: Any
+    prepare: Callable[[Properties], Properties]
+
+    def create_from_cloudformation_json(
+        self, name: str, resource: Properties, *context: str, **more: str
+    ) -> object:
+        """Have moto create the resource from the properties as it spells them."""
+        prepared = {**resource, "Properties": self.prepare(resource["Properties"])}
+        created: object = self.model.create_from_cloudformation_json(
+            name, prepared, *context, **more
+        )
         return created
 
     def has_cfn_attr(self, attribute: str) -> bool:
@@ -310,6 +335,24 @@ def _attach_managed_policies(role: Role, properties: Properties) -> None:
     iam = iam_backends[role.account_id][role.partition]
     for arn in properties.get("ManagedPolicyArns", []):
         iam.attach_role_policy(arn, role.name)
+
+
+def _spell_key_tags(properties: Properties) -> Properties:
+    """A KMS key has the tags that its template gives it.
+
+    AWS: takes Key and Value in a template, as everywhere, though the API of KMS says TagKey and
+    TagValue. moto: wants the API's spelling in templates too, and fails on a tagged key.
+    """
+    tags = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in properties.get("Tags", [])]
+    return {**properties, "Tags": tags}
+
+
+def _encrypt_log_group(log_group: LogGroup, properties: Properties) -> None:
+    """A log group is encrypted with the key that its template names.
+
+    AWS: KmsKeyId as written. moto: looks for it in another spelling and leaves it out.
+    """
+    log_group.kms_key_id = properties.get("KmsKeyId")
 
 
 def _is_true(value: object) -> bool:

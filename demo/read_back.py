@@ -1,0 +1,351 @@
+"""Judges what was deployed: every lock as a row of what was found and what was expected.
+
+Pure: takes the plain values of `deployed`, asks AWS nothing. A row that does not hold says what
+was found; nothing is left out because it was not there.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from demo.deployed import Deployment, Group, Network, Rule, Server, Statement
+from hardened_ec2.addresses import AddressSet
+
+SSH_PORT = 22
+_TIME_SYNC = AddressSet.of("169.254.169.123/32")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One lock, on one resource.
+
+    Args:
+        lock: What is locked, the same words for every resource of a kind.
+        resource: Where it is in the app, the stack first.
+        holds: Whether what was found is what was expected.
+        found: What AWS says.
+        expected: What it should say.
+        why: What the lock is good for.
+    """
+
+    lock: str
+    resource: str
+    holds: bool
+    found: str
+    expected: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What the person who deployed asked for.
+
+    Args:
+        ssh_from: The addresses that may reach port 22.
+        public_stacks: The stacks whose servers are meant to have a public address.
+    """
+
+    ssh_from: AddressSet
+    public_stacks: frozenset[str]
+
+
+def judge(deployment: Deployment, expectation: Expectation) -> tuple[Row, ...]:
+    """Compare a deployment with what it should be.
+
+    Args:
+        deployment: What was read.
+        expectation: What was asked for.
+
+    Returns:
+        A row for each lock of each server and network, networks first.
+    """
+    rows: list[Row] = []
+    for network in deployment.networks:
+        rows += _network_rows(network, deployment.groups)
+    for server in deployment.servers:
+        rows += _server_rows(server, deployment.groups, expectation)
+    return tuple(rows)
+
+
+def _server_rows(
+    server: Server, own_groups: Mapping[str, str], expectation: Expectation
+) -> Iterator[Row]:
+    yield from _metadata_rows(server)
+    yield from _traffic_rows(server, own_groups, expectation)
+    yield from _instance_rows(server, expectation)
+    yield _user_data_row(server)
+    yield _role_row(server)
+
+
+def _metadata_rows(server: Server) -> Iterator[Row]:
+    yield Row(
+        lock="IMDS session tokens",
+        resource=server.path,
+        holds=server.http_tokens == "required" or server.http_endpoint == "disabled",
+        found=f"HttpTokens {server.http_tokens}",
+        expected="HttpTokens required",
+        why="a request forged through the server cannot fetch its credentials",
+    )
+    yield Row(
+        lock="IMDS hop limit",
+        resource=server.path,
+        holds=server.http_put_response_hop_limit == 1,
+        found=f"{server.http_put_response_hop_limit}",
+        expected="1",
+        why="a token does not cross into a container or a proxy behind the server",
+    )
+    ipv6, tags = server.http_protocol_ipv6, server.instance_metadata_tags
+    yield Row(
+        lock="IMDS over IPv6, tags",
+        resource=server.path,
+        holds=(ipv6, tags) == ("disabled", "disabled"),
+        found=f"IPv6 {ipv6}, tags {tags}",
+        expected="IPv6 disabled, tags disabled",
+        why="one address to guard, and no tags for whoever gets to read",
+    )
+
+
+def _traffic_rows(
+    server: Server, own_groups: Mapping[str, str], expectation: Expectation
+) -> Iterator[Row]:
+    names = [own_groups.get(group.group_id, group.name) for group in server.groups]
+    yield Row(
+        lock="security group",
+        resource=server.path,
+        holds=bool(names) and all(group.group_id in own_groups for group in server.groups),
+        found=_list(names),
+        expected="groups that its stack made",
+        why="the VPC's default group belongs to everyone who forgets to name one",
+    )
+    ingress = [rule for group in server.groups for rule in group.ingress]
+    ssh = [rule for rule in ingress if _covers(rule, SSH_PORT)]
+    yield Row(
+        lock="SSH",
+        resource=server.path,
+        holds=all(
+            _addresses(rule) <= expectation.ssh_from if _is_cidr(rule) else rule.peer in own_groups
+            for rule in ssh
+        ),
+        found=_list(own_groups.get(rule.peer, rule.peer) for rule in ssh),
+        expected=f"groups of these stacks, and {expectation.ssh_from}",
+        why="a password guesser needs a port that answers",
+    )
+    other = [rule for rule in ingress if not _is_only(rule, SSH_PORT) and _is_cidr(rule)]
+    yield Row(
+        lock="other ports",
+        resource=server.path,
+        holds=not other,
+        found=_rules(other, own_groups),
+        expected="none open to an address",
+        why="what does not listen to strangers cannot be attacked by them",
+    )
+    egress = [rule for group in server.groups for rule in group.egress]
+    # United: two rules to half the internet each are a rule to the internet.
+    reached = AddressSet.of(*(rule.peer for rule in egress if _is_cidr(rule)))
+    yield Row(
+        lock="egress",
+        resource=server.path,
+        holds=bool(egress) and not reached.is_world,
+        found=_rules(egress, own_groups),
+        expected="rules, and none to the world",
+        why="an intruder cannot fetch tools or send data home",
+    )
+
+
+def _instance_rows(server: Server, expectation: Expectation) -> Iterator[Row]:
+    public = server.path.partition("/")[0] in expectation.public_stacks
+    yield Row(
+        lock="public address",
+        resource=server.path,
+        holds=len(server.public_addresses) == int(public),
+        found=_list(server.public_addresses),
+        expected="one, as a bastion has" if public else "none",
+        why="the internet cannot address what has no address",
+    )
+    clear = [volume.volume_id for volume in server.volumes if not volume.encrypted]
+    yield Row(
+        lock="volumes",
+        resource=server.path,
+        holds=bool(server.volumes) and not clear,
+        found=f"volumes: {len(server.volumes)}, not encrypted: {_list(clear)}",
+        expected="all encrypted",
+        why="a copied snapshot is unreadable without the key",
+    )
+    yield Row(
+        lock="termination protection",
+        resource=server.path,
+        holds=server.termination_protected,
+        found=_on(server.termination_protected),
+        expected="on",
+        why="one wrong call does not end the server",
+    )
+    yield Row(
+        lock="detailed monitoring",
+        resource=server.path,
+        holds=server.monitoring == "enabled",
+        found=server.monitoring,
+        expected="enabled",
+        why="an attack shows within a minute, not five",
+    )
+    yield Row(
+        lock="key pair",
+        resource=server.path,
+        holds=not server.key_name,
+        found=server.key_name or "none",
+        expected="none",
+        why="nobody holds a key that nobody rotates",
+    )
+
+
+def _user_data_row(server: Server) -> Row:
+    size = len(server.user_data)
+    same = server.user_data == server.template_user_data
+    boothook = server.user_data.startswith(b"Content-Type: multipart/") and (
+        b"#cloud-boothook" in server.user_data
+    )
+    return Row(
+        lock="user data",
+        resource=server.path,
+        holds=same and boothook,
+        found=f"{size} bytes, {'as' if same else 'not as'} in the template, "
+        f"{'with' if boothook else 'without'} the boothook",
+        expected="as in the template, with the boothook",
+        why="sshd and the metadata service are locked before anyone can log in",
+    )
+
+
+def _role_row(server: Server) -> Row:
+    wide = sorted({action for each in server.statements for action in _wildcard_actions(each)})
+    return Row(
+        lock="role",
+        resource=server.path,
+        holds=bool(server.statements) and not wide,
+        found=f"statements: {len(server.statements)}, wildcard actions: {_list(wide)}",
+        expected="some, without wildcard actions",
+        why="stolen credentials open next to nothing",
+    )
+
+
+def _network_rows(network: Network, own_groups: Mapping[str, str]) -> Iterator[Row]:
+    default = network.default_group
+    yield Row(
+        lock="default security group",
+        resource=network.path,
+        holds=not default.ingress and not default.egress,
+        found=f"in: {_rules(default.ingress, own_groups)}; "
+        f"out: {_rules(default.egress, own_groups)}",
+        expected="in: none; out: none",
+        why="whatever lands in it by accident reaches nothing",
+    )
+    open_subnets = [subnet.subnet_id for subnet in network.subnets if subnet.gives_public_addresses]
+    yield Row(
+        lock="subnets",
+        resource=network.path,
+        holds=bool(network.subnets) and not open_subnets,
+        found=f"subnets: {len(network.subnets)}, giving public addresses: {_list(open_subnets)}",
+        expected="none gives public addresses by itself",
+        why="a server becomes public because someone wrote it, never by default",
+    )
+    kinds = [f"{log.traffic_type} {log.status}" for log in network.flow_logs]
+    yield Row(
+        lock="flow logs",
+        resource=network.path,
+        holds="ALL ACTIVE" in kinds,
+        found=_list(kinds),
+        expected="ALL ACTIVE",
+        why="what was tried can be told afterwards",
+    )
+    kept = [
+        f"{'encrypted' if log.kms_key_id else 'not encrypted'}, "
+        f"{f'{log.retention_in_days} days' if log.retention_in_days else 'for ever'}"
+        for log in network.log_groups
+    ]
+    yield Row(
+        lock="flow log storage",
+        resource=network.path,
+        holds=bool(kept)
+        and all(log.kms_key_id and log.retention_in_days for log in network.log_groups),
+        found=_list(kept),
+        expected="encrypted, and kept for a time",
+        why="the evidence is readable by those who may, and does not grow for ever",
+    )
+    yield _private_door_row(network, own_groups)
+    yield _ssh_door_row(network, own_groups)
+
+
+def _private_door_row(network: Network, own_groups: Mapping[str, str]) -> Row:
+    rules = [rule for group in network.endpoint_groups for rule in group.ingress]
+    return Row(
+        lock="interface endpoints",
+        resource=network.path,
+        holds=bool(network.endpoint_groups)
+        and all(_is_only(rule, 443) and rule.peer in own_groups for rule in rules),
+        found=_rules(rules, own_groups) if network.endpoint_groups else "no endpoint",
+        expected="HTTPS from groups of these stacks",
+        why="AWS's services are reached without the internet, by named servers",
+    )
+
+
+def _ssh_door_row(network: Network, own_groups: Mapping[str, str]) -> Row:
+    groups = network.ssh_endpoint_groups
+    rules = _real_rules(groups)
+    return Row(
+        lock="Instance Connect Endpoint",
+        resource=network.path,
+        holds=bool(groups)
+        and not any(group.ingress for group in groups)
+        and all(_is_only(rule, SSH_PORT) and rule.peer in own_groups for rule in rules),
+        found=_rules(rules, own_groups) if groups else "no endpoint",
+        expected="SSH to groups of these stacks",
+        why="IAM is the door to SSH, and the door leads nowhere else",
+    )
+
+
+def _real_rules(groups: Iterable[Group]) -> list[Rule]:
+    """Egress without the time service's link-local address, which groups never filter anyway."""
+    return [
+        rule
+        for group in groups
+        for rule in group.egress
+        if not (_is_cidr(rule) and _addresses(rule) <= _TIME_SYNC)
+    ]
+
+
+def _covers(rule: Rule, port: int) -> bool:
+    return rule.protocol == "-1" or (
+        rule.protocol == "tcp" and rule.first_port <= port <= rule.last_port
+    )
+
+
+def _is_only(rule: Rule, port: int) -> bool:
+    return (rule.protocol, rule.first_port, rule.last_port) == ("tcp", port, port)
+
+
+def _is_cidr(rule: Rule) -> bool:
+    return "/" in rule.peer
+
+
+def _addresses(rule: Rule) -> AddressSet:
+    return AddressSet.of(rule.peer)
+
+
+def _wildcard_actions(statement: Statement) -> list[str]:
+    if statement["Effect"] != "Allow":
+        return []
+    if "NotAction" in statement:
+        return ["NotAction"]
+    actions = statement["Action"]
+    named = [actions] if isinstance(actions, str) else actions
+    return [action for action in named if re.fullmatch(r"\*|[^:]+:\*", action)]
+
+
+def _list(items: Iterable[str]) -> str:
+    return ", ".join(items) or "none"
+
+
+def _rules(rules: Iterable[Rule], own_groups: Mapping[str, str]) -> str:
+    return _list(f"{rule.ports} {own_groups.get(rule.peer, rule.peer)}" for rule in rules)
+
+
+def _on(value: bool) -> str:  # noqa: FBT001 - a word for a boolean
+    return "on" if value else "off"
