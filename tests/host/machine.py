@@ -3,19 +3,21 @@
 Nothing has a name outside: the namespaces hang on one process each, and go when it is ended.
 """
 
-import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 # What the payload writes to is mounted over; what it only reads (/usr) is the real thing.
-_PRIVATE = "/etc /home /root /run /dev /var/lib /var/log /usr/local/sbin /tmp"
+# Addresses are unique here; waiting a second to find out would be added to every first packet.
+_NETWORK = """
+set -e
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+ip link set lo up
+"""
 
 _PREPARE = """
-set -e
 work=$1
 mount --make-rprivate /
 mount -t tmpfs -o mode=700 tmpfs "$work"
@@ -27,6 +29,8 @@ mount -t tmpfs -o mode=755 tmpfs /dev
 cp -a "$work/dev/." /dev/
 ln -s /proc/self/fd /dev/fd
 mkdir -m 1777 /dev/shm
+mkdir /dev/pts && mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts
+ln -s pts/ptmx /dev/ptmx
 : >/dev/console
 for directory in /home /root /run /var/lib /var/log /usr/local/sbin; do
 	mount -t tmpfs -o mode=755 tmpfs "$directory"
@@ -34,7 +38,10 @@ done
 chmod 700 /root
 mount --bind "$work/etc" /etc
 rm -f /etc/ssh/sshd_config.d/*
-ip link set lo up
+"""
+
+
+_READY = """
 echo ready
 exec sleep infinity
 """
@@ -51,7 +58,7 @@ class Machine:
         return Path(f"/proc/{self.pid}/root{path}")
 
     def command(self, *argv: str, uid: int = 0) -> list[str]:
-        enter = ["nsenter", "-t", str(self.pid), "-n", "-m", "-w"]
+        enter = ["nsenter", "-t", str(self.pid), "-n", "-m", "-u", "-w"]
         if uid:
             enter += ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
         return [*enter, *argv]
@@ -85,25 +92,28 @@ class Machine:
 
 
 @contextmanager
-def machine(*, mounts: bool = True) -> Iterator[Machine]:
-    """Start a machine; without `mounts` only its network is its own."""
-    with ExitStack() as stack:
-        work = Path(tempfile.mkdtemp(prefix="hardened-ec2-"))
-        stack.callback(shutil.rmtree, work)
-        if mounts:
-            argv = ["unshare", "-n", "-m", "sh", "-c", _PREPARE, "machine", str(work)]
-        else:
-            argv = [
-                "unshare",
-                "-n",
-                "sh",
-                "-c",
-                "ip link set lo up; echo ready; exec sleep infinity",
-            ]
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd="/")
-        stack.callback(process.wait)
-        stack.callback(process.kill)
-        assert process.stdout is not None
-        stack.callback(process.stdout.close)
-        assert process.stdout.readline() == "ready\n", "the namespaces could not be made"
-        yield Machine(process.pid)
+def network() -> Iterator[Machine]:
+    """Start a network of its own, on the files of the real machine."""
+    with _holder("unshare", "-n", "sh", "-c", _NETWORK + _READY) as made:
+        yield made
+
+
+@contextmanager
+def machine(on: Machine | None = None) -> Iterator[Machine]:
+    """Start a machine, on a network that exists or on one of its own."""
+    enter = ["unshare", "-n"] if on is None else ["nsenter", "-t", str(on.pid), "-n"]
+    with tempfile.TemporaryDirectory(prefix="hardened-ec2-") as work:
+        script = (_NETWORK if on is None else "set -e\n") + _PREPARE + _READY
+        with _holder(*enter, "unshare", "-m", "-u", "sh", "-c", script, "machine", work) as made:
+            yield made
+
+
+@contextmanager
+def _holder(*argv: str) -> Iterator[Machine]:
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd="/") as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n", "the namespaces could not be made"
+            yield Machine(process.pid)
+        finally:
+            process.kill()

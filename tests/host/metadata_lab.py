@@ -6,23 +6,26 @@ metadata ---- host ---- container
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.host.machine import Machine, machine
+from tests.host.machine import Machine, machine, network
 
 METADATA = ("169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254")
 NEIGHBOURS = ("169.254.169.253", "169.254.169.123", "fd00:ec2::253", "fd00:ec2::123")
 
 # bash speaks TCP by itself, so that the probe is one small process under any uid.
 _PROBE = r"""
-for address; do
+ask() {
+	exec 3<>"/dev/tcp/$1/80" && printf 'GET / HTTP/1.0\r\n\r\n' >&3 &&
+		while IFS= read -r line <&3 && echo "$line" && [ "$line" != $'\r' ]; do :; done
+}
+export -f ask
+for address; do {
 	start=${EPOCHREALTIME/./}
-	got=$({
-		exec 3<>"/dev/tcp/$address/80" && printf 'GET / HTTP/1.0\r\n\r\n' >&3 &&
-			IFS= read -t 3 -r line <&3 && echo "$line"
-	} 2>&1)
+	got=$(timeout 1 bash -c 'ask "$0"' "$address" 2>&1)
 	took=$((${EPOCHREALTIME/./} - start))
 	case $got in
 	HTTP/*' 200 '*) answer=open ;;
@@ -31,7 +34,8 @@ for address; do
 	*) answer=silent ;;
 	esac
 	echo "$address $answer $took"
-done
+} & done
+wait
 """
 
 _SERVER = """
@@ -41,7 +45,9 @@ class Answer(socketserver.StreamRequestHandler):
     def handle(self):
         while self.rfile.readline().strip():
             pass
-        self.wfile.write(b"HTTP/1.0 200 OK\\r\\n\\r\\n")
+        self.wfile.write(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+        # The client closes first, as with keep-alive.
+        self.rfile.read()
 
 class Server(socketserver.ThreadingTCPServer):
     address_family = socket.AF_INET6
@@ -88,6 +94,17 @@ ip -6 route add default via fd02::1
 """
 
 
+_UNDO = """
+nft flush ruleset
+for family in -4 -6; do
+	for pref in 10 12 13 1000; do
+		while ip "$family" rule del pref "$pref" 2>/dev/null; do :; done
+	done
+done
+ip route replace default via 10.99.0.1
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Probe:
     """How one attempt ended, and after how many seconds."""
@@ -118,20 +135,34 @@ class MetadataLab:
 
 
 @contextmanager
-def metadata_lab() -> Iterator[MetadataLab]:
-    with ExitStack() as stack:
-        metadata = stack.enter_context(machine(mounts=False))
-        container = stack.enter_context(machine(mounts=False))
-        host = stack.enter_context(machine())
+def wires() -> Iterator[tuple[Machine, Machine]]:
+    """Lay the network once: a host and the container behind it, with the metadata service."""
+    with network() as metadata, network() as host, network() as container:
         host.sh(_WIRE_HOST.format(metadata=metadata.pid, container=container.pid))
         metadata.sh(_WIRE_METADATA)
         container.sh(_WIRE_CONTAINER)
-        server = subprocess.Popen(
-            metadata.command(sys.executable, "-c", _SERVER), stdout=subprocess.PIPE, text=True
-        )
-        stack.callback(server.wait)
-        stack.callback(server.kill)
-        assert server.stdout is not None
-        stack.callback(server.stdout.close)
-        assert server.stdout.readline() == "ready\n"
-        yield MetadataLab(host=host, container=container)
+        server = metadata.command(sys.executable, "-c", _SERVER)
+        with subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "ready\n"
+                lab = MetadataLab(host=host, container=container)
+                # The kernel takes a second until IPv6 works on a new interface.
+                deadline = time.monotonic() + 20
+                while {*lab.reached(*METADATA), *lab.reached(*METADATA, where=container)} != {
+                    *METADATA
+                }:
+                    assert time.monotonic() < deadline, "the network does not work"
+                yield host, container
+            finally:
+                process.kill()
+
+
+@contextmanager
+def metadata_lab(host: Machine, container: Machine) -> Iterator[MetadataLab]:
+    """A fresh machine on the wires; what it does to its network is undone."""
+    with machine(host) as made:
+        try:
+            yield MetadataLab(host=made, container=container)
+        finally:
+            host.sh(_UNDO)

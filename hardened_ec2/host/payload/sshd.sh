@@ -28,14 +28,10 @@ answers() {
 	timeout 5 bash -c "read -r line </dev/tcp/127.0.0.1/$port && case \$line in SSH-2*) ;; *) exit 1 ;; esac" 2>/dev/null
 }
 
-# With Ubuntu's ssh.socket there may be no service to reload: the next one reads the new text.
+# reload: whichever service runs. With Ubuntu's ssh.socket there may be none yet: the next one
+# reads the new text. A service that died of a reload is started again.
 reload() {
-	for unit in ssh sshd; do
-		! systemctl -q is-active $unit.service 2>/dev/null || {
-			systemctl reload-or-restart $unit.service
-			return
-		}
-	done
+	[ ! "$service" ] || systemctl reload-or-restart "$service"
 }
 
 # include yes|no: our own Include line, first in sshd_config, or gone. Nothing else changes there.
@@ -65,11 +61,14 @@ harden_sshd() {
 		echo "invalid before the hardening, left as found: $error"
 		return 1
 	fi
+	for service in ssh.service sshd.service ''; do
+		[ ! "$service" ] || ! systemctl -q is-active $service 2>/dev/null || break
+	done
 	[ -d /run/cloud-init ] && [ ! -e "$FINISHED" ] && early=1 || early=
 	drop_in >"$tmp/$DROP_IN"
 	first=no
-	if ! keys_only; then
-		# No Include line, or one that comes too late.
+	# No Include line, or one that comes too late.
+	if ! grep -m 1 '^[[:space:]]*[^#[:space:]]' "$tmp/main" | grep -qi "^[[:space:]]*include.*$tmp/sshd_config.d/\*"; then
 		first=yes
 		sed -i "1i Include $tmp/$DROP_IN" "$tmp/main"
 	fi
