@@ -6,7 +6,7 @@ from functools import cached_property
 from hardened_ec2.policy.circumstances import When, holds, together
 from hardened_ec2.policy.deployment import Deployment, Resource
 from hardened_ec2.policy.servers import Kind, Server
-from hardened_ec2.policy.values import ABSENT, Absent, Value, as_bool, describe
+from hardened_ec2.policy.values import ABSENT, Absent, Unknown, Value, as_bool, describe
 
 _SUBNET = "AWS::EC2::Subnet"
 _VPC = "AWS::EC2::VPC"

@@ -135,6 +135,17 @@ Alternatives: TypeAlias = tuple[Resolved, ...]
 """Everything that one piece of a template can be."""
 
 
+class _Plain:
+    def resolve(self, raw: Any) -> Alternatives:  # noqa: ANN401
+        if isinstance(raw, dict | list):
+            return (Resolved(Tree(self, raw)),)
+        return (Resolved(ABSENT if raw is None else raw),)
+
+
+PLAIN: Final[Resolver] = _Plain()
+"""Resolves JSON that holds no functions, because it stands in a template as text."""
+
+
 class Place(NamedTuple):
     """Where a value stands: template, logical ID and property path."""
 
@@ -226,16 +237,14 @@ def describe(content: Content) -> str:
             return str(content).lower()
         case Absent():
             return "nothing"
-        case Unknown(why=why, name=name):
-            return f"${{{name}}}" if name else f"a value unknown at synth ({why})"
-        case Reference() | Base64():
+        case Unknown(why=why, name=""):
+            return f"a value unknown at synth ({why})"
+        case Unknown() | Reference() | Base64():
             return _spelled(content)
         case Tree(raw=raw):
             return "an object" if isinstance(raw, dict) else "a list"
-        case Text():
-            return repr(str(content))
         case _:
-            return repr(content)
+            return repr(str(content) if isinstance(content, Text) else content)
 
 
 def as_bool(content: Content) -> bool | None:

@@ -3,7 +3,16 @@
 from typing import Final
 
 from hardened_ec2.policy.rule import Rule
-from hardened_ec2.policy.rules import administration, exposure, imds, lifecycle
+from hardened_ec2.policy.rules import (
+    administration,
+    exposure,
+    groups,
+    identity,
+    imds,
+    lifecycle,
+    storage,
+    user_data,
+)
 from hardened_ec2.policy.rules.verification import cannot_verify
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -15,6 +24,12 @@ RULES: Final[tuple[Rule, ...]] = (
     exposure.public_address,
     imds.imds_v2,
     imds.hop_limit,
+    user_data.user_data_secret,
+    identity.role_administrator,
+    storage.volume_encryption,
+    groups.own_security_group,
+    user_data.user_data_size,
+    groups.implicit_egress,
     lifecycle.key_pair,
     cannot_verify,
 )

@@ -1,0 +1,168 @@
+"""The roles of servers, and every policy that applies to them, from wherever it is attached."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from hardened_ec2.policy.circumstances import together
+from hardened_ec2.policy.deployment import Deployment, Resource
+from hardened_ec2.policy.values import ABSENT, PLAIN, Text, Tree, Unknown, Value, describe
+
+ROLE: Final = "AWS::IAM::Role"
+INSTANCE_PROFILE: Final = "AWS::IAM::InstanceProfile"
+_MANAGED_POLICY = "AWS::IAM::ManagedPolicy"
+_POLICY = "AWS::IAM::Policy"
+_ROLE_POLICY = "AWS::IAM::RolePolicy"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttachedPolicy:
+    """A managed policy that the templates do not hold, attached by ARN.
+
+    Args:
+        arn: The ARN as far as it is known.
+        value: Where it is attached.
+    """
+
+    arn: str
+    value: Value
+
+
+class Roles:
+    """The identity side of a deployment.
+
+    Args:
+        deployment: The templates.
+
+    Source: AWS CloudFormation Template Reference, ``AWS::IAM::Role``, ``AWS::IAM::Policy``,
+        ``AWS::IAM::RolePolicy``, ``AWS::IAM::ManagedPolicy``, ``AWS::IAM::InstanceProfile``.
+
+    Example:
+        >>> [role.logical_id for role in Roles(deployment).of_instances()]
+        ['ServerRole']
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    def of_instances(self) -> tuple[Resource, ...]:
+        """List the roles that an instance profile hands to instances."""
+        found: dict[tuple[str, str], Resource] = {}
+        for profile in self._deployment.resources(INSTANCE_PROFILE):
+            for value in profile.properties.at("Roles"):
+                for entry in value.entries():
+                    role = self._named(entry, ROLE, self._role_names)
+                    if role is not None:
+                        found[role.key] = role
+        return tuple(found.values())
+
+    def documents(self, role: Resource) -> Iterator[Value]:
+        """Yield the policy documents that apply to a role, in the templates.
+
+        Args:
+            role: The role.
+
+        Yields:
+            Each document in each thing it can be; unknown where it cannot be read.
+        """
+        for policies in role.properties.at("Policies"):
+            for policy in policies.entries():
+                yield from policy.at("PolicyDocument")
+        for value in role.properties.at("ManagedPolicyArns"):
+            for entry in value.entries():
+                managed = self._deployment.find(entry.content)
+                if managed is not None and managed.type == _MANAGED_POLICY:
+                    yield from managed.properties.at("PolicyDocument")
+        for attached in self._attached.get(role.key, ()):
+            yield from attached.properties.at("PolicyDocument")
+
+    def managed(self, role: Resource) -> Iterator[AttachedPolicy]:
+        """Yield the managed policies attached to a role that the templates do not hold."""
+        for value in role.properties.at("ManagedPolicyArns"):
+            for entry in value.entries():
+                if self._deployment.find(entry.content) is None:
+                    content = entry.content
+                    arn = str(content) if isinstance(content, str | Text) else describe(content)
+                    yield AttachedPolicy(arn=arn, value=entry)
+
+    @cached_property
+    def _attached(self) -> dict[tuple[str, str], list[Resource]]:
+        found: dict[tuple[str, str], list[Resource]] = {}
+        for policy in self._deployment.resources(_POLICY, _MANAGED_POLICY, _ROLE_POLICY):
+            key = "RoleName" if policy.type == _ROLE_POLICY else "Roles"
+            for value in policy.properties.at(key):
+                for entry in value.entries():
+                    role = self._named(entry, ROLE, self._role_names)
+                    if role is not None:
+                        found.setdefault(role.key, []).append(policy)
+        return found
+
+    @cached_property
+    def _role_names(self) -> dict[str, Resource]:
+        return {
+            value.content: role
+            for role in self._deployment.resources(ROLE)
+            for value in role.properties.at("RoleName")
+            if isinstance(value.content, str)
+        }
+
+    def _named(self, entry: Value, kind: str, names: dict[str, Resource]) -> Resource | None:
+        if isinstance(entry.content, str):
+            return names.get(entry.content)
+        found = self._deployment.find(entry.content)
+        return found if found is not None and found.type == kind else None
+
+
+def statements(document: Value) -> Iterator[Value]:
+    """Yield the statements of a policy document.
+
+    Args:
+        document: The document: an object, or its JSON text.
+
+    Yields:
+        Each statement in each thing it can be; unknown where it cannot be read.
+
+    Source: AWS IAM User Guide, "IAM JSON policy elements: Statement".
+
+    Example:
+        >>> [v.content for s in statements(document) for v in s.at("Effect")]
+        ['Allow']
+    """
+    content = document.content
+    if isinstance(content, str):
+        document = _parsed(document, content)
+    for statement in document.at("Statement"):
+        yield from statement.entries()
+
+
+def texts(statement: Value, key: str) -> tuple[Value, ...]:
+    """Return what an element of a statement holds, one text or a list of them.
+
+    Args:
+        statement: The statement.
+        key: The element, such as ``Action``.
+
+    Returns:
+        Every entry that it can hold; empty when the element is absent.
+    """
+    found: list[Value] = []
+    for value in statement.at(key):
+        for entry in value.entries():
+            when = together(statement.when, entry.when)
+            if when is not None and entry.content is not ABSENT:
+                found.append(Value(entry.content, when, entry.place))
+    return tuple(found)
+
+
+def _parsed(document: Value, text: str) -> Value:
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        raw = None
+    if not isinstance(raw, dict):
+        return Value(
+            Unknown("the policy document is no JSON object"), document.when, document.place
+        )
+    return Value(Tree(PLAIN, raw), document.when, document.place)

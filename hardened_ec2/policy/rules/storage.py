@@ -1,0 +1,125 @@
+"""Volumes: what is on a server's disks, and in every snapshot of them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from hardened_ec2.policy.circumstances import ALWAYS, holds, worlds
+from hardened_ec2.policy.findings import Severity
+from hardened_ec2.policy.rule import (
+    Case,
+    Control,
+    Doubt,
+    Fault,
+    Framework,
+    Outcome,
+    doubtful,
+    faulty,
+    rule,
+)
+from hardened_ec2.policy.servers import Kind
+from hardened_ec2.policy.values import ABSENT, Value, as_bool, describe, why_unknown
+
+ROOT_DEVICES: Final = frozenset({"/dev/xvda", "/dev/sda1", "/dev/sda"})
+"""The names under which images register their root volume.
+
+From the Amazon EC2 User Guide, "Device names for volumes on Amazon EC2 instances".
+"""
+
+_FIX: Final = (
+    "Write Encrypted true for the root device (BlockDeviceMappings with the image's root device "
+    "name, /dev/xvda or /dev/sda1) and for every other volume."
+)
+_WHY: Final = (
+    "An unencrypted volume is readable by whoever gets at a snapshot of it, and snapshots are "
+    "copied, shared and forgotten."
+)
+
+
+@rule(
+    id="HardenedEc2-VolumeEncryption",
+    severity=Severity.ERROR,
+    fact="Every volume of a server is encrypted, the root volume too, and the template says so.",
+    why=_WHY,
+    fix=_FIX,
+    references=(
+        Control(Framework.SECURITY_HUB, "EC2.3"),
+        Control(Framework.SECURITY_HUB, "EC2.181"),
+        Control(Framework.SECURITY_HUB, "EC2.173"),
+        Control(Framework.CONTROL_TOWER, "CT.EC2.PR.7"),
+        Control(Framework.CONTROL_TOWER, "CT.EC2.PR.14"),
+        Control(Framework.CONTROL_TOWER, "CT.AUTOSCALING.PR.9"),
+        Control(Framework.CDK_NAG, "AwsSolutions-EC26"),
+        Control(Framework.CHECKOV, "CKV_AWS_3"),
+        Control(Framework.CHECKOV, "CKV_AWS_8"),
+        Control(Framework.TRIVY, "AWS-0131"),
+        Control(Framework.TRIVY, "AWS-0026"),
+        Control(Framework.TRIVY, "AWS-0008"),
+        Control(Framework.CFN_NAG, "F1"),
+    ),
+)
+def volume_encryption(case: Case) -> Iterator[Outcome]:
+    """Judge the block device mappings of every server, and every volume of its own."""
+    for server in case.servers:
+        if server.kind is not Kind.NETWORK_INTERFACE:
+            for mappings in server.at("BlockDeviceMappings"):
+                yield from _mappings(mappings)
+    for volume in case.deployment.resources("AWS::EC2::Volume"):
+        for encrypted in volume.properties.at("Encrypted"):
+            yield from _encrypted(encrypted, "the volume")
+
+
+def _mappings(mappings: Value) -> Iterator[Outcome]:
+    why = why_unknown(mappings.content)
+    if why is not None:
+        yield doubtful(mappings, f"BlockDeviceMappings is not known: {why}")
+        return
+    volumes: list[Value] = []
+    for entry in mappings.entries():
+        for ebs in entry.at("Ebs"):
+            # Without Ebs the entry is an instance store, or takes a device of the image away.
+            if ebs.content is not ABSENT:
+                volumes.append(Value(entry.content, ebs.when, entry.place))
+                for encrypted in ebs.at("Encrypted"):
+                    yield from _encrypted(encrypted, _named(entry))
+    for world in worlds([mappings.when, *(volume.when for volume in volumes)]):
+        present = [volume for volume in volumes if holds(volume.when, world)]
+        if not holds(mappings.when, world) or _any_is_root(present):
+            continue
+        if present:
+            why = f"no mapping names a root device ({', '.join(sorted(ROOT_DEVICES))})"
+            yield Doubt(
+                place=mappings.place, why=f"{why}, so the image decides", when=world or ALWAYS
+            )
+        else:
+            message = (
+                "BlockDeviceMappings names no volume, so the image decides for the root volume"
+            )
+            yield Fault(place=mappings.place, message=message, when=world or ALWAYS)
+        return
+
+
+def _encrypted(encrypted: Value, name: str) -> Iterator[Outcome]:
+    answer = as_bool(encrypted.content)
+    if answer is True:
+        return
+    if encrypted.content is ABSENT:
+        yield faulty(encrypted, f"Encrypted is not given for {name}")
+    elif answer is False:
+        yield faulty(encrypted, f"Encrypted is false for {name}")
+    else:
+        why = why_unknown(encrypted.content) or f"{describe(encrypted.content)} is no Boolean"
+        yield doubtful(encrypted, f"whether {name} is encrypted is not known: {why}")
+
+
+def _named(entry: Value) -> str:
+    names = [value.content for value in entry.at("DeviceName")]
+    return " or ".join(name if isinstance(name, str) else describe(name) for name in names)
+
+
+def _any_is_root(entries: Sequence[Value]) -> bool:
+    """Tell whether one of the entries is the root volume, or may be by a name not known."""
+    return any(
+        name.content in ROOT_DEVICES or why_unknown(name.content) is not None
+        for entry in entries
+        for name in entry.at("DeviceName")
+    )

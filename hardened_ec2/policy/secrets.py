@@ -1,0 +1,230 @@
+"""Secrets in plain text: what gives one away, and what only looks like one."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Secret:
+    """A secret found in a text. It never holds the secret itself, for findings are printed.
+
+    Args:
+        kind: What it is, in words.
+        line: The line of the text, counted from 1.
+        value: Where in the text the secret stands, as a slice.
+    """
+
+    kind: str
+    line: int
+    value: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Shape:
+    """A secret that is known by its own shape.
+
+    Args:
+        kind: What it is.
+        hint: Text it always holds; looked for first, because that is fast.
+        pattern: The shape; its first group is the secret, or all of it.
+    """
+
+    kind: str
+    hint: str
+    pattern: re.Pattern[str]
+
+
+_SHAPES: Final = tuple(
+    _Shape(kind=kind, hint=hint, pattern=re.compile(pattern))
+    for kind, hint, pattern in (
+        ("an AWS access key", "AKIA", r"(?<![A-Za-z0-9])AKIA[A-Z2-7]{16}(?![A-Za-z0-9])"),
+        ("an AWS session key", "ASIA", r"(?<![A-Za-z0-9])ASIA[A-Z2-7]{16}(?![A-Za-z0-9])"),
+        (
+            "a private key",
+            "PRIVATE KEY",
+            r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----",
+        ),
+        ("a GitHub token", "gh", r"(?<!\w)gh[pousr]_[A-Za-z0-9]{36,255}(?!\w)"),
+        ("a GitHub token", "github_pat_", r"(?<!\w)github_pat_\w{22,255}(?!\w)"),
+        ("a GitLab token", "glpat-", r"(?<!\w)glpat-[\w-]{20,}"),
+        ("a Slack token", "xox", r"(?<!\w)xox[abeoprs]-[\w-]{10,}"),
+        ("a Slack webhook", "hooks.slack.com/", r"hooks\.slack\.com/services/\w+/\w+/\w{16,}"),
+        ("a Stripe key", "k_live_", r"(?<!\w)[rs]k_live_\w{16,}"),
+        ("a Google API key", "AIza", r"(?<!\w)AIza[\w-]{35}(?!\w)"),
+        ("an npm token", "npm_", r"(?<!\w)npm_[A-Za-z0-9]{36}(?!\w)"),
+        ("a PyPI token", "pypi-AgE", r"(?<!\w)pypi-AgE[\w-]{50,}"),
+        ("a SendGrid key", "SG.", r"(?<!\w)SG\.[\w-]{16,32}\.[\w-]{16,64}(?![\w-])"),
+        ("a Vault token", "hvs.", r"(?<!\w)hvs\.[\w-]{24,}"),
+        ("an Azure storage key", "AccountKey=", r"AccountKey=[A-Za-z0-9+/]{80,}={0,2}"),
+        ("a JSON web token", "eyJ", r"(?<!\w)eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
+    )
+)
+
+_COMMANDS: Final = tuple(
+    _Shape(kind=kind, hint=hint, pattern=re.compile(pattern))
+    for kind, hint, pattern in (
+        (
+            "a password in a URL",
+            "://",
+            r"[A-Za-z][\w+.-]{1,20}://[^\s/:@\"'$]{0,64}:([^\s/@\"']{3,})@",
+        ),
+        (
+            "a password for chpasswd",
+            "chpasswd",
+            r"[\"']?[\w.-]+:([^\s\"'|:]{2,})[\"']?\s*\|\s*(?:sudo\s+)?chpasswd",
+        ),
+        ("a password for mysql", "mysql", r"mysql\w*\b[^\n|;]{0,200}?\s-p([^\s'\"=-][^\s'\"]{2,})"),
+        ("a password for sshpass", "sshpass", r"sshpass\s+-p\s*[\"']?([^\s\"']{3,})"),
+        (
+            "a password for curl",
+            "curl",
+            r"curl\b[^\n|;]{0,200}?\s(?:-u|--user)[ =][\"']?[^\s:'\"]+:([^\s'\"]{3,})",
+        ),
+        (
+            "a password for a database user",
+            "IDENTIFIED BY",
+            r"IDENTIFIED BY [\"']([^\"'\n]{3,})[\"']",
+        ),
+        ("a password for Redis", "requirepass", r"requirepass[ \t]+[\"']?([^\s\"']{3,})"),
+        ("a password for net user", "net user", r"net user \S+ ([^\s/][^\s]{2,})"),
+        (
+            "a password for ConvertTo-SecureString",
+            "ConvertTo-SecureString",
+            r"ConvertTo-SecureString\s+(?:-String\s+)?[\"']([^\"'$]{3,})[\"']",
+        ),
+    )
+)
+
+_PASSWORDS: Final = ("password", "passwd", "passphrase", "pwd")
+_KEYS: Final = (
+    "secret",
+    "token",
+    "api_key",
+    "api-key",
+    "apikey",
+    "access_key",
+    "access-key",
+    "accesskey",
+    "private_key",
+    "private-key",
+    "privatekey",
+)
+
+_NAME_BEFORE = re.compile(r"[\w.-]*\Z")
+_ASSIGNED = re.compile(
+    r"""["']?(?:[ \t]*(?::=|=>|[:=,])[ \t]*|>|(?<=[a-z])[ \t]+)"""
+    r"""(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"'`;,&|<>()\[\]]++)(?![(\[]))""",
+    re.IGNORECASE,
+)
+
+_NO_VALUE = re.compile(
+    r"""
+      [$`%@{\[<|>!(*\\-].*                     # a variable, a command, a placeholder, an option
+    | (?:~|\.{0,2})/\S*                        # a path
+    | [A-Za-z]:\\.*                            # a path on Windows
+    | (?:arn|file|https?|s3|ssm|vault):\S*     # a name of something that is stored elsewhere
+    | (?:true|false|yes|no|on|off|none|null|nil|required|optional|enabled|disabled|prompt|unset)
+    | (?:[x*.]|\#)+                            # masked
+    | [A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+          # an attribute in a program
+    """,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+_NAME_LIKE = re.compile(r"[A-Za-z]+|[A-Za-z][a-z]*(?:[-_/.:][A-Za-z0-9]+)+")
+"""What a secret's *name* looks like, as in ``secret: prod/database``."""
+
+_SHORTEST_PASSWORD = 3
+_SHORTEST_KEY = 8
+_LONGEST_WORD = 20
+
+
+@lru_cache(maxsize=256)
+def secrets_in(text: str) -> tuple[Secret, ...]:
+    """Find secrets in a text.
+
+    Not taken for one: hashes and commit ids, ARNs, public keys, variables and commands that fetch
+    a secret when they run, placeholders, paths, and the example keys of the AWS documentation.
+
+    Args:
+        text: A script, a configuration, any text.
+
+    Returns:
+        What was found, by place, each place once.
+
+    Source: the token formats their issuers document (AWS IAM identifiers, GitHub, GitLab, Slack,
+        Stripe, Google Cloud, npm, PyPI, SendGrid, HashiCorp Vault, Azure Storage; RFC 7468 for
+        private keys, RFC 7519 for JSON web tokens, RFC 3986 for passwords in URLs).
+
+    Example:
+        >>> [(secret.kind, secret.line) for secret in secrets_in("PASSWORD=hunter2")]
+        [('a value for PASSWORD', 1)]
+    """
+    found: dict[tuple[int, int], str] = {}
+    for kind, span in (*_shapes(text), *_commands(text), *_assignments(text)):
+        if not any(start < span[1] and span[0] < end for start, end in found):
+            found[span] = kind
+    return tuple(
+        Secret(kind=found[span], line=text.count("\n", 0, span[0]) + 1, value=span)
+        for span in sorted(found)
+    )
+
+
+def _shapes(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    for shape in _SHAPES:
+        if shape.hint in text:
+            for match in shape.pattern.finditer(text):
+                if not match.group().endswith("EXAMPLE"):
+                    yield shape.kind, match.span()
+
+
+def _commands(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    for shape in _COMMANDS:
+        if shape.hint in text:
+            for match in shape.pattern.finditer(text):
+                if not _NO_VALUE.fullmatch(match.group(1)):
+                    yield shape.kind, match.span(1)
+
+
+def _assignments(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    lower = text.lower()
+    for word in (*_PASSWORDS, *_KEYS):
+        start = lower.find(word)
+        while start >= 0:
+            end = start + len(word)
+            found = _assignment(text, start, end, is_password=word in _PASSWORDS)
+            if found is not None:
+                yield found
+            start = lower.find(word, end)
+
+
+def _assignment(
+    text: str, start: int, end: int, *, is_password: bool
+) -> tuple[str, tuple[int, int]] | None:
+    match = _ASSIGNED.match(text, end)
+    if match is None:
+        return None
+    before = _NAME_BEFORE.search(text, max(0, start - 64), start)
+    name = (before.group() if before else "") + text[start:end]
+    between = text[end : match.start(match.lastindex or 0)]
+    if not between.strip(" \t\"'") and not name.startswith("--"):
+        # "the password is" is prose; only an option takes its value after a blank.
+        return None
+    if "," in between and between[0] not in "\"'":
+        # "password, token" is a list; a quoted name and a value are the arguments of a call.
+        return None
+    value = match.group(match.lastindex or 0)
+    if _NO_VALUE.fullmatch(value) or not _is_secret(value, is_password=is_password):
+        return None
+    return f"a value for {name.lstrip('-')}", match.span(match.lastindex or 0)
+
+
+def _is_secret(value: str, *, is_password: bool) -> bool:
+    if "\ue000" in value:
+        return True
+    if is_password:
+        return len(value) >= _SHORTEST_PASSWORD
+    if len(value) < _SHORTEST_KEY or value.endswith("EXAMPLEKEY"):
+        return False
+    return (len(value) > _LONGEST_WORD and value.isalpha()) or not _NAME_LIKE.fullmatch(value)

@@ -1,0 +1,184 @@
+"""User data as the server will see it: decoded, layer by layer, with what is not known marked."""
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from hardened_ec2.policy.values import Base64, Content, Reference, Text, Unknown
+
+USER_DATA_LIMIT: Final = 16384
+"""Bytes that EC2 takes as user data, before base64.
+
+From the Amazon EC2 User Guide, "Run commands when you launch an EC2 instance with user data input".
+"""
+
+MAX_LAYERS: Final = 4
+"""Encodings within one another that are opened."""
+
+MAX_DECODED: Final = 2**20
+"""Bytes that a compressed layer is opened to; the rest of it is not read."""
+
+MARK: Final = re.compile("\ue000([0-9]+)\ue001")
+"""Stands in a layer's text where only the deployment knows the text: an index into its origins."""
+
+_BASE64_RUN = re.compile(
+    r"[A-Za-z0-9+/]{24,}(?:\r?\n[A-Za-z0-9+/]{24,})*(?:\r?\n[A-Za-z0-9+/]+)?={0,2}"
+)
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layer:
+    """One text that user data holds: the whole of it, or what an encoded part decodes to.
+
+    Args:
+        text: The text, unknown parts as `MARK`.
+        origins: The unknown parts, by the index in their mark.
+        encoding: How it was reached, such as ``base64``; empty for the outermost text.
+
+    Example:
+        >>> [layer.text for layer in layers(Base64("echo hello"))]
+        ['echo hello']
+    """
+
+    text: str
+    origins: tuple[Unknown | Reference, ...]
+    encoding: str
+
+
+def layers(content: Content) -> Iterator[Layer]:
+    """Open user data.
+
+    Args:
+        content: What the property ``UserData`` can be.
+
+    Yields:
+        The text that cloud-init sees, then every text inside it that is in base64 or gzip;
+        nothing when none of it is known.
+
+    Source: cloud-init documentation, "User data formats"; RFC 2045 (base64 in MIME parts).
+
+    Example:
+        >>> [layer.encoding for layer in layers(Base64("IyEvYmluL3NoCmVjaG8gaGVsbG8gd29ybGQK"))]
+        ['', 'base64']
+    """
+    pending: list[tuple[Content, str, int]] = [(_outermost(content), "", 0)]
+    while pending:
+        piece, encoding, depth = pending.pop(0)
+        if not isinstance(piece, str | Text):
+            continue
+        layer, encoded = _rendered(piece, encoding)
+        yield layer
+        if depth < MAX_LAYERS:
+            pending.extend((inner, _then(encoding, "base64"), depth + 1) for inner in encoded)
+            for text, how in _decoded_runs(layer.text):
+                pending.append((text, _then(encoding, how), depth + 1))
+
+
+def known_size(content: Content) -> tuple[int, bool]:
+    """Measure user data as EC2 does, before base64.
+
+    Args:
+        content: What the property ``UserData`` can be.
+
+    Returns:
+        The bytes that are known, and whether these are all.
+
+    Example:
+        >>> known_size(Base64("echo hello"))
+        (10, True)
+    """
+    if isinstance(content, Base64):
+        return _size(content.of)
+    if isinstance(content, str):
+        decoded = _from_base64(content)
+        return (len(decoded) if decoded is not None else _bytes(content)), True
+    return _size(content)
+
+
+def _size(content: Content) -> tuple[int, bool]:
+    if isinstance(content, str):
+        return _bytes(content), True
+    if isinstance(content, Base64):
+        size, complete = _size(content.of)
+        return -(-size // 3) * 4, complete
+    if isinstance(content, Text):
+        sizes = [_size(part) for part in content.parts]
+        return sum(size for size, _ in sizes), all(complete for _, complete in sizes)
+    return 0, False
+
+
+def _bytes(text: str) -> int:
+    # A lone surrogate, which JSON can spell, must not stop the measuring.
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _outermost(content: Content) -> Content:
+    if isinstance(content, Base64):
+        return content.of
+    if isinstance(content, str):
+        decoded = _from_base64(content)
+        text = None if decoded is None else _as_text(decoded)
+        return content if text is None else text[0]
+    return content
+
+
+def _rendered(piece: str | Text, encoding: str) -> tuple[Layer, list[Content]]:
+    texts: list[str] = []
+    origins: list[Unknown | Reference] = []
+    encoded: list[Content] = []
+    for part in piece.parts if isinstance(piece, Text) else (piece,):
+        if isinstance(part, str):
+            texts.append(MARK.sub("", part))
+        elif isinstance(part, Base64):
+            encoded.append(part.of)
+        else:
+            texts.append(f"\ue000{len(origins)}\ue001")
+            origins.append(part)
+    return Layer(text="".join(texts), origins=tuple(origins), encoding=encoding), encoded
+
+
+def _decoded_runs(text: str) -> Iterator[tuple[str, str]]:
+    for match in _BASE64_RUN.finditer(text):
+        decoded = _from_base64(match.group())
+        opened = None if decoded is None else _as_text(decoded)
+        if opened is not None:
+            yield opened
+
+
+def _from_base64(text: str) -> bytes | None:
+    compact = "".join(text.split())
+    try:
+        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _as_text(data: bytes) -> tuple[str, str] | None:
+    """Read bytes as text, through gzip if need be; none when they are no text."""
+    how = "base64"
+    if data.startswith(_GZIP):
+        try:
+            data = zlib.decompressobj(wbits=31).decompress(data, MAX_DECODED)
+        except zlib.error:
+            return None
+        how = "gzip"
+    # PowerShell's encoded commands are UTF-16: every other byte of plain text is zero.
+    utf16 = data[1::2].count(0) > len(data) // 4
+    try:
+        text = data.decode("utf-16-le" if utf16 else "utf-8")
+    except UnicodeDecodeError:
+        return None
+    return (text, how) if text.isprintable() or not _has_control(text) else None
+
+
+def _has_control(text: str) -> bool:
+    return any(ord(character) < ord(" ") and character not in "\t\r\n\f\x1b" for character in text)
+
+
+def _then(encoding: str, how: str) -> str:
+    return f"{encoding}, {how}" if encoding else how
