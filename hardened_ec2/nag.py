@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import aws_cdk as cdk
 from cdk_nag import NagPack
@@ -17,6 +16,8 @@ PACK_NAME = "HardenedEc2"
 
 FAILURE = f"{PACK_NAME}-Failure"
 """The finding that the pack reports when it could not judge. It cannot be acknowledged."""
+
+_NESTED_SUFFIX = ".nested.template.json"
 
 DEFAULT_SETTINGS = Settings()
 
@@ -82,8 +83,7 @@ class HardenedEc2Checks(NagPack):
             that raises here would be left out of the report without a word, and the synth pass.
         """
         try:
-            templates = [Template.load(path) for path in _with_nested(self._paths(context))]
-            findings = judge(templates, self._settings)
+            findings = judge(_templates(self._paths(context)), self._settings)
             return cdk.PolicyValidationPluginReport(
                 success=all(finding.severity is not Severity.ERROR for finding in findings),
                 violations=[_violation(finding) for finding in findings],
@@ -121,23 +121,31 @@ class HardenedEc2Checks(NagPack):
         ]
 
 
-def _with_nested(paths: Iterable[str]) -> list[Path]:
-    """Add nested stacks: CDK writes their templates beside the parent, but does not list them."""
-    found: dict[Path, None] = {}
-    todo = [Path(path) for path in paths]
-    while todo:
-        path = todo.pop(0)
-        if path in found:
-            continue
-        found[path] = None
-        resources: dict[str, Any] = json.loads(path.read_text("utf-8")).get("Resources", {})
-        todo += [
-            path.parent / resource["Metadata"]["aws:asset:path"]
-            for resource in resources.values()
-            if resource.get("Type") == "AWS::CloudFormation::Stack"
-            and "aws:asset:path" in resource.get("Metadata", {})
-        ]
-    return list(found)
+def _templates(paths: Iterable[str]) -> list[Template]:
+    """Read templates, each with those of its nested stacks, which CDK does not list.
+
+    A stack without resources is written without a Resources section: CloudFormation is never
+    given it, so there is nothing to judge.
+    """
+    templates = {}
+    for path in map(Path, paths):
+        for each in (path, *_nested(path)):
+            document = json.loads(each.read_text("utf-8"))
+            if document.get("Resources"):
+                templates[each] = Template(name=str(each), document=document)
+    return list(templates.values())
+
+
+def _nested(path: Path) -> list[Path]:
+    """Find the templates of a stack's nested stacks, at every depth."""
+    # They are assets of the stack. The folder may also hold those of an earlier synth, so it is
+    # only searched where the stack has no list of assets (the legacy synthesizer writes none).
+    manifest = path.with_name(path.name.removesuffix(".template.json") + ".assets.json")
+    if not manifest.exists():
+        return sorted(path.parent.glob(f"*{_NESTED_SUFFIX}"))
+    files = json.loads(manifest.read_text("utf-8")).get("files", {})
+    sources = (asset["source"].get("path", "") for asset in files.values())
+    return [path.parent / source for source in sources if source.endswith(_NESTED_SUFFIX)]
 
 
 def _violation(finding: Finding) -> cdk.PolicyViolation:
@@ -151,6 +159,7 @@ def _violation(finding: Finding) -> cdk.PolicyViolation:
             cdk.PolicyViolatingResource(
                 # CDK finds the construct by logical id; naming both is an error.
                 resource_logical_id=finding.logical_id or None,
+                construct_path=None if finding.logical_id else "/",
                 template_path=finding.template,
                 locations=[finding.path] if finding.path else [],
             )
@@ -167,7 +176,9 @@ def _failure(message: str) -> cdk.PolicyValidationPluginReport:
                 description=message,
                 fix="Report it with the template; until then nothing here has been verified.",
                 severity="fatal",
-                violating_resources=[],
+                # CDK prints a violation once for each construct and lets a synth pass that has
+                # nothing to print, so a failure has to stand somewhere: at the app's root.
+                violating_resources=[cdk.PolicyViolatingResource(construct_path="/", locations=[])],
             )
         ],
     )
