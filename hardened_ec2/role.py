@@ -1,8 +1,8 @@
 """InstanceRole: what a server may ask of AWS, which is next to nothing."""
 
 from dataclasses import dataclass
+from functools import cache
 
-from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
@@ -150,7 +150,7 @@ class InstanceRole(iam.Role):
         super().__init__(
             scope,
             id,
-            assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+            assumed_by=_ec2(),
             description=description,
         )
         statements = []
@@ -168,12 +168,18 @@ class InstanceRole(iam.Role):
         policy = iam.ManagedPolicy(
             self,
             "Permissions",
-            description=f"{Stack.of(self).stack_name}: {description}",
+            description=description,
             statements=statements,
             roles=[self],
         )
         if session_manager:
             acknowledge(policy, *SESSION_MANAGER_ON_EVERY_RESOURCE)
+
+
+@cache
+def _ec2() -> iam.ServicePrincipal:
+    # The same for every role: one message to node in all, not one a role.
+    return iam.ServicePrincipal("ec2.amazonaws.com")
 
 
 def _perimeter_statements() -> list[iam.PolicyStatement]:

@@ -1,6 +1,7 @@
 """LockedSecurityGroup: a security group that is closed both ways until asked."""
 
 import re
+from functools import cache
 from typing import Any
 
 from aws_cdk import Token
@@ -84,11 +85,8 @@ class LockedSecurityGroup(ec2.SecurityGroup):
             # A context key can turn inline rules off; without them EC2 opens all egress.
             disable_inline_rules=False,
         )
-        super().add_egress_rule(
-            ec2.Peer.ipv4("169.254.169.123/32"),
-            ec2.Port.udp(123),
-            "NTP to the Amazon Time Sync Service",
-        )
+        peer, port = _time_sync()
+        super().add_egress_rule(peer, port, "NTP to the Amazon Time Sync Service")
 
     def add_ingress_rule(
         self,
@@ -180,6 +178,12 @@ class LockedSecurityGroup(ec2.SecurityGroup):
         return united
 
 
+@cache
+def _time_sync() -> tuple[ec2.IPeer, ec2.Port]:
+    # The same for every group: two messages to node in all, not two a group.
+    return ec2.Peer.ipv4("169.254.169.123/32"), ec2.Port.udp(123)
+
+
 def _administrative_ports(rule: dict[str, Any]) -> list[int]:
     protocol, first, last = rule["ipProtocol"], rule.get("fromPort"), rule.get("toPort")
     if protocol == "-1":
@@ -196,7 +200,7 @@ def _check_description(description: str | None, what: str) -> None:
             f"{what} has no description: write why it exists as description='...', so that "
             "whoever reads it later knows whether it still has to"
         )
-    if not Token.is_unresolved(description) and not _DESCRIPTION.fullmatch(description):
+    if not _DESCRIPTION.fullmatch(description) and not Token.is_unresolved(description):
         raise ValueError(
             f"{what} has the description {description!r}, which EC2 refuses: write up to 255 "
             "characters of letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*"

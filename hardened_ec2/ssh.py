@@ -225,6 +225,8 @@ class SshAccess:
 
             SshAccess.from_cidrs("203.0.113.7").allow_into(server_group)
         """
+        if not self:
+            return
         port = ec2.Port.tcp(22)
         for cidr in self.cidrs:
             # A token may turn out to be of either family; IPv4 is what CDK's own peers assume.

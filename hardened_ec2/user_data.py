@@ -50,14 +50,12 @@ class HardenedUserData(ec2.UserData):
         super().__init__()
         self.hardening = hardening
         # Kept in CDK's own class, so that its downloads and signals render as anywhere else.
-        self._commands = ec2.UserData.for_linux() if commands is None else commands
-        self._has_commands = commands is not None
+        self._commands = commands
 
     def render(self) -> str:
         """Return the user data as text, with CDK tokens unresolved."""
-        if self.hardening is None:
-            return self._commands.render()
-        return self.hardening.render(self._commands.render() if self._has_commands else "")
+        commands = "" if self._commands is None else self._commands.render()
+        return commands if self.hardening is None else self.hardening.render(commands)
 
     def validate(self) -> list[str]:
         """Return what is wrong at synth: a size that EC2 would refuse at deployment.
@@ -79,14 +77,19 @@ class HardenedUserData(ec2.UserData):
         )
         return [complaint]
 
+    @property
+    def _linux(self) -> ec2.UserData:
+        if self._commands is None:
+            self._commands = ec2.UserData.for_linux()
+        return self._commands
+
     def add_commands(self, *commands: str) -> None:
         """Add shell commands.
 
         Args:
             commands: Lines of the script that runs after the hardening.
         """
-        self._has_commands = True
-        self._commands.add_commands(*commands)
+        self._linux.add_commands(*commands)
 
     def add_on_exit_commands(self, *commands: str) -> None:
         """Add shell commands that run when the script ends, however it ends.
@@ -94,8 +97,7 @@ class HardenedUserData(ec2.UserData):
         Args:
             commands: Lines of shell.
         """
-        self._has_commands = True
-        self._commands.add_on_exit_commands(*commands)
+        self._linux.add_on_exit_commands(*commands)
 
     def add_execute_file_command(self, *, file_path: str, arguments: str | None = None) -> None:
         """Add a command that runs a file.
@@ -104,8 +106,7 @@ class HardenedUserData(ec2.UserData):
             file_path: The file, on the instance.
             arguments: Its arguments. Default: none.
         """
-        self._has_commands = True
-        self._commands.add_execute_file_command(file_path=file_path, arguments=arguments)
+        self._linux.add_execute_file_command(file_path=file_path, arguments=arguments)
 
     def add_s3_download_command(
         self,
@@ -126,8 +127,7 @@ class HardenedUserData(ec2.UserData):
         Returns:
             The path of the file on the instance.
         """
-        self._has_commands = True
-        return self._commands.add_s3_download_command(
+        return self._linux.add_s3_download_command(
             bucket=bucket, bucket_key=bucket_key, local_file=local_file, region=region
         )
 
@@ -137,5 +137,4 @@ class HardenedUserData(ec2.UserData):
         Args:
             resource: The resource to signal.
         """
-        self._has_commands = True
-        self._commands.add_signal_on_exit_command(resource)
+        self._linux.add_signal_on_exit_command(resource)
