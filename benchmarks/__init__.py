@@ -1,0 +1,1 @@
+"""What the constructs and the policy cost, measured side by side."""
