@@ -1,0 +1,154 @@
+"""The reference app, as `cdk synth` runs it: a process of its own, with its context."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+
+import app as reference
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(script: str, out: Path, **context: object) -> subprocess.CompletedProcess[str]:
+    """Run an app as the CLI would, but report in the process itself."""
+    flags = json.loads((ROOT / "cdk.json").read_text("utf-8"))["context"]
+    return subprocess.run(
+        [sys.executable, script],
+        cwd=ROOT,
+        env={
+            # Without pytest's own variables, which CDK looks for and then behaves differently.
+            **{name: os.environ[name] for name in ("PATH", "HOME", "JSII_NODE")},
+            "PYTHONPATH": str(ROOT),
+            "CDK_OUTDIR": str(out),
+            "CDK_CONTEXT_JSON": json.dumps({**flags, **context}),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def report(out: Path) -> dict[str, dict[str, Any]]:
+    file = out / "validation-report.json"
+    if not file.exists():
+        return {}
+    plugins = json.loads(file.read_text("utf-8"))["pluginReports"]
+    return {plugin["pluginName"]: plugin for plugin in plugins}
+
+
+def errors(out: Path) -> list[str]:
+    return [
+        violation["ruleName"]
+        for plugin in report(out).values()
+        for violation in plugin["violations"]
+        if violation["severity"] in ("error", "fatal")
+    ]
+
+
+def acknowledged(out: Path) -> set[str]:
+    return {
+        violation["acknowledgedId"]
+        for plugin in report(out).values()
+        for violation in plugin["suppressedViolations"]
+    }
+
+
+def test_it_passes_every_pack(tmp_path: Path) -> None:
+    done = run("app.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    assert acknowledged(tmp_path) == {"AwsSolutions::AwsSolutions-IAM5[Resource::*]"}
+    templates = {file.name for file in tmp_path.glob("*.template.json")}
+    assert templates == {"HardenedEc2Network.template.json", "HardenedEc2Server.template.json"}
+
+
+def test_a_whitelist_brings_a_bastion_that_passes_too(tmp_path: Path) -> None:
+    done = run("app.py", tmp_path, ssh_whitelist="203.0.113.7, 198.51.100.0/28")
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    assert acknowledged(tmp_path) == {
+        "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        "HardenedEc2::HardenedEc2-PublicAddress",
+        "NIST.800.53.R5::NIST.800.53.R5-EC2InstanceNoPublicIp",
+        "NIST.800.53.R5::NIST.800.53.R5-EC2InstancesInVPC",
+        "NIST.800.53.R5::NIST.800.53.R5-VPCNoUnrestrictedRouteToIGW",
+    }
+    template = json.loads((tmp_path / "HardenedEc2Bastion.template.json").read_text("utf-8"))
+    (group,) = [
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::EC2::SecurityGroup"
+    ]
+    assert [
+        (rule["CidrIp"], rule["FromPort"], rule["ToPort"]) for rule in group["SecurityGroupIngress"]
+    ] == [("203.0.113.7/32", 22, 22), ("198.51.100.0/28", 22, 22)]
+    standalone = [
+        resource
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::EC2::SecurityGroupIngress"
+        and "Bastion" in str(resource["Properties"]["GroupId"])
+    ]
+    assert standalone == []
+
+
+@pytest.mark.parametrize(
+    ("whitelist", "says"),
+    [
+        ("office", "app.py: 'office' is not an IP address or CIDR block"),
+        ("203.0.113.7/24", "write '203.0.113.7' for that one host or '203.0.113.0/24'"),
+        ("0.0.0.0/1,128.0.0.0/1", "app.py: SSH is open to the world"),
+        (",", "app.py: '' is not an IP address"),
+        ({"office": "203.0.113.7"}, "is not a list of addresses: write -c ssh_whitelist="),
+        ([203], "is not a list of addresses"),
+    ],
+)
+def test_a_wrong_whitelist_is_one_line_and_no_traceback(
+    tmp_path: Path, whitelist: object, says: str
+) -> None:
+    done = run("app.py", tmp_path / "out", ssh_whitelist=whitelist)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list((tmp_path / "out").glob("*.template.json"))
+
+
+@pytest.mark.parametrize("context", [None, "", ["203.0.113.7"]])
+def test_the_whitelist_may_be_a_list_or_nothing(context: object) -> None:
+    access = reference.ssh_whitelist(context)
+    assert access.cidrs == (("203.0.113.7/32",) if context else ())
+
+
+def test_two_of_the_app_can_live_in_one_account() -> None:
+    """No physical name anywhere, so nothing collides."""
+    app = cdk.App(
+        context={"ssh_whitelist": "203.0.113.7"}, builtin_cloud_formation_validation=False
+    )
+    reference.build(app)
+    for stack in app.synth().stacks:
+        for resource in stack.template["Resources"].values():
+            named = {"GroupName", "RoleName", "InstanceProfileName", "LogGroupName"}
+            present = named & set(resource.get("Properties", {}))
+            assert all(not isinstance(resource["Properties"][name], str) for name in present), (
+                resource
+            )
+
+
+def test_the_insecure_example_is_refused(tmp_path: Path) -> None:
+    """The negative control: the same packs, on a server as it is often written."""
+    done = run("examples/insecure.py", tmp_path)
+    assert done.returncode == 1
+    found = set(errors(tmp_path))
+    assert {
+        "HardenedEc2-AdminPortOpenToWorld",
+        "HardenedEc2-ImdsV2",
+        "HardenedEc2-PublicAddress",
+        "HardenedEc2-VolumeEncryption",
+    } <= found
+    assert any("secret" in rule.lower() for rule in found), found
