@@ -1,0 +1,52 @@
+"""README: its examples run as they stand, and its tables say what the code says."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hardened_ec2 import __all__ as public_names
+from hardened_ec2.acknowledgements import (
+    SESSION_MANAGER_ON_EVERY_RESOURCE,
+    OwnAcknowledgement,
+)
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+FIRST_EXAMPLE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
+
+
+def test_the_first_example_runs_as_it_stands(tmp_path: Path) -> None:
+    assert len(FIRST_EXAMPLE.splitlines()) <= 15
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_EXAMPLE],
+        cwd=tmp_path,
+        env={
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "CDK_OUTDIR": str(tmp_path / "cdk.out"),
+            "CDK_VALIDATION": "false",
+            **{name: os.environ[name] for name in ("PATH", "HOME", "JSII_NODE")},
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    template = (tmp_path / "cdk.out" / "Shop.template.json").read_text("utf-8")
+    assert '"HttpTokens": "required"' in template
+    assert "10.0.1.0/28" in template
+
+
+@pytest.mark.parametrize("each", SESSION_MANAGER_ON_EVERY_RESOURCE)
+def test_what_we_acknowledge_ourselves_is_listed(each: OwnAcknowledgement) -> None:
+    row = f"| `{each.rule}` | `{each.where}` | {each.reason} |"
+    assert row in README
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(public_names) - {"AddressSet", "SessionLogs", "HardenedUserData"})
+)
+def test_every_construct_is_named(name: str) -> None:
+    assert f"| `{name}` |" in README
