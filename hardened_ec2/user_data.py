@@ -3,7 +3,7 @@
 import re
 
 import jsii
-from aws_cdk import Resource
+from aws_cdk import Fn, Resource
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk.interfaces.aws_s3 import IBucketRef
 from constructs import IValidation
@@ -25,10 +25,11 @@ class HardenedUserData(ec2.UserData):
     Args:
         hardening: What to do on the host. None where the image carries it already: the user data
             then are the commands alone.
-        commands: User data for Linux with commands of your own. Default: none yet.
+        commands: Commands of your own, made with ``ec2.UserData.for_linux()``. Default: none yet.
 
     Raises:
-        ValueError: If ``commands`` are multipart already or for Windows.
+        ValueError: If ``commands`` are multipart already, or no script of Linux's: without an
+            interpreter line cloud-init would not run them.
 
     Source: cloud-init, "User-Data Formats"; AWS, "Run commands when you launch an EC2 instance".
 
@@ -51,11 +52,15 @@ class HardenedUserData(ec2.UserData):
         self.hardening = hardening
         # Kept in CDK's own class, so that its downloads and signals render as anywhere else.
         self._commands = commands
+        if commands is not None:
+            self.render()  # refuses now, where the mistake is, what it would refuse at synth
 
     def render(self) -> str:
         """Return the user data as text, with CDK tokens unresolved."""
         commands = "" if self._commands is None else self._commands.render()
-        return commands if self.hardening is None else self.hardening.render(commands)
+        if self.hardening is None:
+            return commands
+        return self.hardening.render(commands, base64_at_deploy=Fn.base64)
 
     def validate(self) -> list[str]:
         """Return what is wrong at synth: a size that EC2 would refuse at deployment.

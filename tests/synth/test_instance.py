@@ -410,6 +410,19 @@ def test_multipart_commands_are_refused(stack: cdk.Stack, vpc: HardenedVpc) -> N
         HardenedInstance(stack, "Server", vpc=vpc, user_data=ec2.MultipartUserData())
 
 
+def test_commands_for_windows_are_refused(stack: cdk.Stack, vpc: HardenedVpc) -> None:
+    with pytest.raises(ValueError, match=r"write '#!/bin/bash' as the first line"):
+        HardenedInstance(stack, "Server", vpc=vpc, user_data=ec2.UserData.for_windows())
+    assert not [child for child in stack.node.children if child.node.id.startswith("Server")]
+
+
+def test_commands_may_have_any_letters_and_tokens(stack: cdk.Stack, vpc: HardenedVpc) -> None:
+    server = HardenedInstance(stack, "Server", vpc=vpc)
+    server.user_data.add_commands(f"echo naïve {stack.region}")
+    assert "naïve" in json.dumps(instance_properties(stack)["UserData"], ensure_ascii=False)
+    assert "Content-Transfer-Encoding: base64" in user_data_text(stack)
+
+
 def test_user_data_over_the_limit_is_refused_with_the_sizes(
     app: cdk.App, stack: cdk.Stack, vpc: HardenedVpc
 ) -> None:
