@@ -4,16 +4,13 @@ What to look at comes from CloudFormation's own list of a stack's resources, nev
 outputs. Nothing here judges.
 """
 
+from __future__ import annotations
+
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
-from mypy_boto3_ec2.type_defs import (
-    FilterTypeDef,
-    IpPermissionOutputTypeDef,
-    SecurityGroupTypeDef,
-)
 
 from demo.deployed import (
     Deployment,
@@ -27,6 +24,14 @@ from demo.deployed import (
     Subnet,
     Volume,
 )
+
+if TYPE_CHECKING:
+    # A second to import, and only the type checker needs them.
+    from mypy_boto3_ec2.type_defs import (
+        FilterTypeDef,
+        IpPermissionOutputTypeDef,
+        SecurityGroupTypeDef,
+    )
 
 Template = Mapping[str, Any]
 """A CloudFormation template, as the CLI deployed it."""

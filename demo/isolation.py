@@ -6,6 +6,7 @@ credentials the caller has, nothing that this starts can use them.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def isolate(environment: Mapping[str, str], home: Path, endpoint: str) -> dict[s
     Raises:
         ValueError: If the endpoint is not on loopback.
     """
-    if not endpoint.startswith("http://localhost:"):
+    if not re.fullmatch(r"http://localhost:[0-9]{1,5}", endpoint):
         raise ValueError(f"{endpoint!r} is not the emulator: write http://localhost:PORT")
     kept = {
         name: value

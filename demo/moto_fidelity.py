@@ -321,7 +321,8 @@ def _describe_instance_connect_endpoints(self: EC2Response) -> ActionResult:
 def _set_public_addressing(subnet: Subnet, properties: Properties) -> None:
     """A subnet hands out public addresses, or not, as its template says.
 
-    AWS: MapPublicIpOnLaunch and AssignIpv6AddressOnCreation as written. moto: ignores both.
+    AWS: MapPublicIpOnLaunch and AssignIpv6AddressOnCreation as written. moto: ignores both, and
+    lets the first subnet of a zone hand out public addresses.
     """
     subnet.map_public_ip_on_launch = _is_true(properties.get("MapPublicIpOnLaunch"))
     subnet.assign_ipv6_address_on_creation = _is_true(properties.get("AssignIpv6AddressOnCreation"))
