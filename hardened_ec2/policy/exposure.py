@@ -12,7 +12,7 @@ from hardened_ec2.policy.deployment import Deployment
 from hardened_ec2.policy.groups import SECURITY_GROUP, GroupKey, Groups
 from hardened_ec2.policy.ingress import ALL_PROTOCOLS, Opening, read_rule, spelled_ports
 from hardened_ec2.policy.servers import Kind, Server
-from hardened_ec2.policy.values import ABSENT, Place, Reference, Value
+from hardened_ec2.policy.values import ABSENT, Place, Reference, Unknown, Value
 
 _INGRESS: Final = "AWS::EC2::SecurityGroupIngress"
 
@@ -30,11 +30,13 @@ class Attachment:
 
     Args:
         group: The group.
+        unknown: Why it is not even known whether there is one. Default: empty, there is.
         when: What must hold for it to be attached.
         place: Where it is attached.
     """
 
     group: GroupKey
+    unknown: str = ""
     when: When
     place: Place
 
@@ -196,8 +198,14 @@ class Exposure:
 
     def _members(self, entries: Iterable[Value]) -> Iterator[Attachment]:
         for entry in entries:
+            content = entry.content
+            # A parameter in a list of groups is some group; a launch template that nobody gave may
+            # hold none.
             yield Attachment(
-                group=self._groups.key(entry.content), when=entry.when, place=entry.place
+                group=self._groups.key(content),
+                unknown=(content.why if isinstance(content, Unknown) and not content.name else ""),
+                when=entry.when,
+                place=entry.place,
             )
 
 

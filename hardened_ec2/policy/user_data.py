@@ -26,7 +26,8 @@ MARK: Final = re.compile("\ue000([0-9]+)\ue001")
 """Stands in a layer's text where only the deployment knows the text: an index into its origins."""
 
 _BASE64_RUN = re.compile(
-    r"[A-Za-z0-9+/]{24,}(?:\r?\n[A-Za-z0-9+/]{24,})*(?:\r?\n[A-Za-z0-9+/]+)?={0,2}"
+    r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,}+"
+    r"(?:\r?\n[A-Za-z0-9+/]{24,}+)*(?:\r?\n[A-Za-z0-9+/]++)?={0,2}"
 )
 _GZIP = b"\x1f\x8b"
 

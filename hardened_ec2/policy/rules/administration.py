@@ -60,10 +60,11 @@ def admin_port_open_to_world(case: Case) -> Iterator[Outcome]:
     for server in case.servers:
         for attachment in case.exposure.attachments(server):
             if not attachment.group[0] and not case.exposure.openings(attachment.group):
+                name = attachment.group[1]
                 yield Doubt(
                     place=attachment.place,
-                    why=f"the rules of security group {attachment.group[1]} are not in the "
-                    "templates",
+                    why=attachment.unknown
+                    or f"the rules of security group {name} are not in the templates",
                     when=attachment.when,
                 )
 

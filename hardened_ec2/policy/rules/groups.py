@@ -12,12 +12,10 @@ from hardened_ec2.policy.rule import (
     Fault,
     Framework,
     Outcome,
-    doubtful,
     faulty,
     rule,
 )
-from hardened_ec2.policy.servers import Kind
-from hardened_ec2.policy.values import ABSENT, Unknown, why_unknown
+from hardened_ec2.policy.values import ABSENT, why_unknown
 
 
 @rule(
@@ -46,21 +44,18 @@ def own_security_group(case: Case) -> Iterator[Outcome]:
                     message=f"{attachment.group[1]} is the default group of its VPC",
                     when=attachment.when,
                 )
-        unknown = [value for value in server.behind if isinstance(value.content, Unknown)]
+            elif attachment.unknown:
+                yield Doubt(place=attachment.place, why=attachment.unknown, when=attachment.when)
         for world in worlds([server.resource.when, *(a.when for a in attachments)]):
-            if not holds(server.resource.when, world) or any(
+            if holds(server.resource.when, world) and not any(
                 holds(attachment.when, world) for attachment in attachments
             ):
-                continue
-            if unknown:
-                yield doubtful(unknown[0], str(why_unknown(unknown[0].content)))
-            elif server.kind is Kind.NETWORK_INTERFACE or not server.interfaces:
                 yield Fault(
                     place=server.place,
                     message="no security group is given, so it gets the default group of its VPC",
                     when=world or ALWAYS,
                 )
-            break
+                break
 
 
 @rule(

@@ -1,0 +1,277 @@
+from typing import Any
+
+import pytest
+
+from hardened_ec2.policy import Settings, Severity
+from tests.unit.policy.templates import (
+    GATEWAY,
+    NO_VALUE,
+    SOUND,
+    found,
+    get_att,
+    group,
+    if_,
+    instance,
+    judged,
+    message,
+    ref,
+    resource,
+    rule,
+    server_with,
+)
+
+PRIVATE = "PrivateServerOpenToWorld"
+OPEN = "ServerPortOpenToWorld"
+PUBLIC = "PublicAddress"
+
+HTTPS = rule("0.0.0.0/0", ports=(443, 443))
+UNSET = {"Parameters": {"Unset": {"Type": "String"}}}
+CONDITIONS = {"Conditions": {"C": {"Fn::Equals": [ref("AWS::Region"), "x"]}}}
+
+
+def test_world_ingress_on_a_private_server_is_an_error() -> None:
+    (finding,) = found(PRIVATE, server_with(rule("10.0.0.1/32"), HTTPS))
+    assert finding.severity is Severity.ERROR
+    assert (finding.logical_id, finding.path) == ("Group", "Properties.SecurityGroupIngress.1")
+    assert finding.message == (
+        "tcp port 443 is open to 0.0.0.0/0 on Server, which is in a private subnet"
+    )
+
+
+@pytest.mark.parametrize(
+    "ingress",
+    [
+        [rule("::/0", ports=(443, 443))],
+        [rule("0.0.0.0/0", protocol="icmp")],
+        [rule("0.0.0.0/1", protocol="udp"), rule("128.0.0.0/1", protocol="17")],
+        [
+            rule("0.0.0.0/9", ports=(443, 443)),
+            rule("0.128.0.0/9", ports=(443, 443)),
+            rule("8.0.0.0/9", ports=(443, 443)),
+            rule("8.128.0.0/9", ports=(443, 443)),
+        ],
+        [if_("C", HTTPS)],
+    ],
+)
+def test_it_is_found_in_every_disguise(ingress: list[object]) -> None:
+    assert found(PRIVATE, server_with(*ingress), **CONDITIONS)
+
+
+def test_a_public_server_is_not_a_private_one() -> None:
+    resources = {**server_with(HTTPS), **GATEWAY}
+    assert judged(resources) == []
+
+
+def test_a_load_balancer_in_front_is_sound() -> None:
+    resources = server_with(
+        rule(ports=(80, 80), SourceSecurityGroupId=get_att("Balancer", "GroupId")),
+        Balancer=group(HTTPS),
+        LoadBalancer=resource(
+            "ElasticLoadBalancingV2::LoadBalancer", SecurityGroups=[ref("Balancer")]
+        ),
+    )
+    assert judged(resources) == []
+
+
+def test_a_route_under_a_condition_leaves_a_private_server_in_the_other() -> None:
+    route = {**GATEWAY["Route"], "Condition": "C"}
+    resources = {**server_with(HTTPS), **GATEWAY, "Route": route}
+    (finding,) = found(PRIVATE, resources, **CONDITIONS)
+    assert "which is in a private subnet" in finding.message
+
+
+def test_public_subnet_and_world_rule_under_one_condition_are_sound() -> None:
+    route = {**GATEWAY["Route"], "Condition": "C"}
+    resources = {**server_with(if_("C", HTTPS, NO_VALUE)), **GATEWAY, "Route": route}
+    assert found(PRIVATE, resources, **CONDITIONS) == []
+
+
+def test_an_unknown_subnet_cannot_be_verified() -> None:
+    resources = {**server_with(HTTPS), "Server": instance(SubnetId=ref("Unset"))}
+    assert found(PRIVATE, resources, **UNSET) == []
+    messages = [f.message for f in found("CannotVerify", resources, **UNSET)]
+    assert (
+        f"could not verify HardenedEc2-{PRIVATE}: tcp port 443 is open to 0.0.0.0/0 on Server, and "
+        "whether that is in a private subnet is not in the templates"
+    ) in messages
+
+
+def test_servers_that_share_a_group_are_told_in_one_finding() -> None:
+    more = {f"Server{n}": instance() for n in range(5)}
+    assert message(PRIVATE, server_with(HTTPS, **more)) == (
+        "tcp port 443 is open to 0.0.0.0/0 on Server, Server0, Server1 and 3 more, "
+        "which is in a private subnet"
+    )
+
+
+def test_a_database_open_to_the_world_on_a_server_is_an_error() -> None:
+    resources = {**server_with(HTTPS, rule("::/0", ports=(3306, 3306))), **GATEWAY}
+    (finding,) = found(OPEN, resources)
+    assert finding.severity is Severity.ERROR
+    assert finding.path == "Properties.SecurityGroupIngress.1"
+    assert finding.message == "tcp port 3306 is open to ::/0 on Server"
+
+
+@pytest.mark.parametrize(
+    "ingress",
+    [
+        [rule("0.0.0.0/0", ports=(80, 90))],
+        [rule("0.0.0.0/0", ports=("6379", "6379"), protocol="6")],
+        [rule("0.0.0.0/0", protocol="udp", ports=(0, 65535))],
+        [rule("0.0.0.0/0", protocol="50")],
+        [rule("2000::/3", ports=(5432, 5432))],
+        [if_("C", rule("0.0.0.0/0", ports=(9200, 9200)))],
+    ],
+)
+def test_other_ports_open_to_the_world_are_found_in_every_disguise(ingress: list[object]) -> None:
+    assert found(OPEN, {**server_with(*ingress), **GATEWAY}, **CONDITIONS)
+
+
+def test_halves_in_two_groups_of_a_server_are_united() -> None:
+    resources = {
+        **SOUND,
+        **GATEWAY,
+        "Group": group(*(rule(f"{n}.0.0.0/9", ports=(5432, 5432)) for n in (8, 12))),
+        "Second": group(*(rule(f"{n}.0.0.0/9", ports=(5432, 5432)) for n in (16, 20))),
+        "Server": instance(SecurityGroupIds=[ref("Group"), ref("Second")]),
+    }
+    assert "8.0.0.0/9, 12.0.0.0/9, 16.0.0.0/9, 20.0.0.0/9 on Server" in message(OPEN, resources)
+
+
+@pytest.mark.parametrize(
+    "ingress",
+    [HTTPS, rule("0.0.0.0/0", ports=(80, 80)), rule("0.0.0.0/0", protocol="icmp")],
+)
+def test_public_ports_and_ping_are_not(ingress: object) -> None:
+    assert found(OPEN, {**server_with(ingress), **GATEWAY}) == []
+
+
+def test_an_administrative_port_is_told_by_its_own_rule_only() -> None:
+    assert found(OPEN, {**server_with(rule("0.0.0.0/0")), **GATEWAY}) == []
+
+
+def test_the_public_ports_are_a_setting() -> None:
+    resources = {**server_with(rule("0.0.0.0/0", ports=(1194, 1194), protocol="udp")), **GATEWAY}
+    assert judged(resources, settings=Settings(public_ports=frozenset({1194}))) == []
+
+
+INTERFACE = {"DeviceIndex": "0", "GroupSet": [ref("Group")], "SubnetId": ref("Subnet")}
+PLAIN = {"SecurityGroupIds": None, "SubnetId": None}
+
+
+def with_interface(answer: object) -> dict[str, Any]:
+    interface = INTERFACE if answer is None else {**INTERFACE, "AssociatePublicIpAddress": answer}
+    return {**SOUND, "Server": instance(**PLAIN, NetworkInterfaces=[interface])}
+
+
+def public_subnet(**properties: object) -> dict[str, Any]:
+    return {**SOUND, **GATEWAY, "Subnet": resource("EC2::Subnet", VpcId=ref("Vpc"), **properties)}
+
+
+@pytest.mark.parametrize(
+    ("resources", "reason"),
+    [
+        (with_interface(True), "AssociatePublicIpAddress is true"),
+        (with_interface("true"), "AssociatePublicIpAddress is 'true'"),
+        (with_interface(if_("C", False, True)), "AssociatePublicIpAddress is true (when condition"),
+        (public_subnet(MapPublicIpOnLaunch=True), "MapPublicIpOnLaunch of subnet Subnet is true"),
+        (
+            {**public_subnet(MapPublicIpOnLaunch="true"), "Server": with_interface(None)["Server"]},
+            "MapPublicIpOnLaunch of subnet Subnet is 'true'",
+        ),
+        (
+            public_subnet(AssignIpv6AddressOnCreation=True),
+            "AssignIpv6AddressOnCreation of subnet Subnet is true",
+        ),
+        (
+            {**SOUND, "Address": resource("EC2::EIP", InstanceId=ref("Server"))},
+            "elastic IP address Address is tied to it",
+        ),
+        (
+            {**SOUND, "Tie": resource("EC2::EIPAssociation", InstanceId=ref("Server"))},
+            "elastic IP address Tie is tied to it",
+        ),
+    ],
+)
+def test_a_public_address_is_an_error_wherever_it_comes_from(
+    resources: dict[str, Any], reason: str
+) -> None:
+    (finding,) = found(PUBLIC, resources, **CONDITIONS)
+    assert finding.severity is Severity.ERROR
+    assert finding.logical_id == "Server"
+    assert finding.message.startswith(f"it gets a public address: {reason}")
+    assert "acknowledge it with the reason" in finding.fix
+
+
+def test_an_elastic_address_on_an_interface_of_the_server_is_found() -> None:
+    resources = {
+        **SOUND,
+        "Server": instance(**PLAIN, NetworkInterfaces=[{"NetworkInterfaceId": ref("Interface")}]),
+        "Interface": resource(
+            "EC2::NetworkInterface", GroupSet=[ref("Group")], SubnetId=ref("Subnet")
+        ),
+        "Tie": resource("EC2::EIPAssociation", NetworkInterfaceId=ref("Interface")),
+    }
+    assert {f.logical_id for f in found(PUBLIC, resources)} == {"Server", "Interface"}
+
+
+def test_a_launch_template_of_a_fleet_gets_the_address_of_its_subnets() -> None:
+    resources = {
+        **public_subnet(MapPublicIpOnLaunch=True),
+        "Server": resource(
+            "EC2::LaunchTemplate", LaunchTemplateData=instance(SubnetId=None)["Properties"]
+        ),
+        "Fleet": resource(
+            "AutoScaling::AutoScalingGroup",
+            VPCZoneIdentifier=[ref("Subnet")],
+            LaunchTemplate={"LaunchTemplateId": ref("Server"), "Version": "1"},
+        ),
+    }
+    assert "MapPublicIpOnLaunch of subnet Subnet" in message(PUBLIC, resources)
+
+
+def test_a_launch_configuration_is_asked_directly() -> None:
+    resources = {"Old": resource("AutoScaling::LaunchConfiguration", AssociatePublicIpAddress=True)}
+    assert message(PUBLIC, resources) == (
+        "it gets a public address: AssociatePublicIpAddress is true"
+    )
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        SOUND,
+        {**SOUND, **GATEWAY},
+        with_interface(False),
+        {**public_subnet(MapPublicIpOnLaunch=True), "Server": with_interface(False)["Server"]},
+        public_subnet(MapPublicIpOnLaunch=False),
+        {
+            **SOUND,
+            "Subnet": resource("EC2::Subnet", VpcId=ref("Vpc"), AssignIpv6AddressOnCreation=True),
+        },
+        {**SOUND, "Address": resource("EC2::EIP")},
+    ],
+)
+def test_a_server_without_one_is_sound(resources: dict[str, Any]) -> None:
+    assert judged(resources) == []
+
+
+@pytest.mark.parametrize(
+    ("resources", "why"),
+    [
+        (with_interface(ref("Unset")), "parameter Unset has no Default and no AllowedValues"),
+        ({**SOUND, "Server": instance(SubnetId="subnet-1")}, "subnet 'subnet-1' is not in the"),
+        (
+            {**SOUND, "Server": instance(SubnetId=None)},
+            "no subnet is given, and those of the default",
+        ),
+        (public_subnet(MapPublicIpOnLaunch=ref("Unset")), "parameter Unset has no Default"),
+    ],
+)
+def test_an_address_that_is_not_known_cannot_be_verified(
+    resources: dict[str, Any], why: str
+) -> None:
+    assert found(PUBLIC, resources, **UNSET) == []
+    assert f"whether it gets a public address is not known: {why}" in message(
+        "CannotVerify", resources, **UNSET
+    )
