@@ -6,6 +6,8 @@ BIN := .venv/bin
 
 # jsii and the CDK CLI run on the node that the locked requirements bring, never on the machine's.
 export JSII_NODE := $(CURDIR)/$(BIN)/node
+# What the CDK unpacks to run, once for every command here.
+export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/build/jsii
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 
 SHELL_SCRIPTS = .ci/run $(wildcard hardened_ec2/host/payload/*.sh)
