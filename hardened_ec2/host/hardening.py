@@ -22,7 +22,7 @@ _MAX_UID = 2**32 - 3
 
 @dataclass(frozen=True, kw_only=True)
 class HostHardening:
-    """The hardening of one Linux server, delivered as user data.
+    r"""The hardening of one Linux server, delivered as user data.
 
     At every boot, before sshd accepts anyone, cloud-init runs a boothook that closes the instance
     metadata service to all but root and `imds_users` (IPv4, IPv6, forwarded traffic), makes user
@@ -51,7 +51,7 @@ class HostHardening:
 
     Example:
         >>> hardening = HostHardening(admin_users=["ec2-user"], imds_users=["www-data"])
-        >>> user_data = hardening.render("#!/bin/bash\\nsystemctl enable --now nginx\\n")
+        >>> user_data = hardening.render("#!/bin/bash\nsystemctl enable --now nginx\n")
         >>> user_data.startswith("Content-Type: multipart/mixed;")
         True
 
@@ -121,18 +121,21 @@ def _core(hardening: HostHardening) -> str:
 
 
 def _texts(field: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        wrong = [item for item in value if not isinstance(item, str)]
-        if not wrong:
-            return tuple(dict.fromkeys(value))
+    if isinstance(value, str):
         raise ValueError(
-            f"{field} contains {wrong[0]!r}: every item is a text; write {field}=[{str(wrong[0])!r}]"
+            f"{field} is the text {value!r}, which is a sequence of letters: a list or tuple of "
+            f"texts is allowed; write {field}=[{value!r}]"
         )
-    raise ValueError(
-        f"{field} is {value!r}: a list or tuple of texts is allowed; write {field}=[{value!r}]"
-        if isinstance(value, str)
-        else f"{field} is {value!r}: a list or tuple of texts is allowed; write {field}=['name']"
-    )
+    if not isinstance(value, Sequence) or isinstance(value, bytes | bytearray):
+        raise ValueError(
+            f"{field} is {value!r}: a list or tuple of texts is allowed; write {field}=['name']"
+        )
+    for item in value:
+        if not isinstance(item, str):
+            raise ValueError(
+                f"{field} contains {item!r}: only texts are allowed; write {field}=['{item}']"
+            )
+    return tuple(dict.fromkeys(value))
 
 
 def _check_login(field: str, user: str) -> None:

@@ -18,8 +18,7 @@ _PLAIN = re.compile(r"[\t\n\x20-\x7e]*")
 def user_data_size(user_data: str) -> int:
     """Return how many bytes of USER_DATA_LIMIT a text takes.
 
-    CDK tokens count with the length of their placeholder: what they become is known only when
-    the template is deployed.
+    CDK tokens count as nothing: what they become is known only when the template is deployed.
 
     Args:
         user_data: the rendered text, not base64.
@@ -35,7 +34,7 @@ def user_data_size(user_data: str) -> int:
         True
 
     """
-    return len(user_data.encode())
+    return len(_TOKEN.sub("", user_data).encode())
 
 
 def multipart(boothook: str, commands: str, base64_at_deploy: Callable[[str], str] | None) -> str:

@@ -1,6 +1,7 @@
 """Running the delivered text: what cloud-init takes out of the user data, and what it reports."""
 
 import email
+import subprocess
 from dataclasses import dataclass
 
 from hardened_ec2.host import HostHardening
@@ -8,6 +9,7 @@ from tests.host.machine import Machine
 
 MARKER = "#cloud-boothook"
 INSTANCE = "/var/lib/cloud/instances/i-0123456789abcdef0"
+STATUS = "/var/lib/hardened-ec2/status"
 BOOTHOOK = f"{INSTANCE}/boothooks/part-001"
 FINISHED = "/var/lib/cloud/instance/boot-finished"
 
@@ -26,6 +28,7 @@ class Run:
 
     exit_code: int
     stdout: str
+    stderr: str
     steps: dict[str, Outcome]
 
     @property
@@ -45,17 +48,27 @@ def boothook_of(user_data: str) -> str:
     return text.removeprefix(MARKER).lstrip()
 
 
-def boot(host: Machine, hardening: HostHardening | None = None, *, replace: str = "") -> Run:
+def run_command(
+    host: Machine, hardening: HostHardening, *arguments: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run the boothook where cloud-init puts it, as delivered."""
+    host.write(BOOTHOOK, boothook_of(hardening.render()), 0o700)
+    return host.run(BOOTHOOK, *arguments)
+
+
+def boot(host: Machine, hardening: HostHardening | None = None) -> Run:
     """Run the boothook as cloud-init does."""
-    host.write(BOOTHOOK, boothook_of((hardening or HostHardening()).render()), 0o700)
-    return run(host, BOOTHOOK)
+    return _read(host, run_command(host, hardening or HostHardening()))
 
 
 def run(host: Machine, *argv: str) -> Run:
-    """Run the program, delivered or installed, and read its status."""
-    done = host.run(*argv)
+    """Run the installed program."""
+    return _read(host, host.run(*argv))
+
+
+def _read(host: Machine, done: "subprocess.CompletedProcess[str]") -> Run:
     steps = {}
-    for line in host.read("/var/lib/hardened-ec2/status").splitlines():
+    for line in host.read(STATUS).splitlines():
         outcome, name, reason = line.split(" ", 2)
         steps[name] = Outcome(outcome=outcome, reason=reason)
-    return Run(exit_code=done.returncode, stdout=done.stdout, steps=steps)
+    return Run(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr, steps=steps)

@@ -81,6 +81,14 @@ class Machine:
         assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def tools(self, *, without: str = "", add: str = "") -> None:
+        """Cover /usr/sbin with links to what is in there, less one tool or with one more."""
+        self.sh(
+            "mkdir /run/sbin /run/sbin.real; mount --bind /usr/sbin /run/sbin.real; "
+            f"ln -s /run/sbin.real/* /run/sbin/; rm -f '/run/sbin/{without or '-'}'; "
+            f"ln -s /bin/true '/run/sbin/{add or '-'}'; mount --bind /run/sbin /usr/sbin"
+        )
+
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         target = self.path(path)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from hardened_ec2.host import HostHardening
-from tests.host.boot import Run, boot, run
+from tests.host.boot import BOOTHOOK, boot, run, run_command
 from tests.host.machine import Machine
 from tests.host.metadata_lab import METADATA, NEIGHBOURS, MetadataLab
 
@@ -15,25 +15,17 @@ APP = 4321
 SELF = "/usr/local/sbin/hardened-ec2"
 
 
-def hide(tool: str) -> str:
-    """Return a script after which a tool is not on the PATH; nothing real is touched."""
-    return f"""
-        mkdir -p /run/sbin /run/sbin.real
-        mount --bind /usr/sbin /run/sbin.real
-        for file in /run/sbin.real/*; do ln -s "$file" /run/sbin/; done
-        rm /run/sbin/{tool}
-        mount --bind /run/sbin /usr/sbin
-    """
-
-
 def break_nft(host: Machine) -> None:
     """A kernel without nf_tables: nft is there and refuses."""
     host.write("/run/nft", "#!/bin/sh\necho 'Protocol not supported' >&2\nexit 1\n", 0o755)
     host.sh("mount --bind /run/nft /usr/sbin/nft")
 
 
-def lock(host: Machine, *imds_users: str) -> Run:
-    return boot(host, HostHardening(imds_users=imds_users))
+def lock(host: Machine, *imds_users: str) -> str:
+    """Run the loader out of the delivered text; return the layer that it says holds."""
+    done = run_command(host, HostHardening(imds_users=imds_users), "imds-lock")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def assert_locked(lab: MetadataLab, *, allowed: tuple[int, ...] = ()) -> None:
@@ -55,7 +47,7 @@ LAYERS = {"nftables": "nftables", "nft missing": "ip rules", "nft refuses": "ip 
 def layer(request: pytest.FixtureRequest, lab: MetadataLab) -> str:
     """Each layer, and the way that leads to it."""
     if request.param == "nft missing":
-        lab.host.sh(hide("nft"))
+        lab.host.tools(without="nft")
     elif request.param == "nft refuses":
         break_nft(lab.host)
     return LAYERS[request.param]
@@ -68,7 +60,7 @@ def test_without_the_payload_everyone_reaches_the_metadata(lab: MetadataLab) -> 
 
 
 def test_root_alone_reaches_the_metadata(lab: MetadataLab, layer: str) -> None:
-    step = lock(lab.host).steps["imds-lock"]
+    step = boot(lab.host).steps["imds-lock"]
     assert (step.outcome, step.reason) == ("changed", layer)
     assert_locked(lab)
 
@@ -78,14 +70,14 @@ def test_an_allowed_user_reaches_it_and_a_removed_one_no_longer(
 ) -> None:
     lock(lab.host, str(APP))
     assert_locked(lab, allowed=(APP,))
-    assert lock(lab.host).steps["imds-lock"].reason == layer
+    assert lock(lab.host) == layer
     assert_locked(lab)
 
 
 def test_a_second_run_changes_nothing(lab: MetadataLab, layer: str) -> None:
-    lock(lab.host, str(APP))
+    boot(lab.host)
     rules = lab.host.sh("ip rule; ip -6 rule; nft -s list ruleset 2>/dev/null || :")
-    step = lock(lab.host, str(APP)).steps["imds-lock"]
+    step = boot(lab.host).steps["imds-lock"]
     assert (step.outcome, step.reason) == ("ok", layer)
     assert lab.host.sh("ip rule; ip -6 rule; nft -s list ruleset 2>/dev/null || :") == rules
 
@@ -94,7 +86,7 @@ def test_a_user_made_later_joins_with_the_loader(lab: MetadataLab, layer: str) -
     lock(lab.host, "app")
     assert_locked(lab)
     lab.host.sh(f"useradd -u {APP} app")
-    lab.host.sh(f"{SELF} imds-lock")
+    lock(lab.host, "app")
     assert lab.reached(*METADATA, uid=APP) == set(METADATA), layer
 
 
@@ -118,7 +110,7 @@ def test_the_repair_run_restores_what_others_took(lab: MetadataLab, harm: str) -
     lock(lab.host)
     lab.host.sh(harm)
     assert set(METADATA) & lab.reached(*METADATA, uid=NOBODY), "the harm did no harm"
-    lab.host.sh(f"{SELF} imds-lock")
+    lock(lab.host)
     assert_locked(lab)
 
 
@@ -141,9 +133,9 @@ def test_an_accept_in_another_table_does_not_open_it(lab: MetadataLab) -> None:
 def test_the_rules_go_when_nftables_comes_back(lab: MetadataLab) -> None:
     break_nft(lab.host)
     before = lab.host.sh("ip rule; ip -6 rule")
-    assert lock(lab.host).steps["imds-lock"].reason == "ip rules"
+    assert lock(lab.host) == "ip rules"
     lab.host.sh("umount /usr/sbin/nft")
-    assert lock(lab.host).steps["imds-lock"].reason == "nftables"
+    assert lock(lab.host) == "nftables"
     assert lab.host.sh("ip rule; ip -6 rule") == before
     assert_locked(lab)
 
@@ -151,7 +143,7 @@ def test_the_rules_go_when_nftables_comes_back(lab: MetadataLab) -> None:
 def test_a_broken_nft_leaves_its_old_table_in_force(lab: MetadataLab) -> None:
     lock(lab.host, str(APP))
     break_nft(lab.host)
-    assert lock(lab.host).steps["imds-lock"].reason == "ip rules"
+    assert lock(lab.host) == "ip rules"
     assert_locked(lab)
 
 
@@ -159,7 +151,7 @@ def test_without_any_layer_it_says_so(lab: MetadataLab) -> None:
     break_nft(lab.host)
     lab.host.write("/run/ip", "#!/bin/sh\nexit 1\n", 0o755)
     lab.host.sh(f"mount --bind /run/ip {lab.host.sh('command -v ip').strip()}")
-    result = lock(lab.host)
+    result = boot(lab.host)
     assert result.exit_code == 1
     assert result.steps["imds-lock"].outcome == "failed"
     assert "metadata is open" in result.steps["imds-lock"].reason
@@ -178,7 +170,8 @@ def test_there_is_no_moment_without_a_lock_while_it_is_loaded_again(lab: Metadat
                 tries=$((tries + 1))
             done; echo tries $tries' &
         for uid in 101 102 103 104 105; do
-            sed "s/^IMDS_USERS=.*/IMDS_USERS=$uid/" {SELF} >/run/other && sh /run/other imds-lock
+            sed "s/^IMDS_USERS=.*/IMDS_USERS=$uid/" {BOOTHOOK} >/run/other
+            sh /run/other imds-lock
         done >/dev/null
         touch /run/stop; wait
         """
@@ -209,9 +202,10 @@ def test_the_closing_of_an_allowed_connection_is_not_denied(lab: MetadataLab) ->
     """The last packets of a closed socket have no owner that nft could read."""
     # Control: "reject what is not allowed" rejects them.
     lab.host.sh(
-        "nft add table ip plain; nft add chain ip plain out '{ type filter hook output priority 0; }'; "
-        "nft add rule ip plain out ip daddr 169.254.169.254 meta skuid 0 accept; nft add rule ip plain"
-        " out ip daddr 169.254.169.254 counter meta l4proto tcp reject with tcp reset"
+        "nft add table ip plain; "
+        "nft add chain ip plain out '{ type filter hook output priority 0; }'; "
+        "nft add rule ip plain out ip daddr 169.254.169.254 meta skuid 0 accept; "
+        "nft add rule ip plain out ip daddr 169.254.169.254 counter reject"
     )
     lab.reached(METADATA[0])
     assert denied_packets(lab.host, "ip plain") > 0
@@ -225,7 +219,7 @@ def test_the_closing_of_an_allowed_connection_is_not_denied(lab: MetadataLab) ->
 
 
 def test_it_runs_from_the_installed_copy(lab: MetadataLab) -> None:
-    lock(lab.host)
+    boot(lab.host)
     result = run(lab.host, SELF)
     assert result.steps["install"].outcome == "ok"
     assert lab.host.path(SELF).stat().st_mode & 0o7777 == 0o500

@@ -137,6 +137,14 @@ def test_a_policy_of_the_system_for_algorithms_stands(server: SshHost, sign: str
     assert set(server.effective()) >= KEYS_ONLY
 
 
+def test_a_host_with_ecdsa_keys_only_keeps_them(server: SshHost) -> None:
+    server.sh(
+        "rm /etc/ssh/ssh_host_ed25519_key* /etc/ssh/ssh_host_rsa_key*; kill -HUP $(cat /run/sshd.pid)"
+    )
+    assert sshd_step(boot(server)) == ("changed", "")
+    assert_hardened(server)
+
+
 def test_what_this_sshd_does_not_know_is_left_out(server: SshHost) -> None:
     """OpenSSH 9.2 has no PerSourcePenalties; newer ones do."""
     knows = server.run("sshd", "-t", "-o", "PerSourcePenalties=yes").returncode == 0
@@ -228,18 +236,25 @@ def test_an_administrator_who_does_not_exist(server: SshHost) -> None:
     assert_refused(server, result, before, "mallory could not log in by key")
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        "useradd -r ec2-instance-connect",
-        "mkdir -p /snap; mount -t tmpfs tmpfs /snap; touch /snap/amazon-ssm-agent",
-        "printf 'AuthorizedKeysCommand /bin/true\\nAuthorizedKeysCommandUser nobody\\n' "
-        f">>{CLOUD_INIT}",
-    ],
-)
+KEYLESS = {
+    "EC2 Instance Connect": "useradd -r ec2-instance-connect",
+    "Session Manager": "",
+    "Session Manager from a snap": (
+        "touch /etc/systemd/system/snap.amazon-ssm-agent.amazon-ssm-agent.service"
+    ),
+    "a key command": (
+        "printf 'AuthorizedKeysCommand /bin/true\nAuthorizedKeysCommandUser nobody\n' "
+        f">>{CLOUD_INIT}"
+    ),
+}
+
+
+@pytest.mark.parametrize("way", KEYLESS)
 def test_a_way_in_without_a_key_on_disk_counts(server: SshHost, way: str) -> None:
     server.sh("rm /home/alice/.ssh/authorized_keys")
-    server.sh(way)
+    if way == "Session Manager":
+        server.tools(add="amazon-ssm-agent")
+    server.sh(KEYLESS[way])
     assert sshd_step(boot(server)) == ("changed", "")
 
 
@@ -318,8 +333,5 @@ def test_first_boot_still_sees_what_forbids(stopped: SshHost) -> None:
 
 
 def test_no_sshd_is_nothing_to_do(host: Machine) -> None:
-    host.sh(
-        "mkdir /run/sbin /run/real; mount --bind /usr/sbin /run/real; "
-        "ln -s /run/real/* /run/sbin/; rm /run/sbin/sshd; mount --bind /run/sbin /usr/sbin"
-    )
+    host.tools(without="sshd")
     assert sshd_step(boot(host)) == ("skipped", "no sshd")

@@ -5,6 +5,7 @@
 # 0 (ok: all was as wanted), 100 (changed), 101 (skipped) or anything else (failed).
 
 STATE=/var/lib/hardened-ec2
+# shellcheck disable=SC2034 # the other files of the program read it
 RUN=/run/hardened-ec2
 changed=0
 outcomes=
@@ -28,6 +29,7 @@ put() {
 	(umask 022 && mkdir -p "${1%/*}") && new=$(mktemp "$1.XXXXXX") || return 1
 	if cat >"$new" && chmod "$2" "$new"; then
 		cmp -s "$new" "$1" && [ "$(stat -c %a:%u:%g "$1")" = "$2:0:0" ] && rm "$new" && return
+		# shellcheck disable=SC2034 # a step returns it
 		mv -fT "$new" "$1" && changed=100 && relabel "$1" && return
 	fi
 	rm -f "$new"
@@ -39,6 +41,7 @@ relabel() {
 }
 
 report() {
+	mkdir -p "$STATE"
 	printf '%s' "$outcomes" | put "$STATE/status" 600 || outcomes="${outcomes}failed report
 "
 	result=

@@ -2,6 +2,8 @@
 # The sshd drop-in: tried on a private copy of the configuration, installed when it is proven,
 # taken back when sshd does not answer with it. sshd is reloaded where it runs, never started.
 
+# shellcheck disable=SC2154 # report.sh sets $changed
+
 SSH=/etc/ssh
 DROP_IN=sshd_config.d/00-hardened-ec2.conf
 
@@ -64,6 +66,7 @@ harden_sshd() {
 	for service in ssh.service sshd.service ''; do
 		[ ! "$service" ] || ! systemctl -q is-active $service 2>/dev/null || break
 	done
+	# shellcheck disable=SC2034 # the guard reads it
 	[ -d /run/cloud-init ] && [ ! -e "$FINISHED" ] && early=1 || early=
 	drop_in >"$tmp/$DROP_IN"
 	first=no
@@ -72,7 +75,7 @@ harden_sshd() {
 		first=yes
 		sed -i "1i Include $tmp/$DROP_IN" "$tmp/main"
 	fi
-	reason=$(valid "$tmp/main" || echo "$error"; keys_only || echo 'passwords would be accepted'; locked_out)
+	reason=$({ valid "$tmp/main" || echo "$error"; keys_only || echo 'passwords would be accepted'; locked_out; } | head -n 1)
 	if [ "$reason" ]; then
 		revert
 		echo "not hardened: $reason"

@@ -1,9 +1,33 @@
 #!/bin/sh
 # The text of the sshd drop-in: what this very sshd understands of what is wanted.
 
+# shellcheck disable=SC2154 # $tmp is the private directory of harden_sshd
+
 # accepts TEXT: whether sshd starts with this text as its whole configuration.
 accepts() {
 	echo "$1" >"$tmp/text" && sshd -t -h "$tmp/key" -f "$tmp/text" 2>/dev/null
+}
+
+# ECDSA host keys are left out, unless the host has no other: then no client could connect. Before
+# cloud-init makes the keys there are none, and it makes all kinds.
+host_key_algorithms() {
+	keys=$(sshd -T -h "$tmp/key" -f "$tmp/main" 2>/dev/null | grep ^hostkey | grep -vF "$tmp")
+	case ${keys:-$(ls /etc/ssh/ssh_host_*_key 2>/dev/null)} in
+	'' | *ed25519* | *_rsa*) echo '-*ecdsa-*,ssh-rsa*,ssh-dss*' ;;
+	*) echo '-ssh-rsa*,ssh-dss*' ;;
+	esac
+}
+
+# understood <LINES: those that this sshd knows. All at once if it knows all.
+understood() {
+	lines=$(cat)
+	if accepts "$lines"; then
+		echo "$lines"
+	else
+		echo "$lines" | while read -r line; do
+			! accepts "$line" || echo "$line"
+		done
+	fi
 }
 
 # RequiredRSASize is not more than 2048: the RSA key pairs that EC2 makes have 2048 bits.
@@ -16,15 +40,12 @@ settings() {
 	cat <<EOF
 PubkeyAuthentication yes
 HostbasedAuthentication no
-GSSAPIAuthentication no
 IgnoreRhosts yes
 PermitUserEnvironment no
 LoginGraceTime 30
 MaxAuthTries 4
 MaxSessions 10
 MaxStartups 10:30:60
-PerSourceMaxStartups 10
-PerSourcePenalties yes
 ClientAliveInterval 300
 ClientAliveCountMax 2
 X11Forwarding no
@@ -33,6 +54,15 @@ AllowTcpForwarding $ALLOW_TCP_FORWARDING
 GatewayPorts no
 PermitTunnel no
 LogLevel VERBOSE
+EOF
+}
+
+# What depends on the version, on how it was built, on the distribution.
+options() {
+	cat <<EOF
+GSSAPIAuthentication no
+PerSourceMaxStartups 10
+PerSourcePenalties yes
 RequiredRSASize 2048
 DebianBanner no
 EOF
@@ -42,7 +72,7 @@ EOF
 KexAlgorithms -ecdh-*,diffie-hellman-group14-*,diffie-hellman-group-*,*-sha1
 Ciphers -*-cbc*
 MACs -*sha1*,*md5*,umac-64*,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512
-HostKeyAlgorithms -*ecdsa-*,ssh-rsa*,ssh-dss*
+HostKeyAlgorithms $(host_key_algorithms)
 EOF
 }
 
@@ -55,8 +85,7 @@ PermitEmptyPasswords no
 PermitRootLogin no
 AuthenticationMethods publickey'
 	echo "$keys"
-	settings | while read -r line; do
-		! accepts "$line" || echo "$line"
-	done
+	settings | understood
+	options | understood
 	printf 'Match all\n%s\n' "$keys"
 }

@@ -2,6 +2,8 @@
 # "sshd -t" passes a configuration that lets nobody in. This asks what it leaves out: does the
 # staged configuration keep out passwords, and does it let the administrators in?
 
+# shellcheck disable=SC2154 # $tmp is the private directory of harden_sshd
+
 # effective USER: what sshd would do for this login, Match blocks included, into $tmp/effective.
 effective() {
 	sshd -T -f "$tmp/main" -h "$tmp/key" \
@@ -40,6 +42,7 @@ admitted() {
 # has_key USER: a key line in a file that StrictModes lets sshd read.
 has_key() {
 	home=$(getent passwd "$1" | cut -d: -f6)
+	# shellcheck disable=SC2013 # one word a file, as sshd splits them
 	for file in $(sed -n "/^authorizedkeysfile /{s///; s,%h,$home,g; s,%u,$1,g; p}" "$tmp/effective"); do
 		case $file in /*) ;; *) file=$home/$file ;; esac
 		grep -qs '^[[:space:]]*[^#[:space:]]' "$file" &&
@@ -51,7 +54,7 @@ has_key() {
 # Ways in without a key on this disk: EC2 Instance Connect, another key command, Session Manager.
 keyless_way() {
 	id ec2-instance-connect >/dev/null 2>&1 || grep -qE '^authorizedkeyscommand /' "$tmp/effective" ||
-		command -v amazon-ssm-agent >/dev/null || [ -e /snap/amazon-ssm-agent ]
+		command -v amazon-ssm-agent >/dev/null || [ -e /etc/systemd/system/snap.amazon-ssm-agent.amazon-ssm-agent.service ]
 }
 
 # Prints who is locked out. Administrators that are named must all get in; if none is, one user of

@@ -9,6 +9,7 @@
 # Left as they are, because users wait on them: instances/ID/boot-finished, and /var/lib/cloud/data,
 # where /run/cloud-init/status.json points to. cloud-init.log keeps its owner, syslog writes to it.
 
+# shellcheck disable=SC2034 # the other files of the program read it
 FINISHED=/var/lib/cloud/instance/boot-finished
 
 user_data_files() {

@@ -1,0 +1,164 @@
+"""A whole run: what it installs, what it reports, and what a failing step leaves of the rest."""
+
+import socket
+
+import pytest
+
+from hardened_ec2.host import HostHardening
+from tests.host.boot import BOOTHOOK, STATUS, boot, boothook_of, run
+from tests.host.machine import Machine
+
+pytestmark = pytest.mark.host
+
+SELF = "/usr/local/sbin/hardened-ec2"
+UNITS = "/etc/systemd/system"
+STEPS = ["imds-lock", "install", "imds-units", "user-data-files", "sshd"]
+
+
+def tree(host: Machine) -> str:
+    return host.sh("find /etc /usr/local/sbin /var/lib -type f -exec sha256sum {} + | sort -k 2")
+
+
+def test_the_first_run_succeeds_and_the_second_changes_nothing(host: Machine) -> None:
+    first = boot(host)
+    assert first.exit_code == 0
+    assert list(first.steps) == STEPS
+    assert first.outcomes["install"] == "changed"
+    before = tree(host)
+    second = run(host, SELF)
+    assert second.exit_code == 0
+    assert set(second.outcomes.values()) == {"ok"}
+    changed = {*tree(host).splitlines()} ^ {*before.splitlines()}
+    assert {line.split()[1] for line in changed} == {STATUS}
+
+
+def test_it_prints_no_complaint(host: Machine) -> None:
+    assert boot(host).stderr.replace("logger: socket /dev/log: No such file or directory", "") in (
+        "",
+        "\n",
+    )
+
+
+def test_the_result_is_on_the_console_in_the_log_and_in_the_status(host: Machine) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(str(host.path("/dev/log")))
+        log.settimeout(5)
+        result = boot(host)
+        logged = log.recv(4096).decode()
+    line = "HARDENING-RESULT ok=0 changed=5 skipped=0 failed=0"
+    assert result.stdout == f"{line}\n"
+    assert host.read("/dev/console") == f"{line}\n"
+    assert "hardened-ec2: " in logged
+    assert "ok=0 changed=5 skipped=0 failed=0" in logged
+    assert host.path(STATUS).stat().st_mode & 0o7777 == 0o600
+    assert host.path(STATUS).parent.stat().st_mode & 0o7777 == 0o700
+
+
+def test_a_failed_step_fails_the_run_and_stops_no_other(host: Machine) -> None:
+    # A directory where a file belongs: it cannot be replaced.
+    host.write(f"{UNITS}/hardened-ec2-imds.service/in-the-way", "")
+    result = boot(host)
+    assert result.exit_code == 1
+    assert result.outcomes["imds-units"] == "failed"
+    assert {o for name, o in result.outcomes.items() if name != "imds-units"} <= {"ok", "changed"}
+    assert "failed=1" in host.read("/dev/console")
+
+
+def test_a_status_that_cannot_be_written_is_a_failure(host: Machine) -> None:
+    host.write("/var/lib/hardened-ec2", "")
+    host.write(BOOTHOOK, boothook_of(HostHardening().render()), 0o700)
+    done = host.run(BOOTHOOK)
+    assert done.returncode == 1
+    assert "failed=1" in done.stdout
+
+
+def test_units_that_systemd_would_load(host: Machine) -> None:
+    boot(host)
+    names = sorted(path.name for path in host.path(UNITS).glob("hardened-ec2*"))
+    assert names == [
+        "hardened-ec2-imds-closed.service",
+        "hardened-ec2-imds.path",
+        "hardened-ec2-imds.service",
+        "hardened-ec2-imds.timer",
+        "hardened-ec2.service",
+    ]
+    done = host.run("systemd-analyze", "verify", *(f"{UNITS}/{name}" for name in names))
+    assert done.returncode == 0
+    assert "hardened-ec2" not in done.stderr, done.stderr
+    # Control: it does complain of units like these.
+    host.write(f"{UNITS}/hardened-ec2-wrong.service", "[Service]\nTyp=oneshot\nExecStart=/none\n")
+    done = host.run("systemd-analyze", "verify", f"{UNITS}/hardened-ec2-wrong.service")
+    assert "hardened-ec2-wrong" in done.stderr
+
+
+def test_units_are_enabled(host: Machine) -> None:
+    boot(host)
+    for unit in ("-imds.service", "-imds.timer", "-imds.path", ".service"):
+        assert host.sh(f"systemctl is-enabled hardened-ec2{unit}") == "enabled\n"
+
+
+def test_every_text_that_a_unit_runs_exists(host: Machine) -> None:
+    boot(host)
+    units = [*host.path(UNITS).glob("hardened-ec2*"), *host.path(UNITS).glob("nftables*/*")]
+    programs = {
+        line.split("=", 1)[1].lstrip("-").split()[0]
+        for unit in units
+        for line in unit.read_text().splitlines()
+        if line.startswith("Exec")
+    }
+    assert programs == {SELF, "/bin/sh"}
+    assert host.run(SELF, "imds-lock").returncode == 0
+
+
+def test_nftables_service_loads_the_lock_again(host: Machine) -> None:
+    boot(host)
+    shown = host.sh(
+        "systemd-analyze cat-config systemd/system/nftables.service.d/hardened-ec2.conf"
+    )
+    for moment in ("ExecStartPost", "ExecReload", "ExecStopPost"):
+        assert f"{moment}=-{SELF} imds-lock" in shown
+
+
+def test_the_closed_unit_closes_without_anything_of_ours(host: Machine) -> None:
+    boot(host)
+    host.sh(f"nft flush ruleset; rm {SELF}")
+    text = host.read(f"{UNITS}/hardened-ec2-imds-closed.service")
+    command = next(line for line in text.splitlines() if line.startswith("ExecStart="))
+    script = command.removeprefix("ExecStart=/bin/sh -c '").removesuffix("'").replace("$$", "$")
+    assert "denied" not in host.run("ip", "route", "get", "169.254.169.254", "uid", "1").stderr
+    for _ in range(2):
+        assert host.run("sh", "-c", script).returncode == 0
+    for address in ("169.254.169.254", "fd00:ec2::254"):
+        assert "denied" in host.run("ip", "route", "get", address, "uid", "1").stderr
+        assert "denied" not in host.run("ip", "route", "get", address, "uid", "0").stderr
+
+
+def test_a_changed_hardening_replaces_what_was_installed(host: Machine) -> None:
+    boot(host, HostHardening(imds_users=["1001"]))
+    host.write(f"{UNITS}/hardened-ec2-imds.timer", "[Timer]\nOnBootSec=99d\n")
+    assert "IMDS_USERS='1001'" in host.read(SELF)
+    boot(host, HostHardening(imds_users=["1002"]))
+    assert "IMDS_USERS='1002'" in host.read(SELF)
+    assert "OnBootSec=1min" in host.read(f"{UNITS}/hardened-ec2-imds.timer")
+
+
+def test_read_from_a_pipe_it_hardens_and_installs_nothing(host: Machine) -> None:
+    done = host.run("sh", stdin=boothook_of(HostHardening().render()))
+    assert "failed=0" in done.stdout
+    assert "skipped install not run from a file" in host.read(STATUS)
+    assert not host.path(SELF).exists()
+
+
+def test_an_unknown_command_changes_nothing(host: Machine) -> None:
+    host.write(BOOTHOOK, boothook_of(HostHardening().render()), 0o700)
+    done = host.run(BOOTHOOK, "aply")
+    assert done.returncode == 2
+    assert "write 'apply' or 'imds-lock'" in done.stderr
+    assert not host.path("/var/lib/hardened-ec2").exists()
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash --posix"])
+def test_it_runs_in_every_posix_shell(host: Machine, shell: str) -> None:
+    host.write(BOOTHOOK, boothook_of(HostHardening().render()), 0o700)
+    done = host.run(*shell.split(), BOOTHOOK)
+    assert "failed=0" in done.stdout, host.read(STATUS)
