@@ -65,6 +65,14 @@ class SshHost(Machine):
         methods = "PreferredAuthentications=password,keyboard-interactive"
         return self._ssh(user, "-o", "PubkeyAuthentication=no", "-o", methods, password=PASSWORD)
 
+    def forwards(self, target: str) -> bool:
+        """Return whether the administrator gets an HTTP answer through this sshd."""
+        options = ["-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes"]
+        options += ["-o", "UserKnownHostsFile=/dev/null", "-i", "/run/key", "-W", target]
+        done = self.run("ssh", *options, f"{ADMIN}@127.0.0.1", stdin="GET / HTTP/1.0\r\n\r\n")
+        assert "Permission denied" not in done.stderr, done.stderr
+        return " 200 OK" in done.stdout
+
     def effective(self, user: str = ADMIN) -> list[str]:
         return self.sh(
             f"sshd -T -h /run/key -C user={user},host=h,addr=192.0.2.1,laddr=192.0.2.2,lport=22"

@@ -6,6 +6,7 @@ from hardened_ec2.host import HostHardening
 from tests.host.boot import BOOTHOOK, boot, run, run_command
 from tests.host.machine import Machine
 from tests.host.metadata_lab import METADATA, NEIGHBOURS, MetadataLab
+from tests.host.ssh_host import ssh_host
 
 pytestmark = pytest.mark.host
 
@@ -223,3 +224,13 @@ def test_it_runs_from_the_installed_copy(lab: MetadataLab) -> None:
     result = run(lab.host, SELF)
     assert result.steps["install"].outcome == "ok"
     assert lab.host.path(SELF).stat().st_mode & 0o7777 == 0o500
+
+
+def test_the_metadata_is_not_reachable_through_ssh_forwarding(lab: MetadataLab) -> None:
+    with ssh_host(lab.host) as server:
+        assert server.forwards("169.254.169.254:80")
+        assert server.forwards("[fd00:ec2::254]:80")
+        lock(lab.host)
+        assert not server.forwards("169.254.169.254:80")
+        assert not server.forwards("[fd00:ec2::254]:80")
+        assert server.forwards("169.254.169.253:80")

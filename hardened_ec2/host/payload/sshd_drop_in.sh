@@ -11,7 +11,7 @@ accepts() {
 # ECDSA host keys are left out, unless the host has no other: then no client could connect. Before
 # cloud-init makes the keys there are none, and it makes all kinds.
 host_key_algorithms() {
-	keys=$(sshd -T -h "$tmp/key" -f "$tmp/main" 2>/dev/null | grep ^hostkey | grep -vF "$tmp")
+	keys=$(sshd -T -h "$tmp/key" -f "$tmp/main" 2>/dev/null | grep '^hostkey ' | grep -vF "$tmp")
 	case ${keys:-$(ls /etc/ssh/ssh_host_*_key 2>/dev/null)} in
 	'' | *ed25519* | *_rsa*) echo '-*ecdsa-*,ssh-rsa*,ssh-dss*' ;;
 	*) echo '-ssh-rsa*,ssh-dss*' ;;
