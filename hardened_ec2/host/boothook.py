@@ -62,7 +62,7 @@ def _code(lines: Iterable[str]) -> Iterator[str]:
 
 @cache
 def _program() -> str:
-    payload = resources.files(__package__) / "payload"
+    payload = resources.files("hardened_ec2.host") / "payload"
     return "".join(without_comments((payload / name).read_text("ascii")) for name in _FILES)
 
 
