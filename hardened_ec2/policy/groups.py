@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import Final, TypeAlias
 
 from hardened_ec2.policy.deployment import Deployment
-from hardened_ec2.policy.values import Content, Reference, Text, Unknown, describe
+from hardened_ec2.policy.values import Content, Reference, describe
 
 SECURITY_GROUP: Final = "AWS::EC2::SecurityGroup"
 
@@ -44,10 +44,8 @@ class Groups:
                 return ("", str(content))
             case str():
                 return self._by_name.get(content, ("", content))
-            case Unknown() | Text():
-                return ("", describe(content))
             case _:
-                return ("", repr(content))
+                return ("", describe(content))
 
     @staticmethod
     def is_default(group: GroupKey) -> bool:

@@ -1,6 +1,7 @@
 """The judgement: every rule on every template, in an order that never changes."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from hardened_ec2.policy.circumstances import When, spelled_when
 from hardened_ec2.policy.deployment import Deployment
@@ -34,6 +35,18 @@ class RuleFailed(Exception):  # noqa: N818 - named for what happened, as `Unread
         return f"rule {self.rule} failed on {', '.join(self.templates)}"
 
 
+@dataclass
+class _Unverified:
+    """What is not known at one place: one finding, however many rules it leaves undecided."""
+
+    rules: dict[str, None] = field(default_factory=dict)
+    whys: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def message(self) -> str:
+        return f"could not verify {', '.join(self.rules) or 'any rule'}: {'; '.join(self.whys)}"
+
+
 def judge(
     templates: Sequence[Template],
     settings: Settings | None = None,
@@ -64,7 +77,7 @@ def judge(
     """
     case = Case(Deployment(templates), settings or Settings())
     findings: dict[Finding, None] = {}
-    doubts: dict[tuple[Place, str, When], list[str]] = {}
+    doubts: dict[tuple[Place, When], _Unverified] = {}
     for rule in rules:
         try:
             for outcome in rule.check(case):
@@ -72,16 +85,15 @@ def judge(
                     case Fault(place=place, message=message, when=when):
                         findings[_finding(rule, place, message, when)] = None
                     case Doubt(place=place, why=why, when=when):
-                        known = doubts.setdefault((place, why, when), [])
-                        if rule.id not in known and rule is not cannot_verify:
-                            known.append(rule.id)
+                        unverified = doubts.setdefault((place, when), _Unverified())
+                        unverified.whys[why] = None
+                        if rule is not cannot_verify:
+                            unverified.rules[rule.id] = None
         except Exception as error:
             names = tuple(template.name for template in templates)
             raise RuleFailed(rule.id, names) from error
-    for (place, why, when), unverified in doubts.items():
-        # One unknown is one finding, however many rules it leaves undecided.
-        message = f"could not verify {', '.join(unverified) or 'any rule'}: {why}"
-        findings[_finding(cannot_verify, place, message, when)] = None
+    for (place, when), unverified in doubts.items():
+        findings[_finding(cannot_verify, place, unverified.message, when)] = None
     return sorted(findings, key=_order)
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.rule import Case, Outcome, faulty, rule
+from hardened_ec2.policy.rule import Case, Outcome, doubtful, faulty, rule
 from hardened_ec2.policy.servers import Kind
-from hardened_ec2.policy.values import ABSENT, describe
+from hardened_ec2.policy.values import ABSENT, Unknown, describe
 
 
 @rule(
@@ -22,10 +22,12 @@ from hardened_ec2.policy.values import ABSENT, describe
     ),
 )
 def key_pair(case: Case) -> Iterator[Outcome]:
-    """Report every KeyName, known or not: a parameter is a key pair all the same."""
+    """Report every KeyName: a parameter is a key pair all the same."""
     for server in case.servers:
         if server.kind is Kind.NETWORK_INTERFACE:
             continue
         for key in server.at("KeyName"):
-            if key.content is not ABSENT and key.content != "":
+            if isinstance(key.content, Unknown) and not key.content.name:
+                yield doubtful(key, f"KeyName is not known: {key.content.why}")
+            elif key.content is not ABSENT and key.content != "":
                 yield faulty(key, f"KeyName is {describe(key.content)}")

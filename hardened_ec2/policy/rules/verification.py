@@ -48,5 +48,5 @@ def cannot_verify(case: Case) -> Iterator[Doubt]:
 def _macros(transform: object) -> Iterator[str]:
     for macro in transform if isinstance(transform, list) else [transform]:
         name = macro.get("Name") if isinstance(macro, dict) else macro
-        if name is not None and name not in _HARMLESS_TRANSFORMS:
+        if name is not None and str(name) not in _HARMLESS_TRANSFORMS:
             yield str(name)

@@ -25,19 +25,29 @@ def resource(kind: str, **properties: object) -> dict[str, Any]:
 
 
 def template(
-    resources: Mapping[str, Any], *, name: str = "app.template.json", **sections: object
+    resources: Mapping[str, Any],
+    *,
+    name: str = "app.template.json",
+    **sections: Any,  # noqa: ANN401
 ) -> Template:
     return Template(name=name, document={**sections, "Resources": dict(resources)})
 
 
 def judged(
-    resources: Mapping[str, Any], *, settings: Settings | None = None, **sections: object
+    resources: Mapping[str, Any],
+    *,
+    settings: Settings | None = None,
+    **sections: Any,  # noqa: ANN401
 ) -> list[Finding]:
     return judge([template(resources, **sections)], settings)
 
 
 def found(
-    rule: str, resources: Mapping[str, Any], *, settings: Settings | None = None, **sections: object
+    rule: str,
+    resources: Mapping[str, Any],
+    *,
+    settings: Settings | None = None,
+    **sections: Any,  # noqa: ANN401
 ) -> list[Finding]:
     """Return the findings of one rule."""
     findings = judged(resources, settings=settings, **sections)
@@ -45,7 +55,11 @@ def found(
 
 
 def message(
-    rule: str, resources: Mapping[str, Any], *, settings: Settings | None = None, **sections: object
+    rule: str,
+    resources: Mapping[str, Any],
+    *,
+    settings: Settings | None = None,
+    **sections: Any,  # noqa: ANN401
 ) -> str:
     """Return the message of the only finding of one rule."""
     (finding,) = found(rule, resources, settings=settings, **sections)

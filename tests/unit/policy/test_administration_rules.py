@@ -57,7 +57,7 @@ EVASIONS: dict[str, list[Any]] = {
     "mapped": [rule({"Fn::FindInMap": ["M", ref("AWS::Region"), "cidr"]})],
 }
 
-SECTIONS = {
+SECTIONS: dict[str, Any] = {
     "Parameters": {
         "Open": {"Type": "String", "Default": "0.0.0.0/0", "NoEcho": True},
         "Either": {"Type": "String", "Default": "10.0.0.1/32", "AllowedValues": ["0.0.0.0/0"]},

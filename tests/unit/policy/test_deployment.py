@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from hardened_ec2.policy import Template, judge
@@ -20,7 +22,7 @@ def nested(
     return stack
 
 
-def child(**sections: object) -> Template:
+def child(**sections: Any) -> Template:  # noqa: ANN401
     return template(
         {"Group": resource("EC2::SecurityGroup", GroupDescription=ref("Text"))},
         name="cdk.out/child.nested.template.json",

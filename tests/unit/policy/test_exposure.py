@@ -25,24 +25,35 @@ from tests.unit.policy.templates import (
 GROUP = ("app.template.json", "Group")
 
 
-def exposure(resources: dict[str, Any], **sections: object) -> Exposure:
+def exposure(resources: dict[str, Any], **sections: Any) -> Exposure:  # noqa: ANN401
     return Exposure(Deployment([template(resources, **sections)]))
 
 
-def opened(*ingress: object, **sections: object) -> tuple[Opening, ...]:
+def opened(*ingress: object, **sections: Any) -> tuple[Opening, ...]:  # noqa: ANN401
     resources = {**NETWORK, "Group": group(*ingress)}
     return exposure(resources, **sections).openings(GROUP)
 
 
-def only(*ingress: object, **sections: object) -> Opening:
+def only(*ingress: object, **sections: Any) -> Opening:  # noqa: ANN401
     (opening,) = opened(*ingress, **sections)
     return opening
 
 
 @pytest.mark.parametrize(
     ("protocol", "number"),
-    [("tcp", TCP), ("TCP", TCP), ("6", TCP), (6, TCP), ("udp", UDP), (17, UDP), ("icmp", ICMP)]
-    + [("-1", ALL_PROTOCOLS), (-1, ALL_PROTOCOLS), ("all", ALL_PROTOCOLS), ("50", 50)],
+    [
+        ("tcp", TCP),
+        ("TCP", TCP),
+        ("6", TCP),
+        (6, TCP),
+        ("udp", UDP),
+        (17, UDP),
+        ("icmp", ICMP),
+        ("-1", ALL_PROTOCOLS),
+        (-1, ALL_PROTOCOLS),
+        ("all", ALL_PROTOCOLS),
+        ("50", 50),
+    ],
 )
 def test_protocols_in_every_spelling(protocol: object, number: int) -> None:
     opening = only(rule("10.0.0.1/32", protocol=protocol))
@@ -286,7 +297,7 @@ def test_long_lists_of_addresses_are_cut_short() -> None:
     assert spelled_addresses(AddressSet()) == "no address"
 
 
-def private(resources: dict[str, Any], **sections: object) -> bool | None:
+def private(resources: dict[str, Any], **sections: Any) -> bool | None:  # noqa: ANN401
     deployment = Deployment([template({**SOUND, **resources}, **sections)])
     return Placement(deployment).is_private(servers(deployment)[0], None)
 
@@ -331,6 +342,6 @@ def route(**target: object) -> dict[str, Any]:
     ],
 )
 def test_a_subnet_is_private_when_no_route_leads_in(
-    resources: dict[str, Any], verdict: bool | None
+    resources: dict[str, Any], verdict: object
 ) -> None:
     assert private(resources) is verdict

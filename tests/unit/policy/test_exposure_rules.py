@@ -25,8 +25,8 @@ OPEN = "ServerPortOpenToWorld"
 PUBLIC = "PublicAddress"
 
 HTTPS = rule("0.0.0.0/0", ports=(443, 443))
-UNSET = {"Parameters": {"Unset": {"Type": "String"}}}
-CONDITIONS = {"Conditions": {"C": {"Fn::Equals": [ref("AWS::Region"), "x"]}}}
+UNSET: dict[str, Any] = {"Parameters": {"Unset": {"Type": "String"}}}
+CONDITIONS: dict[str, Any] = {"Conditions": {"C": {"Fn::Equals": [ref("AWS::Region"), "x"]}}}
 
 
 def test_world_ingress_on_a_private_server_is_an_error() -> None:
@@ -155,8 +155,12 @@ def test_the_public_ports_are_a_setting() -> None:
     assert judged(resources, settings=Settings(public_ports=frozenset({1194}))) == []
 
 
-INTERFACE = {"DeviceIndex": "0", "GroupSet": [ref("Group")], "SubnetId": ref("Subnet")}
-PLAIN = {"SecurityGroupIds": None, "SubnetId": None}
+INTERFACE: dict[str, Any] = {
+    "DeviceIndex": "0",
+    "GroupSet": [ref("Group")],
+    "SubnetId": ref("Subnet"),
+}
+PLAIN: dict[str, Any] = {"SecurityGroupIds": None, "SubnetId": None}
 
 
 def with_interface(answer: object) -> dict[str, Any]:
@@ -171,9 +175,12 @@ def public_subnet(**properties: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("resources", "reason"),
     [
-        (with_interface(True), "AssociatePublicIpAddress is true"),
+        (with_interface(answer=True), "AssociatePublicIpAddress is true"),
         (with_interface("true"), "AssociatePublicIpAddress is 'true'"),
-        (with_interface(if_("C", False, True)), "AssociatePublicIpAddress is true (when condition"),
+        (
+            with_interface(if_("C", yes=False, no=True)),
+            "AssociatePublicIpAddress is true (when condition",
+        ),
         (public_subnet(MapPublicIpOnLaunch=True), "MapPublicIpOnLaunch of subnet Subnet is true"),
         (
             {**public_subnet(MapPublicIpOnLaunch="true"), "Server": with_interface(None)["Server"]},
@@ -242,8 +249,11 @@ def test_a_launch_configuration_is_asked_directly() -> None:
     [
         SOUND,
         {**SOUND, **GATEWAY},
-        with_interface(False),
-        {**public_subnet(MapPublicIpOnLaunch=True), "Server": with_interface(False)["Server"]},
+        with_interface(answer=False),
+        {
+            **public_subnet(MapPublicIpOnLaunch=True),
+            "Server": with_interface(answer=False)["Server"],
+        },
         public_subnet(MapPublicIpOnLaunch=False),
         {
             **SOUND,

@@ -22,7 +22,7 @@ from tests.unit.policy.templates import (
 
 OWN = "OwnSecurityGroup"
 EGRESS = "ImplicitEgress"
-UNSET = {"Parameters": {"Unset": {"Type": "String"}}}
+UNSET: dict[str, Any] = {"Parameters": {"Unset": {"Type": "String"}}}
 
 
 @pytest.mark.parametrize(

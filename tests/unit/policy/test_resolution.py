@@ -19,7 +19,7 @@ from hardened_ec2.policy.values import (
 from tests.unit.policy.templates import NO_VALUE, if_, ref, resource, template
 
 
-def values(raw: object, **sections: object) -> tuple[Value, ...]:
+def values(raw: object, **sections: Any) -> tuple[Value, ...]:  # noqa: ANN401
     given = template(
         {"A": resource("Any::Thing", P=raw), "Other": resource("Any::Other")}, **sections
     )
@@ -27,16 +27,16 @@ def values(raw: object, **sections: object) -> tuple[Value, ...]:
     return thing.properties.at("P")
 
 
-def contents(raw: object, **sections: object) -> list[Content]:
+def contents(raw: object, **sections: Any) -> list[Content]:  # noqa: ANN401
     return [value.content for value in values(raw, **sections)]
 
 
-def only(raw: object, **sections: object) -> Content:
+def only(raw: object, **sections: Any) -> Content:  # noqa: ANN401
     (content,) = contents(raw, **sections)
     return content
 
 
-def parameters(**declared: Any) -> dict[str, Any]:
+def parameters(**declared: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"Parameters": declared}
 
 
@@ -62,12 +62,12 @@ def test_arms_that_exclude_each_other_are_not_seen() -> None:
 
 
 def test_a_negated_condition_is_told_of_the_one_it_negates() -> None:
-    conditions = {"Conditions": {"IsDev": {"Fn::Not": [{"Condition": "IsProd"}]}}}
+    conditions: dict[str, Any] = {"Conditions": {"IsDev": {"Fn::Not": [{"Condition": "IsProd"}]}}}
     assert contents(if_("IsProd", if_("IsDev", 1, 2), 3), **conditions) == [2, 3]
 
 
 def test_conditions_that_negate_each_other_in_a_circle_end() -> None:
-    conditions = {
+    conditions: dict[str, Any] = {
         "Conditions": {
             "A": {"Fn::Not": [{"Condition": "B"}]},
             "B": {"Fn::Not": [{"Condition": "A"}]},
@@ -198,7 +198,9 @@ def test_a_dynamic_reference_that_is_never_closed_is_text() -> None:
     assert only("{{resolve:ssm:/cidr") == "{{resolve:ssm:/cidr"
 
 
-MAPPINGS = {"Mappings": {"M": {"dev": {"cidr": "10.0.0.0/8"}, "prod": {"cidr": "0.0.0.0/0"}}}}
+MAPPINGS: dict[str, Any] = {
+    "Mappings": {"M": {"dev": {"cidr": "10.0.0.0/8"}, "prod": {"cidr": "0.0.0.0/0"}}}
+}
 
 
 def test_a_mapping_is_looked_up() -> None:
@@ -332,8 +334,20 @@ def test_an_unknown_list_is_one_unknown_entry() -> None:
 
 @pytest.mark.parametrize(
     ("content", "number"),
-    [(22, 22), ("22", 22), (" 22 ", 22), ("-1", -1), (22.0, 22), (22.5, None), (True, None)]
-    + [("1_0", None), ("\u0662\u0662", None), ("", None), ("9" * 30, None), (ABSENT, None)],
+    [
+        (22, 22),
+        ("22", 22),
+        (" 22 ", 22),
+        ("-1", -1),
+        (22.0, 22),
+        (22.5, None),
+        (True, None),
+        ("1_0", None),
+        ("٢٢", None),
+        ("", None),
+        ("9" * 30, None),
+        (ABSENT, None),
+    ],
 )
 def test_numbers_in_every_spelling(content: Content, number: int | None) -> None:
     assert as_int(content) == number
@@ -343,5 +357,5 @@ def test_numbers_in_every_spelling(content: Content, number: int | None) -> None
     ("content", "answer"),
     [(True, True), ("true", True), ("True", True), (" FALSE", False), (1, None), ("yes", None)],
 )
-def test_booleans_in_every_spelling(content: Content, answer: bool | None) -> None:
+def test_booleans_in_every_spelling(content: Content, answer: object) -> None:
     assert as_bool(content) is answer

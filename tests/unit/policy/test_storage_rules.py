@@ -17,7 +17,7 @@ from tests.unit.policy.templates import (
 )
 
 RULE = "VolumeEncryption"
-UNSET = {"Parameters": {"Unset": {"Type": "String"}}}
+UNSET: dict[str, Any] = {"Parameters": {"Unset": {"Type": "String"}}}
 
 
 def volume(encrypted: object = None, name: object = "/dev/xvda") -> dict[str, Any]:
@@ -36,9 +36,9 @@ ROOT = volume(encrypted=True)
         ([volume(encrypted=False)], ".0.Ebs.Encrypted", "Encrypted is false for /dev/xvda"),
         ([volume("false")], ".0.Ebs.Encrypted", "Encrypted is false for /dev/xvda"),
         ([ROOT, volume(None, "/dev/sdf")], ".1.Ebs.Encrypted", "not given for /dev/sdf"),
-        ([volume(if_("C", True, False))], ".0.Ebs.Encrypted", "(when condition C is false)"),
+        ([volume(if_("C", yes=True, no=False))], ".0.Ebs.Encrypted", "(when condition C is false)"),
         (
-            [volume(if_("C", True))],
+            [volume(if_("C", yes=True))],
             ".0.Ebs.Encrypted",
             "Encrypted is not given for /dev/xvda (when",
         ),

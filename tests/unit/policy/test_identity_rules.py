@@ -1,0 +1,166 @@
+import json
+from typing import Any
+
+import pytest
+
+from hardened_ec2.policy import Severity
+from tests.unit.policy.templates import (
+    IDENTITY,
+    found,
+    get_att,
+    if_,
+    judged,
+    message,
+    ref,
+    resource,
+)
+
+RULE = "RoleAdministrator"
+UNSET: dict[str, Any] = {"Parameters": {"Unset": {"Type": "String"}}}
+
+
+def allow(action: object = "*", on: object = "*", **more: object) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": on, **more}
+
+
+def document(*statements: object) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def role(*statements: object, **properties: object) -> dict[str, Any]:
+    policies = [{"PolicyName": "p", "PolicyDocument": document(*statements)}] if statements else []
+    return {**IDENTITY, "Role": resource("IAM::Role", Policies=policies, **properties)}
+
+
+READ = allow("s3:GetObject", "arn:aws:s3:::bucket/*")
+POLICY = {"PolicyName": "p", "PolicyDocument": document(READ, allow())}
+
+BAD = {
+    "plain": role(allow()),
+    "in a list": role(allow(["s3:GetObject", "*"], ["*"])),
+    "second statement": role(READ, allow()),
+    "split star": role(allow("*:*")),
+    "question mark": role(allow("?*")),
+    "everything by ARN": role(allow(on="arn:*:*:*:*:*")),
+    "one statement, no list": {
+        **IDENTITY,
+        "Role": resource("IAM::Role", Policies=[{"PolicyDocument": {"Statement": allow()}}]),
+    },
+    "behind a condition": role(if_("C", allow())),
+    "action behind a condition": role(allow(if_("C", "*", "s3:GetObject"))),
+    "joined": role(allow({"Fn::Join": ["", ["*", ""]]})),
+    "as text": {
+        **IDENTITY,
+        "Role": resource("IAM::Role", Policies=[{"PolicyDocument": json.dumps(document(allow()))}]),
+    },
+    "all but a resource": role({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::x"}),
+    "all of IAM": role(allow("iam:*")),
+    "all of IAM in capitals": role(allow("IAM:*")),
+    "narrowed only by a condition": role(
+        allow(Condition={"Bool": {"aws:SecureTransport": "true"}})
+    ),
+    "policy": {**IDENTITY, "Policy": resource("IAM::Policy", Roles=[ref("Role")], **POLICY)},
+    "role policy": {
+        **IDENTITY,
+        "Policy": resource("IAM::RolePolicy", RoleName=ref("Role"), **POLICY),
+    },
+    "managed policy that names the role": {
+        **IDENTITY,
+        "Policy": resource("IAM::ManagedPolicy", Roles=[ref("Role")], **POLICY),
+    },
+    "managed policy that the role names": {
+        **role(ManagedPolicyArns=[ref("Policy")]),
+        "Policy": resource("IAM::ManagedPolicy", **POLICY),
+    },
+    "role by its name": {
+        **role(RoleName="web"),
+        "Profile": resource("IAM::InstanceProfile", Roles=["web"]),
+        "Policy": resource("IAM::Policy", Roles=["web"], **POLICY),
+    },
+}
+
+
+@pytest.mark.parametrize("resources", BAD.values(), ids=BAD)
+def test_administration_is_an_error_in_every_disguise(resources: dict[str, Any]) -> None:
+    (finding,) = found(RULE, resources)
+    assert finding.severity is Severity.ERROR
+    assert finding.message.startswith("role Role may do ")
+    assert "on everything" in finding.message
+
+
+def test_the_message_and_the_place_are_those_of_the_action() -> None:
+    (finding,) = found(RULE, role(READ, allow(["s3:GetObject", "*"])))
+    assert finding.logical_id == "Role"
+    assert finding.path == "Properties.Policies.0.PolicyDocument.Statement.1.Action.1"
+    assert finding.message == "role Role may do '*' on everything"
+
+
+def test_not_action_is_everything_but() -> None:
+    statement = {"Effect": "Allow", "NotAction": ["iam:*", "sts:*"], "Resource": "*"}
+    assert message(RULE, role(statement)) == (
+        "role Role may do everything on everything except iam:*, sts:* (NotAction)"
+    )
+
+
+PARTITION = ref("AWS::Partition")
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:iam::aws:policy/AdministratorAccess",
+        "arn:aws-us-gov:iam::aws:policy/AdministratorAccess",
+        {"Fn::Join": ["", ["arn:", PARTITION, ":iam::aws:policy/AdministratorAccess"]]},
+        {"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/AdministratorAccess"},
+        {"Fn::Sub": ["arn:aws:iam::aws:policy/${P}", {"P": "PowerUserAccess"}]},
+        "arn:aws:iam::aws:policy/IAMFullAccess",
+        if_("C", "arn:aws:iam::aws:policy/AdministratorAccess"),
+    ],
+)
+def test_an_administrator_policy_is_an_error_in_every_spelling(arn: object) -> None:
+    (finding,) = found(RULE, role(ManagedPolicyArns=[arn]))
+    assert finding.path == "Properties.ManagedPolicyArns.0"
+    assert finding.message.startswith("role Role has the AWS policy ")
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        IDENTITY,
+        role(READ),
+        role(allow(on="arn:aws:s3:::bucket/*")),
+        role(allow(["ssmmessages:OpenDataChannel", "ssm:UpdateInstanceInformation"])),
+        role(allow("s3:*")),
+        role({"Effect": "Deny", "Action": "*", "Resource": "*"}),
+        role({"Effect": "Deny", "NotAction": "sts:*", "Resource": "*"}),
+        role({"Effect": "Allow", "NotAction": "iam:*", "Resource": "arn:aws:s3:::bucket"}),
+        role(ManagedPolicyArns=["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"]),
+        role(
+            ManagedPolicyArns=["arn:aws:iam::aws:policy/service-role/AdministratorAccess-Amplify"]
+        ),
+        role(ManagedPolicyArns=["arn:aws:iam::123456789012:policy/mine"]),
+        {"Other": resource("IAM::Role", Policies=[POLICY])},
+    ],
+)
+def test_narrow_roles_and_roles_of_others_are_sound(resources: dict[str, Any]) -> None:
+    assert judged(resources) == []
+
+
+@pytest.mark.parametrize(
+    ("resources", "text"),
+    [
+        (role(ManagedPolicyArns=[ref("Unset")]), "policy ${Unset} of role Role is not in the"),
+        (role(allow(ref("Unset"))), "an action of role Role is not known: parameter Unset"),
+        (role(ref("Unset")), "a policy of role Role is not known: parameter Unset"),
+        (
+            {**IDENTITY, "Role": resource("IAM::Role", Policies=[{"PolicyDocument": "{"}])},
+            "a policy of role Role is not known: the policy document is no JSON object",
+        ),
+        (role(ManagedPolicyArns=[get_att("Missing", "Arn")]), "is not in the templates"),
+    ],
+)
+def test_policies_that_are_not_known_cannot_be_verified(
+    resources: dict[str, Any], text: str
+) -> None:
+    assert found(RULE, resources, **UNSET) == []
+    assert text in message("CannotVerify", resources, **UNSET)

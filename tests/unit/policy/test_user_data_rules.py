@@ -1,0 +1,239 @@
+import base64
+import gzip
+from typing import Any
+
+import pytest
+
+from hardened_ec2.policy import Severity, Template, judge
+from hardened_ec2.policy.user_data import USER_DATA_LIMIT, known_size, layers
+from hardened_ec2.policy.values import Base64, Unknown
+from tests.unit.policy.templates import (
+    SOUND,
+    found,
+    get_att,
+    if_,
+    instance,
+    judged,
+    message,
+    ref,
+    resource,
+    server,
+)
+
+SECRET = "UserDataSecret"  # noqa: S105 - the name of a rule
+SIZE = "UserDataSize"
+
+PARAMETERS: dict[str, Any] = {
+    "Parameters": {
+        "Hidden": {"Type": "String", "NoEcho": True},
+        "HiddenToo": {"Type": "String", "NoEcho": "true", "Default": "x"},
+        "Plain": {"Type": "String"},
+        "Known": {"Type": "String", "Default": "PASSWORD=hunter2"},
+    }
+}
+
+SCRIPT = "#!/bin/sh\nexport PASSWORD=hunter2\n"
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def zipped(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def joined(*parts: object) -> dict[str, Any]:
+    return {"Fn::Base64": {"Fn::Join": ["", list(parts)]}}
+
+
+def multipart(encoding: str, body: str) -> str:
+    return (
+        'Content-Type: multipart/mixed; boundary="X"\nMIME-Version: 1.0\n\n--X\n'
+        f"Content-Type: text/x-shellscript\nContent-Transfer-Encoding: {encoding}\n\n"
+        f"{body}\n--X--\n"
+    )
+
+
+PASSWORD = "holds a value for PASSWORD"  # noqa: S105 - a message
+
+
+@pytest.mark.parametrize(
+    ("user_data", "text"),
+    [
+        ({"Fn::Base64": SCRIPT}, f"line 2 of the user data {PASSWORD}"),
+        (encoded(SCRIPT), f"line 2 of the user data {PASSWORD}"),
+        (zipped(SCRIPT), f"line 2 of the user data {PASSWORD}"),
+        (
+            joined("#!/bin/sh\nexport PASS", "WORD=hun", "ter2\n"),
+            f"line 2 of the user data {PASSWORD}",
+        ),
+        (
+            {"Fn::Base64": {"Fn::Sub": ["export ${n}=${v}", {"n": "PASSWORD", "v": "hunter2"}]}},
+            PASSWORD,
+        ),
+        ({"Fn::Base64": if_("C", "#!/bin/sh", SCRIPT)}, f"{PASSWORD} (when condition C is false)"),
+        ({"Fn::Base64": multipart("7bit", SCRIPT)}, PASSWORD),
+        ({"Fn::Base64": multipart("base64", encoded(SCRIPT))}, f"(in base64) {PASSWORD}"),
+        ({"Fn::Base64": multipart("base64", zipped(SCRIPT))}, f"(in gzip) {PASSWORD}"),
+        (joined("--X\n\n", {"Fn::Base64": SCRIPT}, "\n--X--"), PASSWORD),
+        (
+            joined("--X\n\n", {"Fn::Base64": {"Fn::Sub": f"{SCRIPT}${{Server2}}"}}),
+            f"(in base64) {PASSWORD}",
+        ),
+        ({"Fn::Base64": f"echo {encoded(SCRIPT)} | base64 -d | sh"}, f"(in base64) {PASSWORD}"),
+        (
+            {
+                "Fn::Base64": "powershell -enc "
+                + base64.b64encode(SCRIPT.encode("utf-16-le")).decode()
+            },
+            PASSWORD,
+        ),
+        (joined("#!/bin/sh\n", ref("Known")), PASSWORD),
+        (joined("#!/bin/sh\nPASSWORD=", ref("Plain")), f"{PASSWORD}, from parameter ${{Plain}}"),
+        (
+            joined("PASSWORD={{resolve:secretsmanager:prod/db:SecretString:password}}\n"),
+            "{{resolve:secretsmanager:prod/db:SecretString:password}} is written into user data",
+        ),
+        (
+            joined("X={{resolve:secretsmanager:", ref("Server2"), ":SecretString}}"),
+            "{{resolve:secretsmanager:${Server2}:SecretString}} is written into user data",
+        ),
+        (
+            joined("{{resolve:ssm-secure:/db}}"),
+            "{{resolve:ssm-secure:/db}} is written into user data",
+        ),
+        (joined("key ", ref("Hidden")), "NoEcho parameter Hidden ends in user data as plain text"),
+        (
+            joined("key ", {"Fn::Sub": "${HiddenToo}"}),
+            "NoEcho parameter HiddenToo ends in user data",
+        ),
+        (joined("key ", if_("C", ref("Hidden"), "x")), "NoEcho parameter Hidden ends in user data"),
+        (
+            joined(get_att("Server2", "SecretAccessKey")),
+            "the secret access key Server2.SecretAccessKey is written",
+        ),
+    ],
+)
+def test_a_secret_is_an_error_however_it_is_wrapped(user_data: object, text: str) -> None:
+    resources = {**server(UserData=user_data), "Server2": resource("IAM::AccessKey")}
+    findings = found(SECRET, resources, **PARAMETERS)
+    assert findings
+    assert all(finding.severity is Severity.ERROR for finding in findings)
+    assert all(finding.path == "Properties.UserData" for finding in findings)
+    assert any(text in finding.message for finding in findings), findings
+    assert all("hunter2" not in finding.message for finding in findings)
+
+
+@pytest.mark.parametrize(
+    "user_data",
+    [
+        None,
+        {"Fn::Base64": "#!/bin/sh\nTOKEN=$(aws secretsmanager get-secret-value --secret-id db)\n"},
+        joined("#!/bin/sh\necho ", ref("AWS::Region"), " ", ref("Vpc"), get_att("Role", "Arn")),
+        joined("SECRET_ARN=", ref("Vpc"), "\nNAME=", ref("Plain")),
+        joined("TOKEN=", ref("Vpc")),
+        joined("LEVEL={{resolve:ssm:/log/level}}"),
+        {"Fn::Base64": {"Fn::FindInMap": ["M", ref("Hidden"), "script"]}},
+        {"Fn::Base64": "#!/bin/sh\necho AAAAB3NzaC1yc2EAAAADAQABAAABgQC7AAAA >> authorized_keys\n"},
+    ],
+)
+def test_user_data_without_a_secret_is_sound(user_data: object) -> None:
+    mappings: dict[str, Any] = {"Mappings": {"M": {"a": {"script": "echo a"}}}}
+    assert judged(server(UserData=user_data), **PARAMETERS, **mappings) == []
+
+
+@pytest.mark.parametrize(
+    "user_data",
+    [
+        ref("Plain"),
+        {"Fn::Base64": ref("Plain")},
+        joined("a", {"Fn::Unheard": 1}),
+        {"Fn::GetAZs": ""},
+    ],
+)
+def test_user_data_that_is_not_known_cannot_be_verified(user_data: object) -> None:
+    resources = server(UserData=user_data)
+    assert found(SECRET, resources, **PARAMETERS) == []
+    assert "the user data is not known" in message("CannotVerify", resources, **PARAMETERS)
+
+
+def test_a_hidden_parameter_is_followed_into_a_nested_stack() -> None:
+    child = Template(
+        name="child.json",
+        document={
+            "Parameters": {"Passed": {"Type": "String"}},
+            "Resources": server(UserData=joined("key ", ref("Passed"))),
+        },
+    )
+    stack = resource(
+        "CloudFormation::Stack", TemplateURL="child.json", Parameters={"Passed": ref("Hidden")}
+    )
+    parent = Template(name="parent.json", document={**PARAMETERS, "Resources": {"Stack": stack}})
+    messages = [finding.message for finding in judge([child, parent])]
+    assert "NoEcho parameter Hidden ends in user data as plain text" in messages
+
+
+def test_launch_templates_and_configurations_are_read_too() -> None:
+    data = {"UserData": encoded(SCRIPT)}
+    resources = {
+        "Template": resource("EC2::LaunchTemplate", LaunchTemplateData=data),
+        "Old": resource("AutoScaling::LaunchConfiguration", **data),
+    }
+    assert [f.logical_id for f in found(SECRET, resources)] == ["Old", "Template"]
+
+
+LIMIT = "x" * USER_DATA_LIMIT
+
+
+@pytest.mark.parametrize(
+    "user_data", [{"Fn::Base64": LIMIT}, encoded(LIMIT), joined(LIMIT, ref("Vpc"))]
+)
+def test_user_data_up_to_the_limit_is_sound(user_data: object) -> None:
+    assert found(SIZE, server(UserData=user_data)) == []
+
+
+@pytest.mark.parametrize(
+    ("user_data", "size"),
+    [
+        ({"Fn::Base64": LIMIT + "x"}, "16,385 bytes"),
+        (encoded(LIMIT + "x"), "16,385 bytes"),
+        (joined(LIMIT, ref("Vpc"), "x"), "at least 16,385 bytes"),
+        ({"Fn::Base64": "\u00e9" * 8193}, "16,386 bytes"),
+        (joined("--X\n", {"Fn::Base64": "x" * 12288}, "\n"), "16,389 bytes"),
+        (if_("C", {"Fn::Base64": LIMIT + "x"}), "16,385 bytes"),
+    ],
+)
+def test_user_data_over_the_limit_is_an_error(user_data: object, size: str) -> None:
+    (finding,) = found(SIZE, server(UserData=user_data))
+    assert finding.severity is Severity.ERROR
+    assert finding.message.startswith(f"user data is {size}, EC2 takes 16,384")
+
+
+def test_a_text_that_is_no_utf8_is_measured_all_the_same() -> None:
+    assert known_size(Base64("\ud800")) == (3, True)
+    assert known_size(Unknown("no")) == (0, False)
+
+
+def test_layers_end() -> None:
+    text = SCRIPT
+    for _ in range(8):
+        text = f"echo {encoded(text)}"
+    assert len(list(layers(Base64(text)))) <= 6
+
+
+def test_a_zip_bomb_is_opened_only_so_far() -> None:
+    bomb = base64.b64encode(gzip.compress(b"a" * 20_000_000, mtime=0)).decode()
+    opened = list(layers(Base64(f"x {bomb}")))
+    assert max(len(layer.text) for layer in opened) <= 2**20
+
+
+def test_an_instance_and_its_template_are_told_once() -> None:
+    resources = {
+        **SOUND,
+        "Server": instance(UserData=None, LaunchTemplate={"LaunchTemplateId": ref("Template")}),
+        "Template": resource(
+            "EC2::LaunchTemplate", LaunchTemplateData={"UserData": encoded(SCRIPT)}
+        ),
+    }
+    assert [finding.logical_id for finding in found(SECRET, resources)] == ["Template"]
