@@ -16,29 +16,23 @@ import os
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import groupby
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from demo.assembly import synthesize
 from demo.aws_reader import read_deployment
 from demo.cdk_cli import CdkCli, CdkCliError
+from demo.display import complain, report, show_verdict, step
 from demo.emulator import EmulatorNotStartedError, run_emulator
 from demo.isolation import NO_ENDPOINT, ROOT, isolate
 from demo.read_back import Expectation, Row, judge
-from demo.verdict import PackVerdict, read_verdict
+from demo.verdict import read_verdict
 from hardened_ec2.addresses import AddressSet
 
 BASTION_STACK = "HardenedEc2Bastion"
@@ -67,19 +61,19 @@ def main() -> int:
         port = _read_port(os.environ.get("EMULATOR_PORT", "0"))
         expectation = _expect(whitelist)
     except ValueError as error:
-        _complain(console, error)
+        complain(console, error)
         return 2
     (ROOT / "build").mkdir(exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix="try-", dir=ROOT / "build") as folder:
             rows = _run(console, Path(folder), whitelist, port, expectation)
     except (CdkCliError, EmulatorNotStartedError, BotoCoreError, ClientError) as error:
-        _complain(console, error)
+        complain(console, error)
         return 1
     except KeyboardInterrupt:
-        _complain(console, "Interrupted: nothing is left running, and nothing half-made is kept.")
+        complain(console, "Interrupted: nothing is left running, and nothing half-made is kept.")
         return 130
-    return _report(console, rows)
+    return report(console, rows)
 
 
 def _run(
@@ -89,83 +83,26 @@ def _run(
     isolated = isolate(os.environ, folder, NO_ENDPOINT)
     os.environ.clear()
     os.environ.update(isolated)
-    with _step(console, "Synthesized and judged by the policy packs: cdk synth") as notes:
+    with step(console, "Synthesized and judged by the policy packs: cdk synth") as notes:
         assembly = synthesize(CdkCli(folder), {"ssh_whitelist": whitelist} if whitelist else {})
         if assembly.reused:
             notes.append("unchanged since the last run")
-    _show_verdict(console, read_verdict(assembly.folder))
+    show_verdict(console, read_verdict(assembly.folder), PACKS)
     with ExitStack() as stack:
-        with _step(console, "Started the local AWS emulator: moto"):
+        with step(console, "Started the local AWS emulator: moto"):
             # Kept after the run: the place to look when a deploy fails.
             endpoint = stack.enter_context(run_emulator(ROOT / "build" / "emulator.log", port))
         cli = CdkCli(folder, endpoint)
-        with _step(console, "Bootstrapped the empty account: cdk bootstrap"):
+        with step(console, "Bootstrapped the empty account: cdk bootstrap"):
             cli.bootstrap()
         templates = assembly.templates()
-        with _step(console, f"Deployed {', '.join(templates)}: cdk deploy --all"):
+        with step(console, f"Deployed {', '.join(templates)}: cdk deploy --all"):
             cli.deploy(assembly.folder)
-        with _step(console, "Read the deployed state back: boto3"):
+        with step(console, "Read the deployed state back: boto3"):
             deployment = read_deployment(boto3.Session(), endpoint, templates)
     if deployment.missing:
         console.print(f"  The emulator cannot create: {', '.join(deployment.missing)}")
     return judge(deployment, expectation)
-
-
-@contextmanager
-def _step(console: Console, done: str) -> Iterator[list[str]]:
-    """Show that a step is running, then what it did and how long it took."""
-    started = time.monotonic()
-    notes: list[str] = []
-    with console.status(f"{done} ..."):
-        yield notes
-    took = ", ".join([f"{time.monotonic() - started:.1f} s", *notes])
-    console.print(f"[green]✓[/] {done} [dim]({took})[/]")
-
-
-def _show_verdict(console: Console, verdicts: tuple[PackVerdict, ...]) -> None:
-    by_pack = {verdict.pack: verdict for verdict in verdicts}
-    table = Table("Policy pack", "Errors", "Warnings", "Acknowledged")
-    for pack in dict.fromkeys([*PACKS, *by_pack]):
-        verdict = by_pack.get(pack, PackVerdict(pack=pack, findings={}, acknowledged=()))
-        table.add_row(
-            pack,
-            str(verdict.findings.get("error", 0) + verdict.findings.get("fatal", 0)),
-            str(verdict.findings.get("warning", 0)),
-            str(len(verdict.acknowledged)),
-        )
-    console.print(table)
-    for verdict in verdicts:
-        for each in verdict.acknowledged:
-            console.print(Text(f"Acknowledged: {each.rule}", style="bold"))
-            console.print(Text(f"  at {', '.join(each.constructs)}", style="dim"))
-            console.print(Padding(Text(each.reason), (0, 0, 0, 2)))
-
-
-def _report(console: Console, rows: tuple[Row, ...]) -> int:
-    table = Table(box=SIMPLE_HEAD)
-    for heading in ("", "What is locked", "Found", "Expected", "Why"):
-        # Folded, not cut: a path that ends in "..." says nothing.
-        table.add_column(heading, overflow="fold")
-    for resource, locks in groupby(rows, lambda row: row.resource):
-        table.add_section()
-        table.add_row("", Text(resource.replace("/", " / "), style="bold"))
-        for row in locks:
-            mark = Text("✓", style="green") if row.holds else Text("✗", style="bold red")
-            table.add_row(mark, row.lock, Text(row.found), Text(row.expected), Text(row.why, "dim"))
-    console.print(table)
-    open_rows = [row for row in rows if not row.holds]
-    if not rows:
-        _complain(console, "The deployed stacks hold no server and no network.")
-        return 1
-    if open_rows:
-        where = ", ".join(f"{row.lock} of {row.resource}" for row in open_rows)
-        _complain(console, f"{len(open_rows)} of {len(rows)} locks do not hold: {where}")
-        return 1
-    console.print(
-        f"[green]All {len(rows)} locks hold.[/] The emulator shows that the real CLI deploys these "
-        "stacks and that every property arrives; what AWS makes of them, only an account shows."
-    )
-    return 0
 
 
 def _expect(whitelist: str) -> Expectation:
@@ -186,10 +123,6 @@ def _read_port(text: str) -> int:
             "to take a free one"
         )
     return int(text)
-
-
-def _complain(console: Console, what: object) -> None:
-    console.print(Text(str(what), style="red"), soft_wrap=True)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
