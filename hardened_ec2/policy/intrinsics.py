@@ -115,7 +115,9 @@ def select(scope: "Scope", argument: Any) -> Alternatives:  # noqa: ANN401
             joined = together(when, circumstance)
             if joined is None:
                 continue
-            if entries is None or index is None:
+            if isinstance(entries, Unknown):
+                found.append(Resolved(entries, joined))
+            elif index is None:
                 found.append(Resolved(Unknown("a Fn::Select chooses at deployment"), joined))
             elif 0 <= index < len(entries):
                 found.extend(under(joined, entries[index]()))
@@ -136,8 +138,8 @@ def join(scope: "Scope", argument: Any) -> Alternatives:  # noqa: ANN401
         for entries, when in _lists(scope, argument[1])
         for resolved in under(
             when,
-            unknown("a Fn::Join joins a list known at deployment")
-            if entries is None
+            (Resolved(entries),)
+            if isinstance(entries, Unknown)
             else concatenated([entry() for entry in entries], argument[0], scope.budget),
         )
     )
@@ -287,13 +289,16 @@ def _encoded(content: Content) -> Content:
 def _lists(
     scope: "Scope",
     raw: Any,  # noqa: ANN401
-) -> Iterator[tuple[Sequence[Callable[[], Alternatives]] | None, When]]:
-    """Yield each list that a piece can be, entries to be resolved when called; none: unknown."""
+) -> Iterator[tuple[Sequence[Callable[[], Alternatives]] | Unknown, When]]:
+    """Yield each list that a piece can be, its entries to be resolved when they are called."""
     for content, when in scope.resolve(raw):
         if isinstance(content, Tree) and isinstance(content.raw, list):
             yield [_resolving(content, entry) for entry in content.raw], when
+        elif isinstance(content, Unknown):
+            yield content, when
         else:
-            yield None, when
+            why = why_unknown(content) or f"{describe(content)} stands where a list belongs"
+            yield Unknown(why), when
 
 
 def _resolving(tree: Tree, raw: Any) -> Callable[[], Alternatives]:  # noqa: ANN401

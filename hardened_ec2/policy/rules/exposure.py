@@ -8,8 +8,8 @@ from hardened_ec2.policy.exposure import Reach, is_world, reaches, spelled_addre
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.ingress import ICMP, ICMPV6, TCP, UDP, Opening
 from hardened_ec2.policy.rule import Case, Control, Doubt, Fault, Framework, Outcome, rule
-from hardened_ec2.policy.servers import Kind, Server
-from hardened_ec2.policy.values import as_bool, why_unknown
+from hardened_ec2.policy.servers import Server
+from hardened_ec2.policy.values import Place, as_bool, why_unknown
 
 _Sighting: TypeAlias = tuple[Reach, When]
 
@@ -35,6 +35,7 @@ _Sighting: TypeAlias = tuple[Reach, When]
 def private_server_open_to_world(case: Case) -> Iterator[Outcome]:
     """Join subnet, route and group: world ingress where no route brings the world."""
     seen = _Sightings()
+    reported = _reported(case)
     for server in case.servers:
         openings = [o for o in case.exposure.of_server(server) if o.addresses]
         if not openings:
@@ -48,7 +49,7 @@ def private_server_open_to_world(case: Case) -> Iterator[Outcome]:
             for reach in _from_the_world(openings, world):
                 if private:
                     seen.fault(server, reach, world)
-                elif server.kind is not Kind.NETWORK_INTERFACE or case.placement.subnets(server):
+                elif not all(opening.place in reported for opening in reach.openings):
                     seen.doubt(server, reach, world)
     yield from seen.outcomes(
         "{ports} is open to {addresses} on {servers}, which is in a private subnet",
@@ -86,7 +87,7 @@ def server_port_open_to_world(case: Case) -> Iterator[Outcome]:
     Ping and its kin are left out: a server that must be found by path MTU discovery needs them.
     """
     seen = _Sightings()
-    reported = {o.place for breach in case.administration.breaches for o in breach.openings}
+    reported = _reported(case)
     for server in case.servers:
         openings = [
             o
@@ -135,15 +136,21 @@ def public_address(case: Case) -> Iterator[Outcome]:
             if as_bool(value.content) is True:
                 yield Fault(
                     place=value.place,
-                    message=f"it gets a public address: {reason}",
+                    message=f"{server.resource.logical_id} gets a public address: {reason}",
                     when=value.when,
                 )
             else:
                 yield Doubt(
                     place=value.place,
-                    why=f"whether it gets a public address is not known: {why or reason}",
+                    why=f"whether {server.resource.logical_id} gets a public address is not known: "
+                    f"{why or reason}",
                     when=value.when,
                 )
+
+
+def _reported(case: Case) -> set[Place]:
+    """List the rules that the rules for administrative ports report: once is enough."""
+    return {o.place for breach in case.administration.breaches for o in breach.openings}
 
 
 class _Sightings:

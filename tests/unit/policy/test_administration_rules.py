@@ -34,6 +34,7 @@ EVASIONS: dict[str, list[Any]] = {
     "IPv6": [rule("::/0")],
     "long IPv6": [rule("0:0:0:0:0:0:0:0/0")],
     "host bits": [rule("1.2.3.4/0")],
+    "host bits that look private": [rule("192.168.1.0/0")],
     "all protocols": [rule("0.0.0.0/0", protocol="-1")],
     "all protocols as a number": [rule("0.0.0.0/0", protocol=-1, ports=(443, 443))],
     "protocol by number": [rule("0.0.0.0/0", protocol="6")],

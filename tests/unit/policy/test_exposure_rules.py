@@ -206,7 +206,7 @@ def test_a_public_address_is_an_error_wherever_it_comes_from(
     (finding,) = found(PUBLIC, resources, **CONDITIONS)
     assert finding.severity is Severity.ERROR
     assert finding.logical_id == "Server"
-    assert finding.message.startswith(f"it gets a public address: {reason}")
+    assert finding.message.startswith(f"Server gets a public address: {reason}")
     assert "acknowledge it with the reason" in finding.fix
 
 
@@ -240,7 +240,7 @@ def test_a_launch_template_of_a_fleet_gets_the_address_of_its_subnets() -> None:
 def test_a_launch_configuration_is_asked_directly() -> None:
     resources = {"Old": resource("AutoScaling::LaunchConfiguration", AssociatePublicIpAddress=True)}
     assert message(PUBLIC, resources) == (
-        "it gets a public address: AssociatePublicIpAddress is true"
+        "Old gets a public address: AssociatePublicIpAddress is true"
     )
 
 
@@ -282,6 +282,6 @@ def test_an_address_that_is_not_known_cannot_be_verified(
     resources: dict[str, Any], why: str
 ) -> None:
     assert found(PUBLIC, resources, **UNSET) == []
-    assert f"whether it gets a public address is not known: {why}" in message(
+    assert f"whether Server gets a public address is not known: {why}" in message(
         "CannotVerify", resources, **UNSET
     )
