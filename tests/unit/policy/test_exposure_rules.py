@@ -96,6 +96,11 @@ def test_an_unknown_subnet_cannot_be_verified() -> None:
     ) in messages
 
 
+def test_an_administrative_port_is_not_doubted_where_it_is_an_error() -> None:
+    resources = {**server_with(rule("0.0.0.0/0")), "Server": instance(SubnetId="subnet-1")}
+    assert [f.logical_id for f in found("CannotVerify", resources)] == ["Server"]
+
+
 def test_servers_that_share_a_group_are_told_in_one_finding() -> None:
     more = {f"Server{n}": instance() for n in range(5)}
     assert message(PRIVATE, server_with(HTTPS, **more)) == (

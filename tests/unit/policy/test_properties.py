@@ -29,7 +29,7 @@ from tests.unit.policy.templates import (
 )
 
 few = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 
 NAMES = ["Vpc", "Group", "Server", "C", "P", "AWS::NoValue", "AWS::Region", "Missing"]

@@ -225,6 +225,14 @@ def test_a_mapping_that_has_no_such_key_is_its_default_value_or_unknown() -> Non
     assert only({"Fn::FindInMap": ["M", "x", "y", {"DefaultValue": "d"}]}, **MAPPINGS) == "d"
 
 
+def test_what_is_taken_from_an_unknown_list_names_the_parameter() -> None:
+    declared = parameters(P={"Type": "List<AWS::EC2::Subnet::Id>"})
+    for raw in ({"Fn::Select": [0, ref("P")]}, {"Fn::Join": ["", ref("P")]}):
+        assert only(raw, **declared) == Unknown(
+            "parameter P has no Default and no AllowedValues", "P"
+        )
+
+
 @pytest.mark.parametrize(
     "raw",
     [
