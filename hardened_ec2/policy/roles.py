@@ -1,13 +1,14 @@
 """The roles of servers, and every policy that applies to them, from wherever it is attached."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 from hardened_ec2.policy.circumstances import together
 from hardened_ec2.policy.deployment import Deployment, Resource
+from hardened_ec2.policy.servers import Server
 from hardened_ec2.policy.values import ABSENT, PLAIN, Text, Tree, Unknown, Value, describe
 
 ROLE: Final = "AWS::IAM::Role"
@@ -49,14 +50,32 @@ class Roles:
 
     def of_instances(self) -> tuple[Resource, ...]:
         """List the roles that an instance profile hands to instances."""
-        found: dict[tuple[str, str], Resource] = {}
-        for profile in self._deployment.resources(INSTANCE_PROFILE):
-            for value in profile.properties.at("Roles"):
-                for entry in value.entries():
-                    role = self._named(entry, ROLE, self._role_names)
-                    if role is not None:
-                        found[role.key] = role
-        return tuple(found.values())
+        named = (self._named(entry, ROLE, self._role_names) for entry in self._profile_roles())
+        return tuple({role.key: role for role in named if role is not None}.values())
+
+    def outside(self, servers: Iterable[Server]) -> Iterator[Value]:
+        """Yield the profiles of servers, and the roles of profiles, that the templates do not hold.
+
+        Args:
+            servers: The servers.
+
+        Yields:
+            Where the profile or the role is named.
+        """
+        for server in servers:
+            for value in server.at("IamInstanceProfile"):
+                # A launch template wraps the name or the ARN; an instance gives the name alone.
+                wrapped = isinstance(value.content, Tree)
+                inner = (*value.at("Name"), *value.at("Arn")) if wrapped else (value,)
+                for profile in inner:
+                    if (
+                        profile.content is not ABSENT
+                        and self._named(profile, INSTANCE_PROFILE, self._profile_names) is None
+                    ):
+                        yield profile
+        for entry in self._profile_roles():
+            if self._named(entry, ROLE, self._role_names) is None:
+                yield entry
 
     def documents(self, role: Resource) -> Iterator[Value]:
         """Yield the policy documents that apply to a role, in the templates.
@@ -101,12 +120,24 @@ class Roles:
 
     @cached_property
     def _role_names(self) -> dict[str, Resource]:
+        return self._names(ROLE, "RoleName")
+
+    @cached_property
+    def _profile_names(self) -> dict[str, Resource]:
+        return self._names(INSTANCE_PROFILE, "InstanceProfileName")
+
+    def _names(self, kind: str, key: str) -> dict[str, Resource]:
         return {
-            value.content: role
-            for role in self._deployment.resources(ROLE)
-            for value in role.properties.at("RoleName")
+            value.content: resource
+            for resource in self._deployment.resources(kind)
+            for value in resource.properties.at(key)
             if isinstance(value.content, str)
         }
+
+    def _profile_roles(self) -> Iterator[Value]:
+        for profile in self._deployment.resources(INSTANCE_PROFILE):
+            for value in profile.properties.at("Roles"):
+                yield from value.entries()
 
     def _named(self, entry: Value, kind: str, names: dict[str, Resource]) -> Resource | None:
         if isinstance(entry.content, str):

@@ -56,14 +56,18 @@ _ANY_RESOURCE = re.compile(r"\*[*?:]*|arn:\*[*?:/]*")
 def role_administrator(case: Case) -> Iterator[Outcome]:
     """Judge every statement of every policy of the roles that reach instances."""
     roles = Roles(case.deployment)
+    for outside in roles.outside(case.servers):
+        content = outside.content
+        why = why_unknown(content) or f"{describe(content)} is not in the templates"
+        yield doubtful(outside, f"what the role of the server may do is not known: {why}")
     for role in roles.of_instances():
         for policy in roles.managed(role):
-            named = _AWS_MANAGED.search(policy.arn)
-            if named and named.group(1) in ADMINISTRATOR_POLICIES:
+            managed = _AWS_MANAGED.search(policy.arn)
+            if managed and managed.group(1) in ADMINISTRATOR_POLICIES:
                 yield faulty(
-                    policy.value, f"role {role.logical_id} has the AWS policy {named.group(1)}"
+                    policy.value, f"role {role.logical_id} has the AWS policy {managed.group(1)}"
                 )
-            elif named is None and why_unknown(policy.value.content) is not None:
+            elif managed is None and why_unknown(policy.value.content) is not None:
                 yield doubtful(
                     policy.value,
                     f"policy {policy.arn} of role {role.logical_id} is not in the templates",

@@ -6,9 +6,11 @@ import pytest
 from hardened_ec2.policy import Severity
 from tests.unit.policy.templates import (
     IDENTITY,
+    SOUND,
     found,
     get_att,
     if_,
+    instance,
     judged,
     message,
     ref,
@@ -127,6 +129,7 @@ def test_an_administrator_policy_is_an_error_in_every_spelling(arn: object) -> N
     "resources",
     [
         IDENTITY,
+        SOUND,
         role(READ),
         role(allow(on="arn:aws:s3:::bucket/*")),
         role(allow(["ssmmessages:OpenDataChannel", "ssm:UpdateInstanceInformation"])),
@@ -164,3 +167,44 @@ def test_policies_that_are_not_known_cannot_be_verified(
 ) -> None:
     assert found(RULE, resources, **UNSET) == []
     assert text in message("CannotVerify", resources, **UNSET)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"Server": instance(IamInstanceProfile="admin")}, "'admin' is not in the templates"),
+        ({"Server": instance(IamInstanceProfile=ref("Unset"))}, "parameter Unset has no Default"),
+        ({"Profile": resource("IAM::InstanceProfile", Roles=["admin"])}, "'admin' is not in the"),
+        (
+            {
+                "Server": resource(
+                    "EC2::LaunchTemplate",
+                    LaunchTemplateData={
+                        **instance(SubnetId=None)["Properties"],
+                        "IamInstanceProfile": {"Arn": ref("Unset")},
+                    },
+                )
+            },
+            "parameter Unset has no Default",
+        ),
+    ],
+)
+def test_a_role_that_is_not_in_the_templates_cannot_be_verified(
+    changed: dict[str, Any], why: str
+) -> None:
+    text = message("CannotVerify", {**SOUND, **changed}, **UNSET)
+    assert f"what the role of the server may do is not known: {why}" in text
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [ref("Profile"), get_att("Profile", "Arn"), "web", {"Name": "web"}, {"Arn": ref("Profile")}],
+)
+def test_a_profile_of_the_templates_is_found_by_every_name(profile: object) -> None:
+    named = resource("IAM::InstanceProfile", Roles=[ref("Role")], InstanceProfileName="web")
+    resources = {**SOUND, "Profile": named, "Server": instance(IamInstanceProfile=profile)}
+    assert judged(resources) == []
+
+
+def test_a_server_without_a_role_can_do_nothing() -> None:
+    assert judged({**SOUND, "Server": instance(IamInstanceProfile=None)}) == []
