@@ -1,0 +1,115 @@
+"""Starting programs: argument lists only, each ended when this process ends."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_STARTED = time.monotonic()
+
+
+class LabError(Exception):
+    """The lab itself failed, which says nothing about what is being proven."""
+
+
+def progress(text: str) -> None:
+    """Tell the person who waits what happens now, and how long it has been."""
+    elapsed = int(time.monotonic() - _STARTED)
+    # The terminal itself: pytest keeps stdout and stderr for failures.
+    sys.__stderr__ and sys.__stderr__.write(f"[{elapsed // 60:2}:{elapsed % 60:02}] {text}\n")
+    sys.__stderr__ and sys.__stderr__.flush()
+
+
+def run(
+    *argv: str, stdin: str | None = None, timeout: float = 120
+) -> "subprocess.CompletedProcess[str]":
+    """Run a program to its end, whatever its exit code.
+
+    Args:
+        argv: The program and its arguments.
+        stdin: What it reads. Default: nothing.
+        timeout: Seconds that it may take.
+
+    Returns:
+        Exit code and output. A program that took too long has the exit code 124, as with
+        timeout(1), so that a hanging client is a result and not an accident.
+    """
+    try:
+        return subprocess.run(  # noqa: S603 - argument lists built in this package
+            argv,
+            input="" if stdin is None else stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as expired:
+        return subprocess.CompletedProcess(
+            argv, 124, _text(expired.stdout), _text(expired.stderr) + f"no end after {timeout} s"
+        )
+
+
+def must(*argv: str, stdin: str | None = None, timeout: float = 120) -> str:
+    """Run a program that must succeed.
+
+    Returns:
+        What it printed.
+
+    Raises:
+        LabError: If it did not, with what it said.
+    """
+    done = run(*argv, stdin=stdin, timeout=timeout)
+    if done.returncode:
+        raise LabError(
+            f"exit code {done.returncode} from {' '.join(argv)}:\n{done.stdout}{done.stderr}"
+        )
+    return done.stdout
+
+
+@contextmanager
+def background(
+    argv: Sequence[str], log: Path, *, stop_seconds: float = 10
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run a program beside this one, until the block ends.
+
+    The kernel ends it too when this process dies without a chance to clean up.
+
+    Args:
+        argv: The program and its arguments.
+        log: Where its output goes.
+        stop_seconds: How long it may take to end by itself.
+    """
+    with log.open("ab") as output:
+        process = start(argv, output)
+    try:
+        yield process
+    finally:
+        stop(process, stop_seconds)
+
+
+def start(argv: Sequence[str], output: "IO[bytes]") -> "subprocess.Popen[bytes]":
+    """Start a program; call from the main thread, whose end is what ends it."""
+    return subprocess.Popen(  # noqa: S603 - argument lists built in this package
+        ["setpriv", "--pdeathsig", "KILL", *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def stop(process: "subprocess.Popen[bytes]", seconds: float = 10) -> None:
+    """End a program: asked first, then made to."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _text(output: bytes | str | None) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""

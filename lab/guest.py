@@ -1,0 +1,248 @@
+"""One server: a machine under QEMU that takes itself for an EC2 instance."""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.commands import LabError, must, run, start, stop
+from lab.image import CACHE, Image
+from lab.metadata import INSTANCE_ID
+from lab.network import MAC, SERVER, TAP, Client, Network
+
+ADMIN = "debian"
+"""The default user of Debian's cloud-init."""
+
+BOOT_SECONDS = 600
+"""As long as a slow machine may need; it takes about 40 s on an idle one."""
+
+# cloud-init takes a machine for AWS's when uuid and serial are the same and begin with "ec2".
+_UUID = "ec2e1916-9099-7caf-fd21-012345abcdef"
+_SMBIOS = (
+    "type=0,vendor=Amazon EC2",
+    f"type=1,manufacturer=Amazon EC2,product=t3.small,serial={_UUID},uuid={_UUID}",
+    "type=3,manufacturer=Amazon EC2",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A key pair.
+
+    Args:
+        private: The file with the private half.
+        public: The public half as sshd reads it.
+    """
+
+    private: Path
+    public: str
+
+
+def key(name: str) -> Key:
+    """Return a key pair of the lab's, made when it is first asked for."""
+    file = CACHE / "keys" / name
+    if not file.with_suffix(".pub").exists():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.unlink(missing_ok=True)
+        must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(file))
+    return Key(private=file, public=file.with_suffix(".pub").read_text(encoding="ascii").strip())
+
+
+class Guest:
+    """A server that is switched on.
+
+    Args:
+        image: What it boots.
+        network: Where it is plugged in.
+        folder: For its disk, console and host key.
+        admin_key: The key of its administrator.
+    """
+
+    def __init__(self, image: Image, network: Network, folder: Path, admin_key: Key) -> None:
+        self.network = network
+        self.admin_key = admin_key
+        self.console_log = folder / "console.log"
+        self.switched_on = 0.0
+        self._image = image
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._disk = folder / "disk.qcow2"
+        must(
+            *("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image.disk)),
+            str(self._disk),
+        )
+
+    def switch_on(self) -> None:
+        """Start the machine."""
+        self.switched_on = time.monotonic()
+        with (self._folder / "qemu.log").open("ab") as log:
+            self._process = start(self.network.router.command(*self._qemu()), log)
+
+    def switch_off(self) -> None:
+        """Take the power away: the disk keeps what the server had synced, and nothing more."""
+        if self._process is not None:
+            # Asked, QEMU ends without telling the guest, but writes down what it holds of the disk.
+            stop(self._process)
+            self._process = None
+
+    def console(self) -> str:
+        """Return everything that the serial console showed."""
+        return self.console_log.read_text(encoding="utf-8", errors="replace")
+
+    def ssh(
+        self,
+        *command: str,
+        user: str = ADMIN,
+        client: Client | None = None,
+        identity: Key | None = None,
+        stdin: str | None = None,
+        options: tuple[str, ...] = (),
+        timeout: float = 120,
+    ) -> "subprocess.CompletedProcess[str]":
+        """Log in with a key and run a command.
+
+        Args:
+            command: What to run; nothing is a shell.
+            user: The login. Default: the administrator.
+            client: From where. Default: the administrator's place.
+            identity: The key. Default: the administrator's.
+            stdin: What the command reads.
+            options: More options of ssh(1).
+            timeout: Seconds until it counts as hanging.
+        """
+        return run(
+            *self.ssh_command(*options, client=client, identity=identity),
+            f"{user}@{SERVER}",
+            *command,
+            stdin=stdin,
+            timeout=timeout,
+        )
+
+    def ssh_command(
+        self, *options: str, client: Client | None = None, identity: Key | None = None
+    ) -> tuple[str, ...]:
+        """Return the beginning of an ssh command, up to the destination."""
+        client = client or self.network.admin
+        return client.command(
+            *("ssh", "-F", "none", "-b", client.address, "-o", "BatchMode=yes"),
+            *("-o", "IdentitiesOnly=yes", "-i", str((identity or self.admin_key).private)),
+            *self.known_host(),
+            *options,
+        )
+
+    def known_host(self) -> tuple[str, ...]:
+        """Return options of ssh: the first host key is taken, any other one later refused."""
+        return (
+            *("-o", "StrictHostKeyChecking=accept-new", "-o", "ConnectTimeout=20"),
+            *("-o", f"UserKnownHostsFile={self._folder / 'known_hosts'}"),
+            *("-o", "LogLevel=ERROR"),
+        )
+
+    def root(self, script: str, *, timeout: float = 300) -> str:
+        """Run a script as root, through the administrator's sudo; it must succeed.
+
+        Raises:
+            LabError: If it did not.
+        """
+        done = self.ssh("sudo", "sh", "-eu", stdin=script, timeout=timeout)
+        if done.returncode:
+            raise LabError(
+                f"exit code {done.returncode} in the guest from\n{script}\n"
+                f"{done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def wait_for_login(self, seconds: float = BOOT_SECONDS) -> float:
+        """Wait until the administrator's key opens a session.
+
+        Returns:
+            The seconds since the machine was switched on.
+
+        Raises:
+            LabError: If it does not in time, or the machine is gone.
+        """
+        deadline = time.monotonic() + seconds
+        while self.ssh("true", timeout=60).returncode:
+            self._still_on()
+            if time.monotonic() > deadline:
+                raise LabError(f"nobody could log in after {seconds:.0f} s:\n{self._tail()}")
+            time.sleep(1)
+        return time.monotonic() - self.switched_on
+
+    def wait_until_booted(self) -> None:
+        """Wait until cloud-init is done, systemd has started everything, and nothing is queued.
+
+        Raises:
+            LabError: If they take longer than they may.
+        """
+        done = self.ssh(
+            *("sudo", "sh", "-c"),
+            "'cloud-init status --wait >/dev/null; systemctl is-system-running --wait'",
+            timeout=BOOT_SECONDS,
+        )
+        if done.stdout.strip() not in ("running", "degraded"):
+            raise LabError(f"the boot did not end: {done.stdout}{done.stderr}\n{self._tail()}")
+
+    def reboot(self) -> float:
+        """Reboot in an orderly way.
+
+        Returns:
+            The seconds until the administrator was in again.
+        """
+        before = self._boot_id()
+        started = time.monotonic()
+        self.ssh("sudo", "systemctl", "reboot")
+        while self._boot_id() in (before, ""):
+            self._still_on()
+            if time.monotonic() > started + BOOT_SECONDS:
+                raise LabError(f"it did not come back from a reboot:\n{self._tail()}")
+            time.sleep(1)
+        return time.monotonic() - started
+
+    def _boot_id(self) -> str:
+        return self.ssh("cat", "/proc/sys/kernel/random/boot_id", timeout=60).stdout.strip()
+
+    def _still_on(self) -> None:
+        if self._process is None or self._process.poll() is not None:
+            log = (self._folder / "qemu.log").read_text(encoding="utf-8", errors="replace")
+            raise LabError(f"the machine is off:\n{log}\n{self._tail()}")
+
+    def _tail(self) -> str:
+        return "\n".join(self.console().splitlines()[-60:])
+
+    def _qemu(self) -> tuple[str, ...]:
+        return (
+            # Software emulation: /dev/kvm may exist and hang, and a proof must run anywhere.
+            *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512"),
+            *("-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-display", "none"),
+            *("-drive", f"file={self._disk},if=virtio,format=qcow2,cache=unsafe"),
+            *("-netdev", f"tap,id=net,ifname={TAP},script=no,downscript=no"),
+            *("-device", f"virtio-net-pci,netdev=net,mac={MAC}", "-device", "virtio-rng-pci"),
+            *("-chardev", f"file,id=console,path={self.console_log},append=on"),
+            *("-serial", "chardev:console"),
+            *("-kernel", str(self._image.kernel), "-initrd", str(self._image.initrd)),
+            *("-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet"),
+            *(word for value in _SMBIOS for word in ("-smbios", value)),
+        )
+
+
+@contextmanager
+def guest(image: Image, network: Network, admin_key: Key) -> Iterator[Guest]:
+    """Give a server with a fresh disk, still switched off; it is switched off in the end.
+
+    Args:
+        image: What it boots.
+        network: Where it is plugged in.
+        admin_key: The key of its administrator.
+    """
+    folder = Path(tempfile.mkdtemp(dir=network.folder, prefix=f"{INSTANCE_ID}-"))
+    machine = Guest(image, network, folder, admin_key)
+    try:
+        yield machine
+    finally:
+        machine.switch_off()
+        shutil.copy(machine.console_log, CACHE / "console.log")

@@ -1,0 +1,95 @@
+"""Runs in the guest as root: how the system is set, as it says itself.
+
+Reads a JSON object: "logins" (whose sshd configuration to ask for), "client" (from which address),
+"modes" (glob patterns of files) and "modules" (kernel modules). Prints one with everything.
+"""
+
+import glob
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+
+def output(*argv: str) -> str:
+    """Return what a program prints, on whatever exit code; nothing where it is missing."""
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout
+
+
+def lines(*argv: str) -> list[str]:
+    """Return a program's output by lines."""
+    return output(*argv).splitlines()
+
+
+def modes(patterns: list[str]) -> dict[str, str]:
+    """Return mode and owner of every file that a pattern fits."""
+    found = {}
+    for pattern in patterns:
+        for path in glob.glob(pattern, recursive=True):  # noqa: PTH207 - absolute patterns
+            status = Path(path).lstat()
+            if not stat.S_ISLNK(status.st_mode):
+                mode = stat.S_IMODE(status.st_mode)
+                found[path] = f"{mode:04o} {status.st_uid}:{status.st_gid}"
+    return found
+
+
+def sysctls() -> dict[str, str]:
+    """Return every kernel setting."""
+    pairs = (line.partition(" = ") for line in lines("sysctl", "--all"))
+    return {name: value.strip() for name, _, value in pairs}
+
+
+def boot_order() -> dict[str, float]:
+    """Return when things happened, in seconds since the kernel started."""
+    entered = "ActiveEnterTimestampMonotonic"
+    found = {}
+    for name, unit in (("sshd", "ssh.service"), ("user", "cloud-final.service")):
+        micros = output("systemctl", "show", "--value", f"--property={entered}", unit).strip()
+        found[name] = int(micros or 0) / 1e6
+    for line in lines(
+        *("journalctl", "--boot", "--quiet", "--output=json", "--identifier=hardened-ec2")
+    ):
+        entry = json.loads(line)
+        found.setdefault("hardening", int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6)
+    return found
+
+
+def main() -> None:
+    """Ask for everything."""
+    wanted = json.load(sys.stdin)
+    status = Path("/var/lib/hardened-ec2/status")
+    found = {
+        "boot_order": boot_order(),
+        "cloud_init": json.loads(output("cloud-init", "status", "--format=json") or "{}"),
+        "failed_units": [line.split()[0] for line in lines(
+            "systemctl", "list-units", "--failed", "--plain", "--no-legend"
+        )],
+        "hardening": status.read_text(encoding="utf-8") if status.exists() else "",
+        "journal": lines("journalctl", "--boot", "--quiet", "--identifier=hardened-ec2"),
+        "listeners": lines("ss", "-Hltn"),
+        "modes": modes(wanted["modes"]),
+        "modules": {
+            name: output("modprobe", "--dry-run", "--verbose", "--", name)
+            for name in wanted["modules"]
+        },
+        "mounts": {
+            line.split()[1]: line.split()[3].split(",")
+            for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+        },
+        "sshd": {
+            login: lines("sshd", "-T", "-C", f"user={login},host=client,addr={wanted['client']}")
+            for login in wanted["logins"]
+        },
+        "state": output("systemctl", "is-system-running").strip(),
+        "sysctls": sysctls(),
+    }
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
