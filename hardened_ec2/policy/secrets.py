@@ -145,7 +145,8 @@ def secrets_in(text: str) -> tuple[Secret, ...]:
     """Find secrets in a text.
 
     Not taken for one: hashes and commit ids, ARNs, public keys, variables and commands that fetch
-    a secret when they run, placeholders, paths, and the example keys of the AWS documentation.
+    a secret when they run, placeholders and paths. The example keys of the AWS documentation are
+    taken for one: where they stand, a real key is meant to stand.
 
     Args:
         text: A script, a configuration, any text.
@@ -175,8 +176,7 @@ def _shapes(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
     for shape in _SHAPES:
         if shape.hint in text:
             for match in shape.pattern.finditer(text):
-                if not match.group().endswith("EXAMPLE"):
-                    yield shape.kind, match.span()
+                yield shape.kind, match.span()
 
 
 def _commands(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -225,6 +225,6 @@ def _is_secret(value: str, *, is_password: bool) -> bool:
         return True
     if is_password:
         return len(value) >= _SHORTEST_PASSWORD
-    if len(value) < _SHORTEST_KEY or value.endswith("EXAMPLEKEY"):
+    if len(value) < _SHORTEST_KEY:
         return False
     return (len(value) > _LONGEST_WORD and value.isalpha()) or not _NAME_LIKE.fullmatch(value)

@@ -11,6 +11,8 @@ LEAKS = {
     "-----BEGIN OPENSSH " + "PRIVATE KEY-----": "a private key",
     "-----BEGIN " + "PRIVATE KEY-----": "a private key",
     "ghp_" + "a1" * 18: "a GitHub token",
+    "AKIAIOSFODNN7EXAMPLE": "an AWS access key id",
+    "secret_access_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY": "a value for secret_access_key",
     "github_pat_" + "a1" * 18: "a GitHub token",
     "glpat-" + "a1" * 12: "a GitLab token",
     "xoxb-" + "1234567890-abcdef": "a Slack token",
@@ -90,8 +92,6 @@ HARMLESS = [
     "mysql -u root -p",
     "https://user@host/x",
     "git@github.com:owner/repo.git",
-    "AKIAIOSFODNN7EXAMPLE",
-    "secret_access_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 ]
 
 
