@@ -11,7 +11,7 @@ LEAKS = {
     "-----BEGIN OPENSSH " + "PRIVATE KEY-----": "a private key",
     "-----BEGIN " + "PRIVATE KEY-----": "a private key",
     "ghp_" + "a1" * 18: "a GitHub token",
-    "AKIAIOSFODNN7EXAMPLE": "an AWS access key id",
+    "AKIAIOSFODNN7EXAMPLE": "an AWS access key",
     "secret_access_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY": "a value for secret_access_key",
     "github_pat_" + "a1" * 18: "a GitHub token",
     "glpat-" + "a1" * 12: "a GitLab token",
