@@ -15,7 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help try test check bench lock clean python tools checkov
+.PHONY: help try test proof check bench lock clean python tools checkov
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
@@ -25,6 +25,10 @@ try: tools ## synthesize, judge, deploy to a local emulator, read back; SSH_WHIT
 
 test: tools checkov ## every test that runs on this machine
 	$(BIN)/python -m pytest
+
+proof: tools ## boot Debian 12 and 13 with the synthesized user data and attack them (root; 20 minutes)
+	$(BIN)/python -m lab.requirements
+	$(BIN)/python -m pytest tests/proof
 
 check: tools ## linters, types, shell scripts, and the unit tests (no node process)
 	$(BIN)/ruff check

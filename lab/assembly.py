@@ -80,7 +80,9 @@ def read(resources: Mapping[str, Mapping[str, Any]]) -> Server:
     (instance,) = instances
     options = instance["MetadataOptions"]
     if options["HttpTokens"] != "required":
-        raise LabError(f"the lab's metadata service speaks IMDSv2 only, the template says {options}")
+        raise LabError(
+            f"the lab's metadata service speaks IMDSv2 only, the template says {options}"
+        )
     (interface,) = instance["NetworkInterfaces"]
     groups = [logical_group(reference) for reference in interface["GroupSet"]]
     return Server(

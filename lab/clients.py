@@ -164,9 +164,7 @@ def forwarding(guest: Guest) -> Forwarding:
         )
         local = run(*admin.command(*curl, _TOKEN.format(f"127.0.0.1:{_LOCAL}")))
         dynamic = run(*admin.command(*curl, *socks, _TOKEN.format("169.254.169.254")))
-    return Forwarding(
-        control=_open(banner), local=_open(local), dynamic=_open(dynamic)
-    )
+    return Forwarding(control=_open(banner), local=_open(local), dynamic=_open(dynamic))
 
 
 def ssh_audit(program: Path, client: Client) -> dict[str, tuple[str, ...]]:
@@ -179,9 +177,7 @@ def ssh_audit(program: Path, client: Client) -> dict[str, tuple[str, ...]]:
     Returns:
         The notes "fail" and "warn", each with the algorithms that they are about.
     """
-    done = run(
-        *client.command(str(program), "--json", "--skip-rate-test", SERVER), timeout=180
-    )
+    done = run(*client.command(str(program), "--json", "--skip-rate-test", SERVER), timeout=180)
     try:
         report = json.loads(done.stdout)
     except ValueError:

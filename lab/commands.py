@@ -1,3 +1,4 @@
+# ruff: noqa: S603, S607 - the one place that starts programs: argument lists, no shell
 """Starting programs: argument lists only, each ended when this process ends."""
 
 import subprocess
@@ -19,8 +20,9 @@ def progress(text: str) -> None:
     """Tell the person who waits what happens now, and how long it has been."""
     elapsed = int(time.monotonic() - _STARTED)
     # The terminal itself: pytest keeps stdout and stderr for failures.
-    sys.__stderr__ and sys.__stderr__.write(f"[{elapsed // 60:2}:{elapsed % 60:02}] {text}\n")
-    sys.__stderr__ and sys.__stderr__.flush()
+    if (terminal := sys.__stderr__) is not None:
+        terminal.write(f"[{elapsed // 60:2}:{elapsed % 60:02}] {text}\n")
+        terminal.flush()
 
 
 def run(
@@ -38,7 +40,7 @@ def run(
         timeout(1), so that a hanging client is a result and not an accident.
     """
     try:
-        return subprocess.run(  # noqa: S603 - argument lists built in this package
+        return subprocess.run(
             argv,
             input="" if stdin is None else stdin,
             capture_output=True,
@@ -93,7 +95,7 @@ def background(
 
 def start(argv: Sequence[str], output: "IO[bytes]") -> "subprocess.Popen[bytes]":
     """Start a program; call from the main thread, whose end is what ends it."""
-    return subprocess.Popen(  # noqa: S603 - argument lists built in this package
+    return subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", *argv],
         stdin=subprocess.DEVNULL,
         stdout=output,

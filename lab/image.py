@@ -24,6 +24,7 @@ _VERSION = 1
 """Raise it when the way an image is made changes, so that no older image is taken for one."""
 
 _DISK = "2G"
+_RESOLVER = "../run/systemd/resolve/stub-resolv.conf"
 _COMMON = (
     *("linux-image-cloud-amd64", "initramfs-tools", "systemd-sysv", "dbus", "libpam-systemd"),
     *("openssh-server", "cloud-init", "cloud-guest-utils", "gdisk", "sudo", "procps", "kmod"),
@@ -122,9 +123,9 @@ _CLOUD = Recipe(
         "rm -f /etc/ssh/ssh_host_* /var/lib/dbus/machine-id /etc/apt/sources.list",
         "rm -rf /var/lib/cloud /var/log/cloud-init*",
         "rm -f /etc/resolv.conf",
-        "if [ -e /lib/systemd/systemd-resolved ];"
-        " then ln -s /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf;"
-        " else : >/etc/resolv.conf; fi",
+        ": >/etc/resolv.conf",
+        # Where there is a resolver of systemd's, it is asked.
+        f"test ! -e /lib/systemd/systemd-resolved || ln -sf {_RESOLVER} /etc/resolv.conf",
     ),
 )
 

@@ -34,7 +34,6 @@ _NTP_EPOCH = 2_208_988_800
 _NTP_SIZE = 48
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
     """What one server's metadata service says.
@@ -130,7 +129,7 @@ class MetadataRequest(BaseHTTPRequestHandler):
             self.request.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
         super().setup()
 
-    def do_PUT(self) -> None:  # noqa: N802 - http.server's name
+    def do_PUT(self) -> None:
         """Give a session token."""
         if self.path != "/latest/api/token":
             self._answer(HTTPStatus.NOT_FOUND)
@@ -143,7 +142,7 @@ class MetadataRequest(BaseHTTPRequestHandler):
             self._tokens.add(token)
             self._answer(HTTPStatus.OK, token)
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         """Answer what is asked with a token; 401 to everything else."""
         if self.headers.get("X-aws-ec2-metadata-token") not in self._tokens:
             self._answer(HTTPStatus.UNAUTHORIZED)

@@ -44,7 +44,7 @@ def namespace() -> Iterator[Namespace]:
     Raises:
         LabError: If the kernel makes none.
     """
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - a fixed command
         ["unshare", "--net", "sh", "-c", _HOLD],  # noqa: S607 - util-linux, wherever it lies
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -186,9 +186,7 @@ def _packet_filter(ingress: Sequence[Rule], egress: Sequence[Rule]) -> str:
         "table inet security_group {\n"
         "chain forward {\n"
         "type filter hook forward priority 0; policy drop;\n"
-        "ct state established,related accept\n"
-        + "".join(f"{line}\n" for line in lines)
-        + "}\n}\n"
+        "ct state established,related accept\n" + "".join(f"{line}\n" for line in lines) + "}\n}\n"
     )
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S603 - the guest's own tools, wherever its PATH finds them
 """Runs in the guest as root: how the system is set, as it says itself.
 
 Reads a JSON object: "logins" (whose sshd configuration to ask for), "client" (from which address),
@@ -66,9 +67,10 @@ def main() -> None:
     found = {
         "boot_order": boot_order(),
         "cloud_init": json.loads(output("cloud-init", "status", "--format=json") or "{}"),
-        "failed_units": [line.split()[0] for line in lines(
-            "systemctl", "list-units", "--failed", "--plain", "--no-legend"
-        )],
+        "failed_units": [
+            line.split()[0]
+            for line in lines("systemctl", "list-units", "--failed", "--plain", "--no-legend")
+        ],
         "hardening": status.read_text(encoding="utf-8") if status.exists() else "",
         "journal": lines("journalctl", "--boot", "--quiet", "--identifier=hardened-ec2"),
         "listeners": lines("ss", "-Hltn"),

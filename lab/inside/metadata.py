@@ -1,3 +1,4 @@
+# ruff: noqa: S603, S607 - the guest's own tools, wherever its PATH finds them
 """Runs in the guest as root: who reaches the link-local services, how it ends, and how fast.
 
 Reads a JSON object: "uids" (to try as, beside every account there is), "addresses" of the metadata
@@ -66,13 +67,13 @@ def ask_metadata(address: str) -> str:
         token = connection.getresponse().read().decode()
         header = {"X-aws-ec2-metadata-token": token}
         connection.request("GET", "/latest/meta-data/instance-id", headers=header)
-        answer = connection.getresponse()
-        return "open" if answer.status == http.HTTPStatus.OK else f"status {answer.status}"
+        status = connection.getresponse().status
     except OSError:
         # What a hop limit leaves: the way is there, the answer dies on it.
         return "connected"
     finally:
         connection.close()
+    return "open" if status == http.HTTPStatus.OK else f"status {status}"
 
 
 def ask_name(address: str) -> str:
@@ -155,9 +156,7 @@ def from_container(addresses: list[str], asks: list[Callable[[str], str]]) -> li
         if (child := os.fork()) == 0:
             with Path(f"/proc/{pid}/ns/net").open(encoding="ascii") as namespace:
                 _setns(namespace.fileno())
-            results = [
-                attempt(0, each, ask) for each, ask in zip(addresses, asks, strict=True)
-            ]
+            results = [attempt(0, each, ask) for each, ask in zip(addresses, asks, strict=True)]
             os.write(writer, json.dumps(results).encode())
             os._exit(0)
         os.close(writer)

@@ -1,0 +1,155 @@
+"""One proof: a server is booted, looked at, rebooted and looked at again."""
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lab.assembly import Server, synthesize
+from lab.clients import Intruder, PasswordAttempt
+from lab.commands import LabError, progress
+from lab.guest import Guest, guest, key
+from lab.image import Distribution, Recipe, build_image
+from lab.network import WHITELIST, network
+from lab.observation import Observation, Plan, observe
+from lab.requirements import ssh_audit
+from lab.security_group import Rule
+from lab.server_image import CLERK, PASSWORD, careless
+
+FIRST_BOOT, REBOOT = "first boot", "after a reboot"
+
+CANARY = f"canary-{secrets.token_hex(16)}"
+"""The secret in the user's commands; another one in each run, so that no old trace is found.
+
+It does not look like one: what does is refused at synth.
+"""
+COMMANDS = (
+    "umask 077",
+    f"echo {CANARY} >/etc/application.conf",
+)
+"""What a user might do: a secret in user data, handled as well as one can from there."""
+
+UNHARDENED = "#!/bin/bash\n" + "".join(f"{command}\n" for command in COMMANDS)
+"""The same commands without the hardening: the negative control."""
+
+_PLANTED = "PasswordAuthentication yes\nPermitRootLogin yes\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What one server showed.
+
+    Args:
+        distribution: What it runs.
+        seconds_to_login: From the switch to the administrator's first session.
+        attempts: What the intruder tried from the first second on.
+        observations: Phase to what was seen in it.
+    """
+
+    distribution: Distribution
+    seconds_to_login: float
+    attempts: tuple[PasswordAttempt, ...]
+    observations: dict[str, Observation]
+
+
+def hardened_server() -> Server:
+    """Synthesize the reference app, with `COMMANDS` on its bastion, and return that bastion."""
+    progress("synthesizing the reference app")
+    with tempfile.TemporaryDirectory(prefix="hardened-ec2-") as folder:
+        return synthesize(WHITELIST, COMMANDS, Path(folder) / "cdk.out")
+
+
+def unhardened(server: Server) -> Server:
+    """Return the same server without hardening, behind a security group that lets all in."""
+    (some, *_) = server.ingress
+    everybody = Rule(protocol="-1", ports=None, addresses=some.addresses.supernet(new_prefix=0))
+    return replace(server, user_data=UNHARDENED, ingress=(everybody,))
+
+
+@contextmanager
+def running(
+    distribution: Distribution, server: Server, recipe: Recipe | None = None
+) -> Iterator[Guest]:
+    """Give a server in its network, still switched off.
+
+    Args:
+        distribution: What it runs.
+        server: Its user data and its security group.
+        recipe: What its image has. Default: `careless`.
+    """
+    image = build_image(distribution, recipe or careless())
+    admin = key("admin")
+    with ExitStack() as stack:
+        net = stack.enter_context(network(server.ingress, server.egress))
+        stack.enter_context(
+            net.services(
+                user_data=server.user_data, public_key=admin.public, hop_limit=server.hop_limit
+            )
+        )
+        yield stack.enter_context(guest(image, net, admin))
+
+
+def prove(distribution: Distribution, server: Server, *, phases: tuple[str, ...]) -> Proof:
+    """Boot a server and look at it.
+
+    Args:
+        distribution: What it runs.
+        server: Its user data and its security group.
+        phases: `FIRST_BOOT`, and `REBOOT` after it if wanted.
+
+    Returns:
+        What it showed.
+    """
+    observations = {}
+    with running(distribution, server) as machine:
+        intruder = Intruder(machine, CLERK, PASSWORD)
+        progress(f"{distribution.title}: switched on")
+        machine.switch_on()
+        with intruder.at_work():
+            seconds = machine.wait_for_login()
+            progress(f"{distribution.title}: the administrator is in after {seconds:.0f} s")
+            machine.wait_until_booted()
+        progress(f"{distribution.title}: booted, {len(intruder.attempts)} passwords tried")
+        for phase in phases:
+            if phase == REBOOT:
+                # What cloud-init or a careless administrator may write, after ours in the alphabet.
+                machine.root(
+                    "cat >/etc/ssh/sshd_config.d/50-cloud-init.conf <<'END'\n" + _PLANTED + "END\n"
+                )
+                seconds_back = machine.reboot()
+                machine.wait_until_booted()
+                progress(f"{distribution.title}: rebooted in {seconds_back:.0f} s")
+            observations[phase] = observe(machine, plan(distribution, server, phase))
+    return Proof(
+        distribution=distribution,
+        seconds_to_login=seconds,
+        attempts=tuple(intruder.attempts),
+        observations=observations,
+    )
+
+
+def plan(distribution: Distribution, server: Server, phase: str) -> Plan:
+    """Return what to look at: without a lock there is nothing to undo."""
+    disturbances = {
+        "nft flush ruleset": "nft flush ruleset",
+        "systemctl restart nftables": "systemctl restart nftables.service",
+        "networking restarted": f"systemctl restart {distribution.networking_service}",
+    }
+    if phase == REBOOT:
+        disturbances["our table deleted"] = "nft delete table inet hardened_ec2_imds"
+    return Plan(
+        canary=CANARY,
+        password_user=CLERK,
+        password=PASSWORD,
+        root_key=key("root").private,
+        ssh_audit=_ssh_audit(),
+        disturbances={} if server.user_data == UNHARDENED else disturbances,
+    )
+
+
+def _ssh_audit() -> Path:
+    if (program := ssh_audit()) is None:
+        raise LabError("ssh-audit is missing: python -m lab.requirements installs it")
+    return program

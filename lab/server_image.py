@@ -1,0 +1,33 @@
+"""The image of the server under proof: as careless as a customised image may be.
+
+There is a login with a known password, root has an authorized key, and cloud-init is told to let
+passwords in: all that the hardening has to undo is there from the first second on.
+"""
+
+from lab.guest import key
+from lab.image import File, Recipe
+
+CLERK = "clerk"
+PASSWORD = "winter 2016"  # noqa: S105 - it is meant to be known
+
+ALLOWED_USER = "cwagent"
+"""A service account that may reach the metadata service, and is in the image."""
+
+LATER_USER = "ec2-instance-connect"
+"""One that may as soon as it exists, and is made while the server runs."""
+
+
+def careless() -> Recipe:
+    """Return what the image has beside Debian's packages."""
+    return Recipe(
+        files={
+            "/etc/cloud/cloud.cfg.d/91-careless.cfg": File(text="ssh_pwauth: true\n"),
+            "/root/.ssh/authorized_keys": File(text=f"{key('root').public}\n", mode=0o600),
+        },
+        commands=(
+            "chmod 700 /root/.ssh",
+            f"useradd --create-home --shell /bin/bash {CLERK}",
+            f"printf '%s\\n' '{CLERK}:{PASSWORD}' 'root:{PASSWORD}' | chpasswd",
+            f"useradd --system {ALLOWED_USER}",
+        ),
+    )
