@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a refusal looks like: a server as it is often written, and the policy's verdict on it.
 
-    cdk synth --app "python3 examples/insecure.py" --output build/insecure
+    cdk synth --app "python3 -m examples.insecure" --output build/insecure
 
 fails, and says of each finding where it is and what to write instead. Never deploy this.
 """

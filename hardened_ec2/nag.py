@@ -1,7 +1,7 @@
 """HardenedEc2Checks: the policy as a cdk-nag pack, judging what CloudFormation will really get."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -27,7 +27,9 @@ class HardenedEc2Checks(NagPack):
 
     Unlike the stock packs it reads the rendered templates, nested stacks included: a property
     override, a raw ``CfnResource`` and what an Aspect changed are judged like everything else.
-    Errors fail the synth; warnings do not, unless ``cdk synth --strict``.
+    Errors fail the synth; warnings do not, unless ``cdk synth --strict``. In an app with stages,
+    ``cdk synth`` alone looks at no stack inside a stage, whatever pack there is: write
+    ``cdk synth '**'``. A deploy always looks at the stacks that it deploys.
 
     A finding that is right for your design is acknowledged where it stands, with the reason:
     ``Validations.of(server).acknowledge(Acknowledgment(id="HardenedEc2::HardenedEc2-KeyPair",
@@ -82,15 +84,22 @@ class HardenedEc2Checks(NagPack):
             The report. It fails when there is an error, or when judging itself failed: a plugin
             that raises here would be left out of the report without a word, and the synth pass.
         """
+        stacks = [""]
         try:
-            findings = judge(_templates(self._paths(context)), self._settings)
+            paths = self._stacks(context)
+            stacks = [*paths] or stacks
+            templates = _templates(paths)
+            findings = judge([template for template, _ in templates], self._settings)
+            stack_of = {template.name: stack for template, stack in templates}
             return cdk.PolicyValidationPluginReport(
                 success=all(finding.severity is not Severity.ERROR for finding in findings),
-                violations=[_violation(finding) for finding in findings],
+                violations=[
+                    _violation(finding, stack_of[finding.template]) for finding in findings
+                ],
                 plugin_version=self.version,
             )
         except Exception as error:  # noqa: BLE001 - see Returns: nothing may escape
-            return _failure(f"The policy could not judge this app: {error}")
+            return _failure(f"The policy could not judge this app: {error}", stacks)
 
     def validate_scope(self, scope: IConstruct) -> cdk.PolicyValidationPluginReport:
         """Report that a construct tree alone cannot be judged: the rules read templates.
@@ -104,35 +113,38 @@ class HardenedEc2Checks(NagPack):
         return _failure(
             f"{PACK_NAME} reads rendered templates, and {scope.node.path or 'an app'} is a "
             "construct tree: register the pack with "
-            "Validations.of(app).add_plugins(HardenedEc2Checks(app)) and synthesize"
+            "Validations.of(app).add_plugins(HardenedEc2Checks(app)) and synthesize",
+            [scope.node.path],
         )
 
     def _check_resource(self, node: cdk.CfnResource) -> None:
         raise NotImplementedError(f"{PACK_NAME} judges templates, not {node.node.path} alone")
 
-    def _paths(self, context: cdk.IPolicyValidationContext) -> list[str]:
-        if not self._scope_path:
-            return context.template_paths
+    def _stacks(self, context: cdk.IPolicyValidationContext) -> dict[str, str]:
+        """The template's path of every stack in the scope, by the stack's construct path."""
         inside = f"{self._scope_path}/"
-        return [
-            stack.template_path
+        return {
+            stack.stack_construct_path: stack.template_path
             for stack in context.stack_templates
-            if f"{stack.stack_construct_path}/".startswith(inside)
-        ]
+            if not self._scope_path or f"{stack.stack_construct_path}/".startswith(inside)
+        }
 
 
-def _templates(paths: Iterable[str]) -> list[Template]:
+def _templates(stacks: Mapping[str, str]) -> list[tuple[Template, str]]:
     """Read templates, each with those of its nested stacks, which CDK does not list.
 
     A stack without resources is written without a Resources section: CloudFormation is never
     given it, so there is nothing to judge.
+
+    Returns:
+        The templates, each with the construct path of the stack that CDK deploys it with.
     """
     templates = {}
-    for path in map(Path, paths):
-        for each in (path, *_nested(path)):
+    for stack, path in stacks.items():
+        for each in (Path(path), *_nested(Path(path))):
             document = json.loads(each.read_text("utf-8"))
             if document.get("Resources"):
-                templates[each] = Template(name=str(each), document=document)
+                templates[each] = Template(name=str(each), document=document), stack
     return list(templates.values())
 
 
@@ -148,7 +160,7 @@ def _nested(path: Path) -> list[Path]:
     return [path.parent / source for source in sources if source.endswith(_NESTED_SUFFIX)]
 
 
-def _violation(finding: Finding) -> cdk.PolicyViolation:
+def _violation(finding: Finding, stack: str) -> cdk.PolicyViolation:
     return cdk.PolicyViolation(
         rule_name=finding.rule,
         description=finding.message,
@@ -159,7 +171,7 @@ def _violation(finding: Finding) -> cdk.PolicyViolation:
             cdk.PolicyViolatingResource(
                 # CDK finds the construct by logical id; naming both is an error.
                 resource_logical_id=finding.logical_id or None,
-                construct_path=None if finding.logical_id else "/",
+                construct_path=None if finding.logical_id else stack,
                 template_path=finding.template,
                 locations=[finding.path] if finding.path else [],
             )
@@ -167,7 +179,12 @@ def _violation(finding: Finding) -> cdk.PolicyViolation:
     )
 
 
-def _failure(message: str) -> cdk.PolicyValidationPluginReport:
+def _failure(message: str, stacks: Iterable[str]) -> cdk.PolicyValidationPluginReport:
+    """A report that fails the synth.
+
+    It stands at every stack: a violation that stands nowhere is not printed, and then the synth
+    passes; one that stands at no stack is dropped by the CDK CLI, which then passes too.
+    """
     return cdk.PolicyValidationPluginReport(
         success=False,
         violations=[
@@ -176,9 +193,10 @@ def _failure(message: str) -> cdk.PolicyValidationPluginReport:
                 description=message,
                 fix="Report it with the template; until then nothing here has been verified.",
                 severity="fatal",
-                # CDK prints a violation once for each construct and lets a synth pass that has
-                # nothing to print, so a failure has to stand somewhere: at the app's root.
-                violating_resources=[cdk.PolicyViolatingResource(construct_path="/", locations=[])],
+                violating_resources=[
+                    cdk.PolicyViolatingResource(construct_path=stack, locations=[])
+                    for stack in stacks
+                ],
             )
         ],
     )
