@@ -15,10 +15,10 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help try test proof check bench lock clean python tools checkov
+.PHONY: help try test proof proof-all check bench lock clean python tools checkov
 
 help: ## what there is
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
 
 try: tools ## synthesize, judge, deploy to a local emulator, read back; SSH_WHITELIST=CIDR,... is yours
 	@$(BIN)/python -m demo
@@ -29,6 +29,9 @@ test: tools checkov ## every test that runs on this machine
 proof: tools ## boot Debian 12 and 13 with the synthesized user data and attack them (root; 20 minutes)
 	$(BIN)/python -m lab.requirements
 	$(BIN)/python -m pytest tests/proof
+
+proof-all: export PROOF_ALL = 1
+proof-all: proof ## the same, and everything that may go wrong on a server (an hour)
 
 check: tools ## linters, types, shell scripts, and the unit tests (no node process)
 	$(BIN)/ruff check

@@ -47,15 +47,19 @@ def password_login(guest: Guest, client: Client, user: str, password: str) -> st
     Returns:
         "in", "refused" by sshd, "no answer" where none listens, or what else ssh said.
     """
+    argv = password_command(guest, client, user, password)
+    return _outcome(run(*argv, "echo", _INSIDE, timeout=60))
+
+
+def password_command(guest: Guest, client: Client, user: str, password: str) -> tuple[str, ...]:
+    """Return the beginning of an ssh command that offers nothing but a password."""
     methods = "PreferredAuthentications=password,keyboard-interactive"
-    done = run(
+    return (
         *client.command("sshpass", "-p", password, "ssh", "-F", "none", "-b", client.address),
         *("-o", "PubkeyAuthentication=no", "-o", methods, "-o", "NumberOfPasswordPrompts=1"),
         *guest.known_host(),
-        *(f"{user}@{SERVER}", "echo", _INSIDE),
-        timeout=60,
+        f"{user}@{SERVER}",
     )
-    return _outcome(done)
 
 
 def key_login(guest: Guest, user: str, *, identity: Path | None = None) -> str:
@@ -114,7 +118,7 @@ class Intruder(threading.Thread):
 
     def run(self) -> None:
         """Try until told to stop."""
-        while not self._stopped.wait(0.2):
+        while not self._stopped.wait(0.5):
             seconds = time.monotonic() - self._guest.switched_on
             intruder = self._guest.network.intruder
             outcome = password_login(self._guest, intruder, self._user, self._password)

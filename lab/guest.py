@@ -60,13 +60,19 @@ class Guest:
         network: Where it is plugged in.
         folder: For its disk, console and host key.
         admin_key: The key of its administrator.
+        requests: The log of what it asks the metadata service.
     """
 
-    def __init__(self, image: Image, network: Network, folder: Path, admin_key: Key) -> None:
+    def __init__(
+        self, image: Image, network: Network, folder: Path, admin_key: Key, requests: Path
+    ) -> None:
         self.network = network
+        self.requests = requests
+        self.admin = ADMIN
         self.admin_key = admin_key
         self.console_log = folder / "console.log"
         self.switched_on = 0.0
+        self.made = time.time()
         self._image = image
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -96,7 +102,7 @@ class Guest:
     def ssh(
         self,
         *command: str,
-        user: str = ADMIN,
+        user: str | None = None,
         client: Client | None = None,
         identity: Key | None = None,
         stdin: str | None = None,
@@ -116,7 +122,7 @@ class Guest:
         """
         return run(
             *self.ssh_command(*options, client=client, identity=identity),
-            f"{user}@{SERVER}",
+            f"{user or self.admin}@{SERVER}",
             *command,
             stdin=stdin,
             timeout=timeout,
@@ -231,16 +237,17 @@ class Guest:
 
 
 @contextmanager
-def guest(image: Image, network: Network, admin_key: Key) -> Iterator[Guest]:
+def guest(image: Image, network: Network, admin_key: Key, requests: Path) -> Iterator[Guest]:
     """Give a server with a fresh disk, still switched off; it is switched off in the end.
 
     Args:
         image: What it boots.
         network: Where it is plugged in.
         admin_key: The key of its administrator.
+        requests: The log of what it asks the metadata service.
     """
     folder = Path(tempfile.mkdtemp(dir=network.folder, prefix=f"{INSTANCE_ID}-"))
-    machine = Guest(image, network, folder, admin_key)
+    machine = Guest(image, network, folder, admin_key, requests)
     try:
         yield machine
     finally:

@@ -144,7 +144,11 @@ def observe(guest: Guest, plan: Plan) -> Observation:
         logins = _logins(guest, plan)
         tunnels = forwarding(guest)
         progress("  canary")
-        canary = ask(guest, "search", {"secret": plan.canary, "users": _searchers(guest, plan)})
+        canary = ask(
+            guest,
+            "search",
+            {"secret": plan.canary, "users": _searchers(guest, plan), "since": guest.made},
+        )
         progress("  a user who is allowed, made now")
         guest.root(f"id {LATER_USER} >/dev/null 2>&1 || useradd --system {LATER_USER}")
         later = _later_user(guest)

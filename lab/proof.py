@@ -83,12 +83,12 @@ def running(
     admin = key("admin")
     with ExitStack() as stack:
         net = stack.enter_context(network(server.ingress, server.egress))
-        stack.enter_context(
+        requests = stack.enter_context(
             net.services(
                 user_data=server.user_data, public_key=admin.public, hop_limit=server.hop_limit
             )
         )
-        yield stack.enter_context(guest(image, net, admin))
+        yield stack.enter_context(guest(image, net, admin, requests))
 
 
 def prove(distribution: Distribution, server: Server, *, phases: tuple[str, ...]) -> Proof:

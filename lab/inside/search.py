@@ -1,13 +1,17 @@
 # ruff: noqa: S607 - the guest's own tools, wherever its PATH finds them
 """Runs in the guest as root: where a secret can be read, by whom.
 
-Reads a JSON object: "secret", and "users" (name to uid) of those who search beside root. Prints
-one: for each searcher the files, of the whole file system, that hold the secret and that they can
-read, with "journal" for the journal.
+Reads a JSON object: "secret", "users" (name to uid) of those who search beside root, and "since",
+the time when the server first heard of the secret. Prints one: for each searcher the files, of the
+whole file system, that hold the secret and that they can read, with "journal" for the journal.
+
+A file that has not changed since then cannot hold the secret and is not opened: the kernel sets
+the time of a change (ctime), nobody can set it back.
 """
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +21,11 @@ _UNREAL = ("/proc", "/sys", "/dev/pts")
 _CHUNK = 1 << 20
 
 
-def holds(path: Path, secret: bytes) -> bool:
+def holds(path: Path, secret: bytes, since: float = 0) -> bool:
     """Whether a file that this process can read holds the secret."""
     try:
-        if not path.is_file() or path.is_symlink():
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_ctime < since:
             return False
         with path.open("rb") as file:
             kept = b""
@@ -44,7 +49,7 @@ def in_processes(secret: bytes) -> list[str]:
     ]
 
 
-def search(secret: bytes) -> list[str]:
+def search(secret: bytes, since: float) -> list[str]:
     """Return everything that holds the secret, seen as whoever this process is."""
     found = in_processes(secret)
     for folder, folders, files in os.walk("/"):
@@ -53,14 +58,14 @@ def search(secret: bytes) -> list[str]:
             for each in folders
             if os.path.join(folder, each) not in _UNREAL  # noqa: PTH118 - a million times
         ]
-        found += [str(path) for name in files if holds(path := Path(folder, name), secret)]
+        found += [str(path) for name in files if holds(path := Path(folder, name), secret, since)]
     journal = subprocess.run(
         ["journalctl", "--quiet", "--no-pager", "--all"], capture_output=True, check=False
     )
     return [*found, "journal"] if secret in journal.stdout else found
 
 
-def search_as(uid: int, secret: bytes) -> tuple[int, int]:
+def search_as(uid: int, secret: bytes, since: float) -> tuple[int, int]:
     """Begin a search as somebody, in a process of their own; return it and where it answers."""
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
@@ -70,7 +75,7 @@ def search_as(uid: int, secret: bytes) -> tuple[int, int]:
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
         with os.fdopen(writer, "w") as answer:
-            json.dump(search(secret), answer)
+            json.dump(search(secret, since), answer)
         os._exit(0)
     os.close(writer)
     return child, reader
@@ -80,7 +85,7 @@ def main() -> None:
     """Search as everybody who was asked for, root first and the others beside."""
     wanted = json.load(sys.stdin)
     searches = {
-        name: search_as(uid, wanted["secret"].encode())
+        name: search_as(uid, wanted["secret"].encode(), wanted["since"])
         for name, uid in {"root": 0, **wanted["users"]}.items()
     }
     found = {}

@@ -1,0 +1,179 @@
+"""What may go wrong on a server, and what is left of its protection then.
+
+After each fault three things are asked: is the metadata still locked, does the administrator get
+in, and does the server say what failed?
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from lab.assembly import Server
+from lab.clients import key_login, password_command, password_login
+from lab.commands import LabError, must, progress
+from lab.guest import BOOT_SECONDS, Guest
+from lab.image import Distribution, File, Recipe
+from lab.metadata import METADATA
+from lab.network import TAP
+from lab.observation import Attempt, ask, survey
+from lab.proof import running
+from lab.server_image import CLERK, PASSWORD, careless
+
+_WITHOUT_NETWORK = 60
+"""Seconds; systemd is long past the point where the lock has to stand by then."""
+
+_SITE = "/etc/ssh/sshd_config.d/10-site.conf"
+
+
+def _boot(guest: Guest) -> None:
+    guest.switch_on()
+    guest.wait_for_login()
+    guest.wait_until_booted()
+
+
+def _fill_disk(guest: Guest) -> None:
+    """Leave not a single block, for root either, and boot on that."""
+    _boot(guest)
+    guest.root("dd if=/dev/zero of=/var/filler bs=1M 2>/dev/null || :; sync; df /var >&2")
+    guest.reboot()
+    guest.wait_until_booted()
+
+
+def _cut_power(guest: Guest) -> None:
+    """Take the power away a moment after the user data came, while the hardening is at work."""
+    guest.switch_on()
+    deadline = time.monotonic() + BOOT_SECONDS
+    while "user-data" not in guest.requests.read_text(encoding="utf-8"):
+        if time.monotonic() > deadline:
+            raise LabError("the guest never asked for its user data")
+        time.sleep(0.1)
+    time.sleep(3)
+    guest.switch_off()
+    _boot(guest)
+
+
+def _boot_without_network(guest: Guest) -> None:
+    """Boot a second time with the cable out, and put it back in a minute later."""
+    _boot(guest)
+    router = guest.network.router
+    guest.ssh("sudo", "systemctl", "reboot")
+    router.sh(f"ip link set {TAP} down")
+    time.sleep(_WITHOUT_NETWORK)
+    router.sh(f"ip link set {TAP} up")
+    guest.wait_for_login()
+    guest.wait_until_booted()
+
+
+def _boot_without_administrator(guest: Guest) -> None:
+    """Boot a server that lets another user in, whose password is known but who has no key yet."""
+    guest.switch_on()
+    deadline = time.monotonic() + BOOT_SECONDS
+    while password_login(guest, guest.network.intruder, CLERK, PASSWORD) != "in":
+        if time.monotonic() > deadline:
+            raise LabError(f"nobody gets in:\n{guest.console()[-3000:]}")
+        time.sleep(2)
+    install = f"umask 077; mkdir -p .ssh; echo '{guest.admin_key.public}' >.ssh/authorized_keys"
+    must(*password_command(guest, guest.network.intruder, CLERK, PASSWORD), install)
+    guest.admin = CLERK
+    guest.wait_until_booted()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Something that goes wrong.
+
+    Args:
+        title: What.
+        recipe: What is wrong with the image. Default: nothing.
+        happen: Boots the server, and does to it what goes wrong then. Default: boot.
+        steps: Step of the hardening to the outcome and the words that it has to report.
+    """
+
+    title: str
+    recipe: Recipe = field(default_factory=Recipe)
+    happen: Callable[[Guest], None] = _boot
+    steps: Mapping[str, str] = field(default_factory=dict)
+
+
+FAULTS = (
+    Fault(
+        title="no nftables",
+        recipe=Recipe(commands=("dpkg --purge --force-depends nftables >/dev/null 2>&1",)),
+        steps={"imds-lock": "ok imds-lock ip rules"},
+    ),
+    Fault(
+        title="host key of a kind that the hardening switches off",
+        recipe=Recipe(
+            files={
+                "/etc/cloud/cloud.cfg.d/92-site.cfg": File(text="ssh_genkeytypes: [ecdsa]\n"),
+            }
+        ),
+    ),
+    Fault(title="power cut in the middle of the first boot", happen=_cut_power),
+    Fault(title="full disk", happen=_fill_disk),
+    Fault(title="no network at boot", happen=_boot_without_network),
+    Fault(
+        title="AllowGroups that no administrator is in",
+        recipe=Recipe(
+            files={_SITE: File(text="AllowGroups operators\n")},
+            commands=(
+                "groupadd operators",
+                f"usermod --append --groups operators {CLERK}",
+                f"echo '{CLERK} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{CLERK}",
+            ),
+        ),
+        happen=_boot_without_administrator,
+        steps={"sshd": "failed sshd not hardened: nobody could log in by key"},
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aftermath:
+    """What is left.
+
+    Args:
+        metadata: Who reached what.
+        container: What a forwarded network reached.
+        admin: How the administrator's login ended.
+        password: How a login with a password ended.
+        report: The hardening's own report.
+        console: The serial console.
+        failed_units: What systemd calls failed.
+    """
+
+    metadata: tuple[Attempt, ...]
+    container: tuple[Attempt, ...]
+    admin: str
+    password: str
+    report: str
+    console: str
+    failed_units: tuple[str, ...]
+
+    def reached(self) -> set[str]:
+        """Return who reached the metadata service, at any of its addresses."""
+        return {a.user for a in self.metadata if a.address in METADATA and a.answer == "open"}
+
+
+def suffer(distribution: Distribution, server: Server, fault: Fault) -> Aftermath:
+    """Let a server suffer a fault, and look at what is left.
+
+    Args:
+        distribution: What it runs.
+        server: Its user data and its security group.
+        fault: What goes wrong.
+    """
+    progress(f"{distribution.title}: {fault.title}")
+    with running(distribution, server, careless() + fault.recipe) as machine:
+        fault.happen(machine)
+        metadata, container = survey(machine)
+        facts = ask(machine, "facts", {"logins": [], "client": "", "modes": [], "modules": []})
+        return Aftermath(
+            metadata=metadata,
+            container=container,
+            admin=key_login(machine, machine.admin),
+            password=password_login(machine, machine.network.intruder, CLERK, PASSWORD),
+            report=facts["hardening"],
+            console=machine.console(),
+            failed_units=tuple(facts["failed_units"]),
+        )
