@@ -1,6 +1,7 @@
 """HardenedInstance: one server, locked down by construction."""
 
 from collections.abc import Sequence
+from types import NoneType
 
 from aws_cdk import Annotations
 from aws_cdk import aws_ec2 as ec2
@@ -135,6 +136,7 @@ class HardenedInstance(ec2.Instance):
         private_ip_address: str | None = None,
         source_dest_check: bool | None = None,
     ) -> None:
+        _refuse_other_kinds(ssh, imds, host_hardening, vpc_subnets)
         _refuse_contradictions(
             imds=imds,
             without_user_data=user_data is None and host_hardening in (None, DEFAULT_HARDENING),
@@ -215,6 +217,24 @@ class HardenedInstance(ec2.Instance):
         if imds.containers:
             for key, value in CONTAINER_METADATA.items():
                 self.instance.add_metadata(key, value)
+
+
+def _refuse_other_kinds(
+    ssh: object, imds: object, host_hardening: object, vpc_subnets: object
+) -> None:
+    for name, value, kinds, instead in (
+        ("ssh", ssh, (SshAccess,), "SshAccess.from_cidrs('203.0.113.7'), or leave it out"),
+        ("imds", imds, (Imds,), "Imds(), Imds.for_containers() or Imds.disabled()"),
+        ("host_hardening", host_hardening, (HostHardening, NoneType), "HostHardening()"),
+        (
+            "vpc_subnets",
+            vpc_subnets,
+            (ec2.SubnetSelection, NoneType),
+            "ec2.SubnetSelection(subnet_type=...), or leave it out",
+        ),
+    ):
+        if not isinstance(value, kinds):
+            raise ValueError(f"{name} is {value!r}: write {name}={instead}")
 
 
 def _refuse_contradictions(

@@ -347,6 +347,11 @@ def test_own_group_role_and_key_pair_are_used(stack: cdk.Stack, vpc: HardenedVpc
             r"with termination protection: .* Write disable_api_termination=False as well",
         ),
         ({"associate_public_ip_address": True}, r"without vpc_subnets: write vpc_subnets=ec2"),
+        ({"ssh": "203.0.113.7"}, r"ssh is '203.0.113.7': write ssh=SshAccess.from_cidrs"),
+        ({"ssh": None}, r"ssh is None: write ssh=SshAccess"),
+        ({"imds": "v2"}, r"imds is 'v2': write imds=Imds\(\), Imds.for_containers\(\)"),
+        ({"host_hardening": True}, r"host_hardening is True: write host_hardening=HostHardening"),
+        ({"vpc_subnets": "public"}, r"vpc_subnets is 'public': write vpc_subnets=ec2.SubnetSel"),
         ({"root_volume_size": 0}, r"root_volume_size is 0: write a size in GiB"),
         (
             {"imds": Imds.disabled(), "host_hardening": HostHardening(imds_users=("app",))},
