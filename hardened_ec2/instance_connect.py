@@ -45,12 +45,12 @@ class InstanceConnectEndpoint(Construct):
         subnet: ec2.ISubnet | None = None,
         security_group: ec2.ISecurityGroup | None = None,
     ) -> None:
+        if subnet is None:
+            subnet = vpc.select_subnets(subnet_type=private_subnets(vpc)).subnets[0]
         super().__init__(scope, id)
         self.security_group: ec2.ISecurityGroup = security_group or LockedSecurityGroup(
             self, "SecurityGroup", vpc=vpc, description="EC2 Instance Connect Endpoint"
         )
-        if subnet is None:
-            subnet = vpc.select_subnets(subnet_type=private_subnets(vpc)).subnets[0]
         self.endpoint = ec2.CfnInstanceConnectEndpoint(
             self,
             "Resource",
