@@ -102,7 +102,7 @@ class PasswordAttempt:
 
 
 class Intruder(threading.Thread):
-    """Somebody inside the whitelist who knows a password and tries it without a pause.
+    """Somebody inside the whitelist who knows a password and tries it from the first second on.
 
     Args:
         guest: The server.
@@ -117,12 +117,15 @@ class Intruder(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        """Try until told to stop."""
-        while not self._stopped.wait(0.5):
+        """Try until told to stop; without a pause until sshd answers, then every two seconds."""
+        pause = 0.1
+        while not self._stopped.wait(pause):
             seconds = time.monotonic() - self._guest.switched_on
             intruder = self._guest.network.intruder
             outcome = password_login(self._guest, intruder, self._user, self._password)
             self.attempts.append(PasswordAttempt(seconds=seconds, outcome=outcome))
+            if outcome != "no answer":
+                pause = 2
 
     @contextmanager
     def at_work(self) -> Iterator[None]:

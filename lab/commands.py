@@ -3,6 +3,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,11 @@ from pathlib import Path
 from typing import IO
 
 _STARTED = time.monotonic()
+_TIMED_OUT = 124
+
+_guard = threading.Lock()
+_children: "set[subprocess.Popen[str]]" = set()
+_aborted = threading.Event()
 
 
 class LabError(Exception):
@@ -39,20 +45,47 @@ def run(
         Exit code and output. A program that took too long has the exit code 124, as with
         timeout(1), so that a hanging client is a result and not an accident.
     """
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    with _running(process):
+        try:
+            stdout, stderr = process.communicate(stdin or "", timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            stdout, stderr = process.communicate()
+            stderr += f"no end after {timeout} s"
+            return subprocess.CompletedProcess(argv, _TIMED_OUT, stdout, stderr)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(argv, process.returncode, stdout, stderr)
+
+
+def abort() -> None:
+    """End every program that `run` waits for, and start none any more: all work fails soon."""
+    with _guard:
+        _aborted.set()
+        for process in _children:
+            process.kill()
+
+
+@contextmanager
+def _running(process: "subprocess.Popen[str]") -> Iterator[None]:
+    with _guard:
+        _children.add(process)
     try:
-        return subprocess.run(
-            argv,
-            input="" if stdin is None else stdin,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as expired:
-        return subprocess.CompletedProcess(
-            argv, 124, _text(expired.stdout), _text(expired.stderr) + f"no end after {timeout} s"
-        )
+        if _aborted.is_set():
+            process.kill()
+            raise LabError("stopped before its end")
+        yield
+    finally:
+        with _guard:
+            _children.discard(process)
 
 
 def must(*argv: str, stdin: str | None = None, timeout: float = 120) -> str:
@@ -94,7 +127,7 @@ def background(
 
 
 def start(argv: Sequence[str], output: "IO[bytes]") -> "subprocess.Popen[bytes]":
-    """Start a program; call from the main thread, whose end is what ends it."""
+    """Start a program, which does not outlive the thread that calls this."""
     return subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", *argv],
         stdin=subprocess.DEVNULL,
@@ -111,7 +144,3 @@ def stop(process: "subprocess.Popen[bytes]", seconds: float = 10) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _text(output: bytes | str | None) -> str:
-    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""

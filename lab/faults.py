@@ -133,6 +133,7 @@ class Aftermath:
     """What is left.
 
     Args:
+        fault: Of what.
         metadata: Who reached what.
         container: What a forwarded network reached.
         admin: How the administrator's login ended.
@@ -142,6 +143,7 @@ class Aftermath:
         failed_units: What systemd calls failed.
     """
 
+    fault: Fault
     metadata: tuple[Attempt, ...]
     container: tuple[Attempt, ...]
     admin: str
@@ -164,11 +166,12 @@ def suffer(distribution: Distribution, server: Server, fault: Fault) -> Aftermat
         fault: What goes wrong.
     """
     progress(f"{distribution.title}: {fault.title}")
-    with running(distribution, server, careless() + fault.recipe) as machine:
+    with running(fault.title, distribution, server, careless() + fault.recipe) as machine:
         fault.happen(machine)
         metadata, container = survey(machine)
         facts = ask(machine, "facts", {"logins": [], "client": "", "modes": [], "modules": []})
         return Aftermath(
+            fault=fault,
             metadata=metadata,
             container=container,
             admin=key_login(machine, machine.admin),

@@ -4,12 +4,14 @@ Made from the packages of the mirror that this machine uses itself. The root is 
 the disk as a raw image, each under a digest of everything that it is made from.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -23,6 +25,7 @@ CACHE = Path(__file__).resolve().parents[1] / "build" / "lab"
 _VERSION = 1
 """Raise it when the way an image is made changes, so that no older image is taken for one."""
 
+_DAY = 86_400
 _DISK = "2G"
 _RESOLVER = "../run/systemd/resolve/stub-resolv.conf"
 _COMMON = (
@@ -130,13 +133,12 @@ _CLOUD = Recipe(
 )
 
 
-def build_image(distribution: Distribution, recipe: Recipe, *, kept: bool = True) -> Image:
+def build_image(distribution: Distribution, recipe: Recipe) -> Image:
     """Make a disk image, or take the one that was made before from the same.
 
     Args:
         distribution: What it is made of.
         recipe: What it has beside.
-        kept: Whether later runs may take it. Default: True.
 
     Returns:
         The image, in the cache.
@@ -145,17 +147,16 @@ def build_image(distribution: Distribution, recipe: Recipe, *, kept: bool = True
         LabError: If a step failed.
     """
     recipe = _CLOUD + recipe
-    tar = _root_tar(distribution)
-    name = _digest([tar.name, _DISK, *recipe.commands, *_described(recipe.files)])
-    folder = CACHE / f"{distribution.suite}-{name}"
-    if not folder.is_dir():
-        progress(f"making a {distribution.title} disk image")
-        with _beside(folder) as fresh:
-            _make_disk(tar, recipe, fresh)
-    if not kept:
-        (folder / "temporary").touch()
-    folder.touch()
-    _forget(f"{distribution.suite}-*", keep=4)
+    with _one_at_a_time():
+        tar = _root_tar(distribution)
+        name = _digest([tar.parent.name, _DISK, *recipe.commands, *_described(recipe.files)])
+        folder = CACHE / f"{distribution.suite}-{name}"
+        if not folder.is_dir():
+            progress(f"making a {distribution.title} disk image")
+            with _beside(folder) as fresh:
+                _make_disk(tar, recipe, fresh)
+        folder.touch()
+        _forget(f"{distribution.suite}-*")
     return Image(disk=folder / "disk", kernel=folder / "kernel", initrd=folder / "initrd")
 
 
@@ -191,7 +192,8 @@ def _root_tar(distribution: Distribution) -> Path:
                 *(distribution.suite, str(fresh / "root.tar"), _mirror()),
                 timeout=1200,
             )
-    _forget(f"root-{distribution.suite}-*", keep=2)
+    folder.touch()
+    _forget(f"root-{distribution.suite}-*")
     return folder / "root.tar"
 
 
@@ -228,11 +230,20 @@ def _beside(folder: Path) -> Iterator[Path]:
         fresh.rename(folder)
 
 
-def _forget(pattern: str, *, keep: int) -> None:
-    """Remove all but the newest of what is kept."""
-    found = sorted(CACHE.glob(pattern), key=lambda each: each.stat().st_mtime)
-    for old in found[:-keep]:
-        shutil.rmtree(old)
+def _forget(pattern: str) -> None:
+    """Remove what no run has used for a day."""
+    for folder in CACHE.glob(pattern):
+        if folder.stat().st_mtime < time.time() - _DAY:
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Wait while somebody else makes an image: it may be the same one."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w", encoding="ascii") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _described(files: Mapping[str, File]) -> list[str]:

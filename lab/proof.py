@@ -1,22 +1,26 @@
 """One proof: a server is booted, looked at, rebooted and looked at again."""
 
+import json
 import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lab.assembly import Server, synthesize
 from lab.clients import Intruder, PasswordAttempt
 from lab.commands import LabError, progress
 from lab.guest import Guest, guest, key
-from lab.image import Distribution, Recipe, build_image
+from lab.image import CACHE, Distribution, Recipe, build_image
 from lab.network import WHITELIST, network
 from lab.observation import Observation, Plan, observe
 from lab.requirements import ssh_audit
 from lab.security_group import Rule
 from lab.server_image import CLERK, PASSWORD, careless
+
+EVIDENCE = CACHE / "evidence"
+"""Console logs and everything that was seen, of the last run."""
 
 FIRST_BOOT, REBOOT = "first boot", "after a reboot"
 
@@ -70,11 +74,12 @@ def unhardened(server: Server) -> Server:
 
 @contextmanager
 def running(
-    distribution: Distribution, server: Server, recipe: Recipe | None = None
+    name: str, distribution: Distribution, server: Server, recipe: Recipe | None = None
 ) -> Iterator[Guest]:
     """Give a server in its network, still switched off.
 
     Args:
+        name: What its console log is called.
         distribution: What it runs.
         server: Its user data and its security group.
         recipe: What its image has. Default: `careless`.
@@ -88,13 +93,18 @@ def running(
                 user_data=server.user_data, public_key=admin.public, hop_limit=server.hop_limit
             )
         )
-        yield stack.enter_context(guest(image, net, admin, requests))
+        yield stack.enter_context(
+            guest(image, net, admin, requests, EVIDENCE / f"{name}.console.log")
+        )
 
 
-def prove(distribution: Distribution, server: Server, *, phases: tuple[str, ...]) -> Proof:
+def prove(
+    name: str, distribution: Distribution, server: Server, *, phases: tuple[str, ...]
+) -> Proof:
     """Boot a server and look at it.
 
     Args:
+        name: What the evidence is called.
         distribution: What it runs.
         server: Its user data and its security group.
         phases: `FIRST_BOOT`, and `REBOOT` after it if wanted.
@@ -103,7 +113,8 @@ def prove(distribution: Distribution, server: Server, *, phases: tuple[str, ...]
         What it showed.
     """
     observations = {}
-    with running(distribution, server) as machine:
+    EVIDENCE.mkdir(parents=True, exist_ok=True)
+    with running(name, distribution, server) as machine:
         intruder = Intruder(machine, CLERK, PASSWORD)
         progress(f"{distribution.title}: switched on")
         machine.switch_on()
@@ -122,6 +133,8 @@ def prove(distribution: Distribution, server: Server, *, phases: tuple[str, ...]
                 machine.wait_until_booted()
                 progress(f"{distribution.title}: rebooted in {seconds_back:.0f} s")
             observations[phase] = observe(machine, plan(distribution, server, phase))
+            evidence = EVIDENCE / f"{name}, {phase}.json"
+            evidence.write_text(json.dumps(asdict(observations[phase]), indent=1), encoding="utf-8")
     return Proof(
         distribution=distribution,
         seconds_to_login=seconds,

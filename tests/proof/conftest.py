@@ -4,14 +4,16 @@ Collected only where it is asked for (``make proof``): it takes a quarter of an 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from lab.assembly import Server
-from lab.commands import LabError
+from lab.commands import abort
+from lab.faults import FAULTS, Aftermath, Fault, suffer
 from lab.image import BOOKWORM, TRIXIE, Distribution
 from lab.proof import (
     FIRST_BOOT,
@@ -60,50 +62,80 @@ def _requirements() -> None:
         leave(f"the proof needs {', '.join(needed)}: python -m lab.requirements installs it")
 
 
-class Proofs:
-    """The proofs of this run: each made when it is first asked for, and never twice.
+class Boots:
+    """The servers of this run: each booted once, two side by side, since each keeps one core busy.
 
-    One that failed is not tried again either: every test that needs it fails with its error.
+    What fails is not tried again: every test that needs it fails with its error.
+
+    Args:
+        wanted: Name to what boots a server and looks at it, in the order to begin them.
     """
 
-    def __init__(self) -> None:
-        self._made: dict[str, Proof | LabError] = {}
+    def __init__(self, wanted: Mapping[str, Callable[[], object]]) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=2)
+        self._begun = {name: self._pool.submit(boot) for name, boot in wanted.items()}
 
-    def get(self, name: str, make: Callable[[], Proof]) -> Proof:
-        if name not in self._made:
-            try:
-                self._made[name] = make()
-            except LabError as error:
-                self._made[name] = error
-        found = self._made[name]
-        if isinstance(found, LabError):
-            raise found
-        return found
+    def wait(self, name: str) -> object:
+        return self._begun[name].result()
+
+    def end(self) -> None:
+        if not all(each.done() for each in self._begun.values()):
+            abort()
+        self._pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="session")
-def proofs() -> Proofs:
-    return Proofs()
-
-
-@pytest.fixture(scope="session")
-def server(_requirements: None) -> Server:
-    return hardened_server()
+def boots(request: pytest.FixtureRequest, _requirements: None) -> Iterator[Boots]:
+    """Begin with every server that a collected test asks for."""
+    server = hardened_server()
+    wanted: dict[str, Callable[[], object]] = {}
+    for item in request.session.items:
+        assert isinstance(item, pytest.Function)
+        asked = item.callspec.params if hasattr(item, "callspec") else {}
+        if isinstance(distribution := asked.get("hardened"), Distribution):
+            wanted[distribution.suite] = partial(
+                prove, distribution.suite, distribution, server, phases=(FIRST_BOOT, REBOOT)
+            )
+        elif "bare" in item.fixturenames:
+            wanted["bare"] = partial(
+                prove, "bare", BOOKWORM, unhardened(server), phases=(FIRST_BOOT,)
+            )
+        elif isinstance(fault := asked.get("aftermath"), Fault):
+            wanted[fault.title] = partial(suffer, BOOKWORM, server, fault)
+    made = Boots(wanted)
+    try:
+        yield made
+    finally:
+        made.end()
 
 
 @pytest.fixture(scope="session", params=DISTRIBUTIONS, ids=lambda each: str(each.suite))
-def hardened(request: pytest.FixtureRequest, proofs: Proofs, server: Server) -> Proof:
+def hardened(request: pytest.FixtureRequest, boots: Boots) -> Proof:
     """A hardened server, at its first boot and after another one."""
-    distribution: Distribution = request.param
-    return proofs.get(
-        distribution.suite, lambda: prove(distribution, server, phases=(FIRST_BOOT, REBOOT))
-    )
+    proof = boots.wait(request.param.suite)
+    assert isinstance(proof, Proof)
+    return proof
 
 
 @pytest.fixture(scope="session")
-def bare(proofs: Proofs, server: Server) -> Proof:
+def bare(boots: Boots) -> Proof:
     """The negative control: the same image without the hardening."""
-    return proofs.get("bare", lambda: prove(BOOKWORM, unhardened(server), phases=(FIRST_BOOT,)))
+    proof = boots.wait("bare")
+    assert isinstance(proof, Proof)
+    return proof
+
+
+# Each fault is a boot or two: `make proof` has time for one, `make proof-all` for every one.
+@pytest.fixture(
+    scope="session",
+    params=FAULTS if os.environ.get("PROOF_ALL") else FAULTS[:1],
+    ids=lambda each: str(each.title),
+)
+def aftermath(request: pytest.FixtureRequest, boots: Boots) -> Aftermath:
+    """What is left of a server on which something went wrong."""
+    found = boots.wait(request.param.title)
+    assert isinstance(found, Aftermath)
+    return found
 
 
 @pytest.fixture

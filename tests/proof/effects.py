@@ -267,6 +267,12 @@ EFFECTS = (
         undone=False,
     ),
     Effect(
+        title="units that the boot left out",
+        seen=lambda o: o.facts["jobs_dropped"],
+        expected=[],
+        undone=False,
+    ),
+    Effect(
         title="cloud-init",
         seen=lambda o: (o.facts["cloud_init"]["status"], o.facts["cloud_init"].get("errors", [])),
         expected=("done", []),
