@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.commands import LabError, background, must, run
-from lab.guest import Guest
+from lab.guest import Guest, Key
 from lab.network import SERVER, Client
 
 _INSIDE = "logged-in"
@@ -62,19 +62,18 @@ def password_command(guest: Guest, client: Client, user: str, password: str) -> 
     )
 
 
-def key_login(guest: Guest, user: str, *, identity: Path | None = None) -> str:
-    """Try to log in with a key.
+def key_login(guest: Guest, user: str, *, identity: Key | None = None) -> str:
+    """Try to log in with one key.
 
     Args:
         guest: The server.
         user: The login.
-        identity: The private key. Default: the administrator's.
+        identity: The key. Default: the administrator's.
 
     Returns:
         As with `password_login`.
     """
-    options = () if identity is None else ("-i", str(identity))
-    return _outcome(guest.ssh("echo", _INSIDE, user=user, options=options, timeout=60))
+    return _outcome(guest.ssh("echo", _INSIDE, user=user, identity=identity, timeout=60))
 
 
 def _outcome(done: "subprocess.CompletedProcess[str]") -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lab.clients import Forwarding, forwarding, key_login, open_ports, password_login, ssh_audit
 from lab.commands import LabError, progress
-from lab.guest import ADMIN, Guest
+from lab.guest import ADMIN, Guest, Key
 from lab.metadata import METADATA, NAMES, TIME
 from lab.server_image import LATER_USER
 
@@ -71,7 +71,7 @@ class Plan:
         canary: The secret in the user's own commands.
         password_user: A login with a known password.
         password: It.
-        root_key: A private key whose public half is in root's authorized_keys.
+        root_key: The key in root's authorized_keys.
         ssh_audit: The program.
         disturbances: Name to shell command. Default: none.
         modules: Kernel modules to ask about.
@@ -80,7 +80,7 @@ class Plan:
     canary: str
     password_user: str
     password: str
-    root_key: Path
+    root_key: Key
     ssh_audit: Path
     disturbances: Mapping[str, str] = field(default_factory=dict)
     modules: Sequence[str] = ()

@@ -156,7 +156,7 @@ def plan(distribution: Distribution, server: Server, phase: str) -> Plan:
         canary=CANARY,
         password_user=CLERK,
         password=PASSWORD,
-        root_key=key("root").private,
+        root_key=key("root"),
         ssh_audit=_ssh_audit(),
         disturbances={} if server.user_data == UNHARDENED else disturbances,
     )

@@ -32,7 +32,10 @@ def modes(patterns: list[str]) -> dict[str, str]:
     found = {}
     for pattern in patterns:
         for path in glob.glob(pattern, recursive=True):  # noqa: PTH207 - absolute patterns
-            status = Path(path).lstat()
+            try:
+                status = Path(path).lstat()
+            except FileNotFoundError:
+                continue  # gone since, or "**" of a folder that is not there
             if not stat.S_ISLNK(status.st_mode):
                 mode = stat.S_IMODE(status.st_mode)
                 found[path] = f"{mode:04o} {status.st_uid}:{status.st_gid}"
