@@ -20,6 +20,9 @@ ADMIN = "debian"
 BOOT_SECONDS = 600
 """As long as a slow machine may need; it takes about 40 s on an idle one."""
 
+SETTLE_SECONDS = 240
+"""From the first login to the end of the boot; it takes about 30 s."""
+
 # cloud-init takes a machine for AWS's when uuid and serial are the same and begin with "ec2".
 _UUID = "ec2e1916-9099-7caf-fd21-012345abcdef"
 _SMBIOS = (
@@ -180,18 +183,15 @@ class Guest:
         return time.monotonic() - self.switched_on
 
     def wait_until_booted(self) -> None:
-        """Wait until cloud-init is done, systemd has started everything, and nothing is queued.
+        """Wait until cloud-init is done and systemd has nothing left to start.
 
-        Raises:
-            LabError: If they take longer than they may.
+        Not for ever: a boot that hangs has to be seen, with all that hangs in it.
         """
-        done = self.ssh(
-            *("sudo", "sh", "-c"),
-            "'cloud-init status --wait >/dev/null; systemctl is-system-running --wait'",
-            timeout=BOOT_SECONDS,
+        waiting = "cloud-init status --wait >/dev/null; systemctl is-system-running --wait"
+        limit = str(SETTLE_SECONDS)
+        self.ssh(
+            *("sudo", "timeout", limit, "sh", "-c", f"'{waiting}'"), timeout=SETTLE_SECONDS + 60
         )
-        if done.stdout.strip() not in ("running", "degraded"):
-            raise LabError(f"the boot did not end: {done.stdout}{done.stderr}\n{self._tail()}")
 
     def reboot(self) -> float:
         """Reboot in an orderly way.

@@ -267,6 +267,12 @@ EFFECTS = (
         undone=False,
     ),
     Effect(
+        title="the boot, as systemd sees it",
+        seen=lambda o: o.facts["state"],
+        expected="running",
+        undone=False,
+    ),
+    Effect(
         title="units that the boot left out",
         seen=lambda o: o.facts["jobs_dropped"],
         expected=[],
