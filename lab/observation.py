@@ -150,7 +150,6 @@ def observe(guest: Guest, plan: Plan) -> Observation:
             {"secret": plan.canary, "users": _searchers(guest, plan), "since": guest.made},
         )
         progress("  a user who is allowed, made now")
-        guest.root(f"id {LATER_USER} >/dev/null 2>&1 || useradd --system {LATER_USER}")
         later = _later_user(guest)
         progress("  ssh-audit")
         audit = ssh_audit(plan.ssh_audit, guest.network.admin)
@@ -203,13 +202,26 @@ def put(guest: Guest, program: str) -> None:
         raise LabError(f"{program}.py did not get into the guest: {done.stderr}")
 
 
-def survey(guest: Guest) -> tuple[tuple[Attempt, ...], tuple[Attempt, ...]]:
-    """Try the link-local services, as every user and from a forwarded network."""
-    found = ask(
-        guest,
-        "metadata",
-        {"uids": STRANGERS, "addresses": METADATA, "names": NAMES, "times": TIME},
-    )
+def survey(
+    guest: Guest, uids: Sequence[int] | None = None
+) -> tuple[tuple[Attempt, ...], tuple[Attempt, ...]]:
+    """Try the link-local services.
+
+    Args:
+        guest: Where.
+        uids: Who tries. Default: every account, some uids without one, and a container.
+
+    Returns:
+        The attempts of users, and those of the container.
+    """
+    question = {
+        "uids": STRANGERS if uids is None else uids,
+        "everybody": uids is None,
+        "addresses": METADATA,
+        "names": NAMES,
+        "times": TIME,
+    }
+    found = ask(guest, "metadata", question)
     users, container = (
         tuple(Attempt(**each) for each in found[who]) for who in ("users", "container")
     )
@@ -281,13 +293,11 @@ def _searchers(guest: Guest, plan: Plan) -> dict[str, int]:
 
 
 def _later_user(guest: Guest) -> tuple[Attempt, ...]:
-    """Wait until the user who was made just now is let in, but not long."""
+    """Make a user who is allowed, and wait until they are let in, but not long."""
+    guest.root(f"id {LATER_USER} >/dev/null 2>&1 || useradd --system {LATER_USER}")
+    uid = int(guest.ssh("id", "-u", LATER_USER).stdout)
     deadline = time.monotonic() + 60
     while True:
-        seen = tuple(
-            attempt
-            for attempt in survey(guest)[0]
-            if attempt.user == LATER_USER and attempt.address in METADATA
-        )
-        if all(attempt.answer == "open" for attempt in seen) or time.monotonic() > deadline:
+        seen = tuple(a for a in survey(guest, [uid])[0] if a.address in METADATA)
+        if all(each.answer == "open" for each in seen) or time.monotonic() > deadline:
             return seen

@@ -1,9 +1,9 @@
 # ruff: noqa: S603, S607 - the guest's own tools, wherever its PATH finds them
 """Runs in the guest as root: who reaches the link-local services, how it ends, and how fast.
 
-Reads a JSON object: "uids" (to try as, beside every account there is), "addresses" of the metadata
-service, "names" and "times" (addresses of the other services). Prints one: the attempts of users,
-and those of a container's network behind this server.
+Reads a JSON object: "uids" to try as, "everybody" (whether to try as every account as well, and
+from a container's network behind this server), "addresses" of the metadata service, "names" and
+"times" (addresses of the other services). Prints one: the attempts of users and of the container.
 """
 
 import errno
@@ -182,12 +182,13 @@ def main() -> None:
         **dict.fromkeys(wanted["names"], ask_name),
         **dict.fromkeys(wanted["times"], ask_time),
     }
-    uids = {*wanted["uids"], *(account.pw_uid for account in pwd.getpwall())}
+    everybody = wanted.get("everybody", True)
+    uids = {*wanted["uids"], *(each.pw_uid for each in pwd.getpwall() if everybody)}
     found = {
         "users": [
             attempt(uid, address, ask) for uid in sorted(uids) for address, ask in asks.items()
         ],
-        "container": from_container(list(asks), list(asks.values())),
+        "container": from_container(list(asks), list(asks.values())) if everybody else [],
     }
     json.dump(found, sys.stdout)
 

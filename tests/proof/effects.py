@@ -95,6 +95,15 @@ def _readable_copies(observation: Observation) -> dict[str, str]:
     }
 
 
+def _own_modes(observation: Observation) -> set[str]:
+    """Return the modes that are found on the files that hold the user data as it was fetched."""
+    return {
+        mode
+        for path, mode in observation.facts["modes"].items()
+        if path.rsplit("/", 1)[-1] in ("user-data.txt", "user-data.txt.i")
+    }
+
+
 def _outcomes(observation: Observation) -> list[str]:
     """Return the steps that did not end well."""
     return [
@@ -217,6 +226,11 @@ EFFECTS = (
         seen=_readable_copies,
         expected={},
         undone=False,  # cloud-init's own modes are sound: they have to stay so
+    ),
+    Effect(
+        title="modes of the user data's own files",
+        seen=_own_modes,
+        expected={"0400 0:0"},
     ),
     *(
         Effect(

@@ -34,11 +34,11 @@ def test_a_server_without_the_hardening(bare: Proof, effect: Effect, table: list
 
 def test_no_password_is_accepted_from_the_first_answer_on(hardened: Proof) -> None:
     outcomes = [attempt.outcome for attempt in hardened.attempts]
-    answered = [outcome for outcome in outcomes if outcome != "no answer"]
-    assert "in" not in answered
-    # There was an sshd that refused, and somebody who tried before it was there.
-    assert answered[0] == "refused", answered
+    # There was an sshd that refused, and somebody who tried before it was there. Between the two,
+    # and where sshd makes who guesses wait, a connection may just end.
     assert outcomes[0] == "no answer"
+    assert "refused" in outcomes
+    assert "in" not in outcomes
 
 
 def test_a_password_is_accepted_without_the_hardening(bare: Proof) -> None:
