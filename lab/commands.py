@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -22,13 +22,23 @@ class LabError(Exception):
     """The lab itself failed, which says nothing about what is being proven."""
 
 
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+_listeners: list[Callable[[str], object]] = [_say]
+
+
+def listen(say: Callable[[str], object]) -> None:
+    """Have progress told to somebody else than stderr: a test runner keeps that for failures."""
+    _listeners[:] = [say]
+
+
 def progress(text: str) -> None:
     """Tell the person who waits what happens now, and how long it has been."""
     elapsed = int(time.monotonic() - _STARTED)
-    # The terminal itself: pytest keeps stdout and stderr for failures.
-    if (terminal := sys.__stderr__) is not None:
-        terminal.write(f"[{elapsed // 60:2}:{elapsed % 60:02}] {text}\n")
-        terminal.flush()
+    for say in _listeners:
+        say(f"[{elapsed // 60:2}:{elapsed % 60:02}] {text}")
 
 
 def run(

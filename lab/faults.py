@@ -168,6 +168,7 @@ def suffer(distribution: Distribution, server: Server, fault: Fault) -> Aftermat
     progress(f"{distribution.title}: {fault.title}")
     with running(fault.title, distribution, server, careless() + fault.recipe) as machine:
         fault.happen(machine)
+        progress(f"{fault.title}: it happened, looking at what is left")
         metadata, container = survey(machine)
         facts = ask(machine, "facts", {"logins": [], "client": "", "modes": [], "modules": []})
         return Aftermath(

@@ -68,6 +68,7 @@ class Plan:
     """What to look at.
 
     Args:
+        name: What the server is called.
         canary: The secret in the user's own commands.
         password_user: A login with a known password.
         password: It.
@@ -77,6 +78,7 @@ class Plan:
         modules: Kernel modules to ask about.
     """
 
+    name: str
     canary: str
     password_user: str
     password: str
@@ -136,27 +138,27 @@ def observe(guest: Guest, plan: Plan) -> Observation:
         # Scanning a filter is waiting for what does not come: the rest is done meanwhile.
         outside = pool.submit(open_ports, guest.network.outside)
         inside = pool.submit(open_ports, guest.network.intruder)
-        progress("  facts")
+        progress(f"{plan.name}: facts")
         facts = ask(guest, "facts", _questions(plan))
-        progress("  metadata")
+        progress(f"{plan.name}: metadata")
         metadata, container = survey(guest)
-        progress("  logins")
+        progress(f"{plan.name}: logins")
         logins = _logins(guest, plan)
         tunnels = forwarding(guest)
-        progress("  canary")
+        progress(f"{plan.name}: canary")
         canary = ask(
             guest,
             "search",
             {"secret": plan.canary, "users": _searchers(guest, plan), "since": guest.made},
         )
-        progress("  a user who is allowed, made now")
+        progress(f"{plan.name}: a user who is allowed, made now")
         later = _later_user(guest)
-        progress("  ssh-audit")
+        progress(f"{plan.name}: ssh-audit")
         audit = ssh_audit(plan.ssh_audit, guest.network.admin)
         if plan.disturbances:
-            progress("  disturbances")
+            progress(f"{plan.name}: disturbances")
         disturbed = disturb(guest, plan.disturbances)
-        progress("  scans")
+        progress(f"{plan.name}: scans")
         return Observation(
             outside=outside.result(),
             inside=inside.result(),

@@ -116,13 +116,13 @@ def prove(
     EVIDENCE.mkdir(parents=True, exist_ok=True)
     with running(name, distribution, server) as machine:
         intruder = Intruder(machine, CLERK, PASSWORD)
-        progress(f"{distribution.title}: switched on")
+        progress(f"{name}: switched on")
         machine.switch_on()
         with intruder.at_work():
             seconds = machine.wait_for_login()
-            progress(f"{distribution.title}: the administrator is in after {seconds:.0f} s")
+            progress(f"{name}: the administrator is in after {seconds:.0f} s")
             machine.wait_until_booted()
-        progress(f"{distribution.title}: booted, {len(intruder.attempts)} passwords tried")
+        progress(f"{name}: booted, {len(intruder.attempts)} passwords tried")
         for phase in phases:
             if phase == REBOOT:
                 # What cloud-init or a careless administrator may write, after ours in the alphabet.
@@ -131,8 +131,8 @@ def prove(
                 )
                 seconds_back = machine.reboot()
                 machine.wait_until_booted()
-                progress(f"{distribution.title}: rebooted in {seconds_back:.0f} s")
-            observations[phase] = observe(machine, plan(distribution, server, phase))
+                progress(f"{name}: rebooted in {seconds_back:.0f} s")
+            observations[phase] = observe(machine, _plan(name, distribution, server, phase))
             evidence = EVIDENCE / f"{name}, {phase}.json"
             evidence.write_text(json.dumps(asdict(observations[phase]), indent=1), encoding="utf-8")
     return Proof(
@@ -143,8 +143,8 @@ def prove(
     )
 
 
-def plan(distribution: Distribution, server: Server, phase: str) -> Plan:
-    """Return what to look at: without a lock there is nothing to undo."""
+def _plan(name: str, distribution: Distribution, server: Server, phase: str) -> Plan:
+    """Say what to look at: without a lock there is nothing to undo."""
     disturbances = {
         "nft flush ruleset": "nft flush ruleset",
         "systemctl restart nftables": "systemctl restart nftables.service",
@@ -153,6 +153,7 @@ def plan(distribution: Distribution, server: Server, phase: str) -> Plan:
     if phase == REBOOT:
         disturbances["our table deleted"] = "nft delete table inet hardened_ec2_imds"
     return Plan(
+        name=name,
         canary=CANARY,
         password_user=CLERK,
         password=PASSWORD,

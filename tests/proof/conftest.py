@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.commands import abort
+from lab.commands import abort, listen
 from lab.faults import FAULTS, Aftermath, Fault, suffer
 from lab.image import BOOKWORM, TRIXIE, Distribution
 from lab.proof import (
@@ -87,6 +87,7 @@ class Boots:
 @pytest.fixture(scope="session")
 def boots(request: pytest.FixtureRequest, _requirements: None) -> Iterator[Boots]:
     """Begin with every server that a collected test asks for."""
+    listen(request.config.get_terminal_writer().line)
     server = hardened_server()
     wanted: dict[str, Callable[[], object]] = {}
     for item in request.session.items:
