@@ -182,7 +182,7 @@ def main() -> None:
         **dict.fromkeys(wanted["names"], ask_name),
         **dict.fromkeys(wanted["times"], ask_time),
     }
-    everybody = wanted.get("everybody", True)
+    everybody = wanted["everybody"]
     uids = {*wanted["uids"], *(each.pw_uid for each in pwd.getpwall() if everybody)}
     found = {
         "users": [
