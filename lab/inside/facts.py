@@ -75,12 +75,6 @@ def main() -> None:
             for line in lines("systemctl", "list-units", "--failed", "--plain", "--no-legend")
         ],
         "hardening": status.read_text(encoding="utf-8") if status.exists() else "",
-        # systemd drops a unit to get out of a circle of orderings, and calls the boot a success.
-        "jobs_dropped": [
-            line
-            for line in lines("journalctl", "--boot", "--quiet", "--output=cat", "_PID=1")
-            if "ordering cycle" in line
-        ],
         "journal": lines("journalctl", "--boot", "--quiet", "--identifier=hardened-ec2"),
         "listeners": lines("ss", "-Hltn"),
         "modes": modes(wanted["modes"]),
