@@ -91,6 +91,42 @@ def test_units_that_systemd_would_load(host: Machine) -> None:
     assert "hardened-ec2-wrong" in done.stderr
 
 
+NETWORK_BEFORE_SYSINIT = """[Unit]
+DefaultDependencies=no
+After=network-pre.target
+Wants=network-pre.target
+Before=sysinit.target
+[Service]
+Type=oneshot
+ExecStart=/bin/true
+"""
+
+
+def test_no_circle_with_a_network_that_comes_before_sysinit(host: Machine) -> None:
+    """Debian's cloud-init wants the network before sysinit.target, and loses to a circle."""
+    boot(host)
+    host.write(f"{UNITS}/early-network.service", NETWORK_BEFORE_SYSINIT)
+    for directory, name in (
+        ("sysinit.target.wants", "early-network.service"),
+        ("sysinit.target.wants", "hardened-ec2-imds.service"),
+        ("timers.target.wants", "hardened-ec2-imds.timer"),
+        ("paths.target.wants", "hardened-ec2-imds.path"),
+    ):
+        wants = host.path(f"{UNITS}/{directory}")
+        wants.mkdir(exist_ok=True)
+        (wants / name).unlink(missing_ok=True)
+        (wants / name).symlink_to(f"{UNITS}/{name}")
+
+    def circles() -> str:
+        return host.run("systemd-analyze", "verify", "multi-user.target").stderr
+
+    assert "cycle" not in circles()
+    # Control: with the dependencies that a timer has by default there is one.
+    timer = f"{UNITS}/hardened-ec2-imds.timer"
+    host.write(timer, host.read(timer).replace("DefaultDependencies=no\n", ""))
+    assert "Found ordering cycle on" in circles()
+
+
 def test_units_are_enabled(host: Machine) -> None:
     boot(host)
     for unit in ("-imds.service", "-imds.timer", "-imds.path", ".service"):

@@ -19,6 +19,8 @@ unit() {
 
 # Oneshot without RemainAfterExit: the timer and the path unit start it again and again.
 # The closed unit needs nothing of ours on disk.
+# A timer or path is ordered before what it starts and, by default, after sysinit.target, which waits
+# for the network that the lock precedes: a circle, and systemd drops cloud-init to break it.
 # nftables.service flushes every table when it starts, reloads and stops.
 # cloud-init and the user's script write files after the boothook: hardened-ec2.service looks again.
 imds_units() {
@@ -50,6 +52,9 @@ EOF
 	unit hardened-ec2-imds.timer <<EOF &&
 [Unit]
 Description=Repair the lock of instance metadata
+DefaultDependencies=no
+Before=shutdown.target
+Conflicts=shutdown.target
 [Timer]
 OnBootSec=1min
 OnUnitActiveSec=1min
@@ -60,6 +65,9 @@ EOF
 	unit hardened-ec2-imds.path <<EOF &&
 [Unit]
 Description=Resolve the users of instance metadata
+DefaultDependencies=no
+Before=shutdown.target
+Conflicts=shutdown.target
 [Path]
 PathChanged=/etc/passwd
 [Install]
