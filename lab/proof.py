@@ -10,12 +10,12 @@ from pathlib import Path
 
 from lab.assembly import Server, synthesize
 from lab.clients import Intruder, PasswordAttempt
-from lab.commands import LabError, progress
+from lab.commands import progress
 from lab.guest import Guest, guest, key
 from lab.image import CACHE, Distribution, Recipe, build_image
 from lab.network import WHITELIST, network
 from lab.observation import Observation, Plan, observe
-from lab.requirements import ssh_audit
+from lab.requirements import SSH_AUDIT
 from lab.security_group import Rule
 from lab.server_image import CLERK, PASSWORD, careless
 
@@ -158,12 +158,6 @@ def _plan(name: str, distribution: Distribution, server: Server, phase: str) -> 
         password_user=CLERK,
         password=PASSWORD,
         root_key=key("root"),
-        ssh_audit=_ssh_audit(),
+        ssh_audit=SSH_AUDIT,
         disturbances={} if server.user_data == UNHARDENED else disturbances,
     )
-
-
-def _ssh_audit() -> Path:
-    if (program := ssh_audit()) is None:
-        raise LabError("ssh-audit is missing: python -m lab.requirements installs it")
-    return program

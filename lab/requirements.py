@@ -9,10 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
-
-from lab.image import CACHE
 
 TOOLS = {
     "curl": "curl",
@@ -32,12 +29,12 @@ TOOLS = {
 }
 """Command to Debian package."""
 
-_SSH_AUDIT = "ssh-audit==3.9.0"
-_PLACES = (Path(sys.executable).parent, CACHE / "ssh-audit" / "bin")
+SSH_AUDIT = Path(sys.executable).parent / "ssh-audit"
+"""Comes with this environment, from the locked requirements."""
 
 
 def missing() -> list[str]:
-    """Return what is not there: a Debian package each, root, or ssh-audit."""
+    """Return what is not there: a Debian package each, or root."""
     needed = sorted(
         {
             package
@@ -47,14 +44,7 @@ def missing() -> list[str]:
     )
     if os.geteuid() != 0:
         needed.insert(0, "root")
-    if ssh_audit() is None:
-        needed.append("ssh-audit")
     return needed
-
-
-def ssh_audit() -> Path | None:
-    """Find ssh-audit: in this environment, or in one of its own in the cache."""
-    return next((place / "ssh-audit" for place in _PLACES if (place / "ssh-audit").exists()), None)
 
 
 def install() -> int:
@@ -63,14 +53,9 @@ def install() -> int:
     if "root" in needed:
         sys.stderr.write(f"the lab needs {', '.join(needed)}\n")
         return 1
-    packages = [each for each in needed if each != "ssh-audit"]
-    if packages:
+    if needed:
         _run("apt-get", "update", "--quiet", "--quiet")
-        _run("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages)
-    if "ssh-audit" in needed:
-        folder = CACHE / "ssh-audit"
-        venv.EnvBuilder(with_pip=True, clear=True).create(folder)
-        _run(str(folder / "bin" / "pip"), "install", "--quiet", _SSH_AUDIT)
+        _run("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *needed)
     return 0
 
 

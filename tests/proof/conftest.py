@@ -43,7 +43,6 @@ TABLE = pytest.StashKey[list[Line]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "proof: boots a server and attacks it (root, QEMU)")
     config.stash[TABLE] = []
 
 
