@@ -146,7 +146,7 @@ KERNEL: tuple[Control, ...] = (
             "What everybody can write to should not hold what runs with more rights. /dev/shm: no "
             "set-uid, devices or programs. /tmp: no set-uid or devices, in strict no programs "
             "either, which some installers do not survive. Options that a mount has already are "
-            "kept, no fstab is edited, and a /tmp on the root disk keeps its files and space."
+            "kept, neither fstab nor a unit is edited, and a /tmp on the root disk keeps its files and space."
         ),
         references=(
             "CIS Amazon Linux 2023 1.1.2",
@@ -157,7 +157,6 @@ KERNEL: tuple[Control, ...] = (
             *(_mounted_with("/dev/shm", option) for option in ("nosuid", "nodev", "noexec")),  # noqa: S108
             *(_mounted_with("/tmp", option) for option in ("nosuid", "nodev")),  # noqa: S108
             _mounted_with("/tmp", "noexec", "strict"),  # noqa: S108
-            Check(command="systemctl is-enabled hardened-ec2-mounts.service", expected="enabled"),
         ),
     ),
     Control(
