@@ -20,7 +20,8 @@ unit() {
 # Oneshot without RemainAfterExit: the timer and the path unit start it again and again.
 # The closed unit needs nothing of ours on disk.
 # nftables.service flushes every table when it starts, reloads and stops.
-# cloud-init and the user's script write files after the boothook: hardened-ec2.service looks again.
+# cloud-init and the user's script write files after the boothook: hardened-ec2.service looks again,
+# and its state is the result that stays.
 imds_units() {
 	unit hardened-ec2-imds.service <<EOF &&
 [Unit]
@@ -45,7 +46,7 @@ Description=Close instance metadata to all but root
 DefaultDependencies=no
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'for to in "-4 $IMDS4" "-6 $IMDS6"; do set -- \$\$to; r="ip \$\$1 rule add protocol kernel to \$\$2 pref"; \$\$r 13 nop; \$\$r 10 iif lo uidrange 0-0 goto 13; \$\$r 12 prohibit; done; :'
+ExecStart=/bin/sh -c 'for to in "-4 $IMDS4" "-6 $IMDS6"; do set -- \$\$to; r="ip \$\$1 rule add protocol kernel to \$\$2 pref"; \$\$r 14 nop; \$\$r 10 iif lo uidrange 0-0 goto 14; \$\$r 13 prohibit; done; :'
 EOF
 	unit hardened-ec2-imds.timer <<EOF &&
 [Unit]
@@ -77,7 +78,7 @@ Description=Apply the hardening after cloud-init
 After=cloud-final.service
 [Service]
 Type=oneshot
-ExecStart=$SELF
+ExecStart=$SELF finish
 [Install]
 WantedBy=cloud-init.target
 EOF
