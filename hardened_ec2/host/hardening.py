@@ -9,6 +9,7 @@ from hardened_ec2.host import options
 from hardened_ec2.host.boothook import boothook
 from hardened_ec2.host.controls import CONTROLS, Control, Profile, control
 from hardened_ec2.host.multipart import BOUNDARY, multipart
+from hardened_ec2.host.program import steps_of
 from hardened_ec2.host.signal import ResourceSignal
 
 AllowTcpForwarding = Literal["yes", "local", "remote", "no"]
@@ -133,7 +134,6 @@ class HostHardening:
         wanted = {
             "audit-rules": self._audits,
             "security-updates": self.automatic_updates,
-            "login-banner": bool(self.banner),
         } | dict.fromkeys(self.without, False)
         return tuple(
             each for each in CONTROLS if wanted.get(each.name, self.profile in each.profiles)
@@ -184,6 +184,7 @@ class HostHardening:
         return multipart(_core(self, signal), commands, base64_at_deploy)
 
     def _variables(self) -> dict[str, str]:
+        steps = " ".join(each.name for each in self.controls)
         forwarding = self.allow_tcp_forwarding or ("no" if self.profile == "strict" else "yes")
         return {
             "PROFILE": self.profile,
@@ -198,7 +199,7 @@ class HostHardening:
             "AUTOMATIC_UPDATES": _yes_no(self.automatic_updates),
             "AUDIT": _yes_no(self._audits),
             "BANNER": self.banner,
-            "STEPS": " ".join(each.name for each in self.controls),
+            "STEPS": "profile" if steps == steps_of(self.profile) else steps,
         }
 
 

@@ -90,7 +90,22 @@ def sources(profile: Profile) -> str:
     names = {file.name for file in payload.iterdir() if file.name.endswith(".sh")}
     functions = sorted(names - {*READABLE, SIGNAL, _START})
     served = [name for name in functions if _serves(source(name), profile)]
-    return "".join(source(name) for name in (*served, _START))
+    steps = f"PROFILE_STEPS='{steps_of(profile)}'\n"
+    return steps + "".join(source(name) for name in (*served, _START))
+
+
+def steps_of(profile: Profile) -> str:
+    """Return the names of a profile's controls, in the order of application.
+
+    Args:
+        profile: whose controls.
+
+    Example:
+        >>> steps_of("baseline").split()[0]
+        'imds-lock'
+
+    """
+    return " ".join(each.name for each in CONTROLS if profile in each.profiles)
 
 
 def _serves(text: str, profile: Profile) -> bool:

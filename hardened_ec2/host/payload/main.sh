@@ -1,5 +1,6 @@
 #!/bin/sh
-# What a command does. The names of the steps, in order, are in STEPS.
+# What a command does. The names of the steps, in order, are in STEPS; "profile" stands for all that
+# the profile has.
 
 # shellcheck disable=SC2154 # boot.sh and the options set what is not set here
 
@@ -16,6 +17,7 @@ apply() {
 	mkdir -p "$RUN" "$STATE"
 	[ -e "$FINISHED" ] || : >"$RUN/first-boot"
 	arm
+	[ "$STEPS" != profile ] || STEPS=$PROFILE_STEPS
 	for name in $STEPS; do
 		step "$name" "$(function_of "$name")"
 	done

@@ -18,7 +18,7 @@ send_signal() {
 	# The user's own commands are cloud-init's business, and so is what became of them.
 	grep -qs '"errors": \[\]' /run/cloud-init/result.json || { success=false && because="$because: cloud-init"; }
 	# shellcheck disable=SC2086 # options and their values
-	timeout 300 cfn-signal --success $success $SIGNAL >/dev/null 2>&1 || { echo 'CloudFormation did not take the signal' && return 1; }
+	timeout 300 cfn-signal --success "$success" $SIGNAL >/dev/null 2>&1 || { echo 'CloudFormation did not take the signal' && return 1; }
 	rm "$RUN/first-boot"
 	echo "success=$success$because"
 	return 100
