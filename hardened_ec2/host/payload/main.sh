@@ -41,7 +41,7 @@ imds-lock)
 	;;
 revert) fall_back ;;
 status) show_status ;;
-program) echo "$program" ;;
+program) printf '%s\n' "$program" ;;
 *)
 	echo "hardened-ec2: unknown command '$1': write 'apply', 'status', 'program', 'revert' or 'imds-lock'" >&2
 	exit 2
