@@ -1,6 +1,6 @@
 """Every control, in the order in which a server applies them."""
 
-from hardened_ec2.host.control import BOTH, STRICT, Check, Control, Profile
+from hardened_ec2.host.control_types import BOTH, STRICT, Check, Control, Profile
 from hardened_ec2.host.controls_accounts import ACCOUNTS
 from hardened_ec2.host.controls_core import CORE
 from hardened_ec2.host.controls_kernel import KERNEL

@@ -1,6 +1,6 @@
 """Controls of people: what a login may do, and that it keeps working."""
 
-from hardened_ec2.host.control import BOTH, Check, Control
+from hardened_ec2.host.control_types import BOTH, Check, Control
 
 ACCOUNTS: tuple[Control, ...] = (
     Control(

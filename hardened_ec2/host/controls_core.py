@@ -1,6 +1,6 @@
 """The core: metadata, user data, SSH. It cannot be switched off."""
 
-from hardened_ec2.host.control import BOTH, Check, Control
+from hardened_ec2.host.control_types import BOTH, Check, Control
 
 _IMDS = ("169.254.169.254", "fd00:ec2::254")
 

@@ -1,6 +1,6 @@
 """Controls of what somebody who is already on the server can make the kernel do."""
 
-from hardened_ec2.host.control import BOTH, Check, Control, Profile
+from hardened_ec2.host.control_types import BOTH, Check, Control, Profile
 
 _EXACT = {
     "kernel.dmesg_restrict": "1",
@@ -146,7 +146,8 @@ KERNEL: tuple[Control, ...] = (
             "What everybody can write to should not hold what runs with more rights. /dev/shm: no "
             "set-uid, devices or programs. /tmp: no set-uid or devices, in strict no programs "
             "either, which some installers do not survive. Options that a mount has already are "
-            "kept, neither fstab nor a unit is edited, and a /tmp on the root disk keeps its files and space."
+            "kept, neither fstab nor a unit is edited, and a /tmp on the root disk keeps its files "
+            "and its space."
         ),
         references=(
             "CIS Amazon Linux 2023 1.1.2",

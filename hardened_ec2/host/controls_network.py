@@ -1,6 +1,6 @@
 """Controls of what the network can reach and make the server do."""
 
-from hardened_ec2.host.control import BOTH, STRICT, Check, Control, Profile
+from hardened_ec2.host.control_types import BOTH, STRICT, Check, Control, Profile
 
 _HAS_IPV6 = "test -e /proc/sys/net/ipv6"
 _FIREWALL = "nft list table inet hardened_ec2_firewall"
