@@ -87,9 +87,10 @@ def calls(host: Machine) -> list[str]:
 
 def holds(host: Machine, name: str, profile: str) -> dict[str, bool]:
     """Return for every check of a control that applies whether it holds."""
+    path = "PATH=/run/stubs:$PATH\n"
     return {
-        check.command: host.run("sh", "-c", check.command).stdout.strip() == check.expected
+        check.command: host.run("sh", "-c", path + check.command).stdout.strip() == check.expected
         for check in control(name).verify
         if check.profile in (None, profile)
-        and (not check.when or host.run("sh", "-c", check.when).returncode == 0)
+        and (not check.when or host.run("sh", "-c", path + check.when).returncode == 0)
     }

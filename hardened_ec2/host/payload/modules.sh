@@ -8,8 +8,9 @@
 kernel_modules() {
 	squashfs=
 	[ "$PROFILE" != strict ] || command -v snap >/dev/null || grep -qw squashfs /proc/filesystems || squashfs=squashfs
-	for module in cramfs freevxfs jffs2 hfs hfsplus dccp rds tipc sctp usb-storage firewire-core $squashfs; do
+	text=$(for module in cramfs freevxfs jffs2 hfs hfsplus dccp rds tipc sctp usb-storage firewire-core $squashfs; do
 		echo "install $module /bin/false
 blacklist $module"
-	done | put /etc/modprobe.d/hardened-ec2.conf 644 && return "$changed"
+	done)
+	put_text /etc/modprobe.d/hardened-ec2.conf 644 "$text" && return "$changed"
 }

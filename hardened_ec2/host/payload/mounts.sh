@@ -5,11 +5,11 @@
 
 # remount DIRECTORY OPTION... Per mount, not per file system, beside the options that it has. A /tmp
 # that is no mount becomes one, on top of itself: the same files, the same disk, nothing to size. A
-# link is not followed.
+# link is not followed. The kernel's number of the mount, since a list of them has covered ones too.
 remount() {
 	directory=$1
 	[ -d "$directory" ] && [ ! -L "$directory" ] || return 0
-	has=$(findmnt -nro VFS-OPTIONS -M "$directory" | tail -n 1)
+	has=$(awk '$1 == "mnt_id:" { id = $2 } $1 == id && $5 == at { print $6 }' at="$directory" /proc/self/fdinfo/0 /proc/self/mountinfo <"$directory")
 	[ "$has" ] || { mount --bind "$directory" "$directory" && has=rw; } || return 1
 	wanted=$has
 	shift

@@ -23,10 +23,11 @@ sysctls() {
 			[ "$wanted" = "$value" ] || [ "$now" -le "$wanted" ] || wanted=$now
 			[ "$now" = "$wanted" ] || { echo "$wanted" >"$path" && changed=100; } 2>/dev/null || refused="$refused $key"
 		done
-		[ ! "$wanted" ] || file="$file$key = $wanted
-"
+		[ ! "$wanted" ] || file="$file
+$key = $wanted"
 	done
-	printf %s "$file" | sed ':a; s,^\([^ ]*\)/,\1.,; ta; s/^\(.*\)\*\(.*\)/\1all\2\n\1default\2\n&/' | put "/etc/sysctl.d/$1" 644 || return 1
+	file=$(echo "$file" | sed '1d; :a; s,^\([^ ]*\)/,\1.,; ta; s/^\(.*\)\*\(.*\)/\1all\2\n\1default\2\n&/')
+	put_text "/etc/sysctl.d/$1" 644 "$file" || return 1
 	[ ! "$refused" ] || { echo "the kernel refused$refused" && return 1; }
 	return "$changed"
 }
