@@ -7,8 +7,8 @@
 # Login shells only: a service that root restarts keeps its own. login.defs in strict only: it is
 # the package's file, and with pam_umask it speaks for sudo and cron too.
 login_umask() {
-	echo 'umask 027' | put /etc/profile.d/hardened-ec2.sh 644 || return 1
-	[ "$PROFILE" != strict ] || [ ! -s /etc/login.defs ] || echo 'UMASK 027' | set_lines /etc/login.defs '$' || return 1
+	put_text /etc/profile.d/hardened-ec2.sh 644 'umask 027' || return 1
+	[ "$PROFILE" != strict ] || [ ! -s /etc/login.defs ] || set_lines /etc/login.defs 'UMASK 027' || return 1
 	return "$changed"
 }
 

@@ -5,5 +5,5 @@
 
 login_banner() {
 	[ "$BANNER" ] || { echo 'no text given' && return 101; }
-	echo "$BANNER" | put /etc/issue.net 644 && return "$changed"
+	put_text /etc/issue.net 644 "$BANNER" && return "$changed"
 }

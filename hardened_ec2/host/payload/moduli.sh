@@ -10,5 +10,5 @@ sshd_moduli() {
 	sshd -T 2>/dev/null | grep -q '^kexalgorithms .*group-exchange' || { echo 'no group exchange' && return 101; }
 	groups=$(awk '/^#/ || $5 >= 3071' /etc/ssh/moduli)
 	echo "$groups" | grep -q '^[0-9]' || { echo 'no large group, left as found' && return 1; }
-	echo "$groups" | put /etc/ssh/moduli 644 && return "$changed"
+	put_text /etc/ssh/moduli 644 "$groups" && return "$changed"
 }

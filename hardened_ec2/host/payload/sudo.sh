@@ -9,10 +9,11 @@ sudo_pty() {
 	command -v visudo >/dev/null || { echo 'no sudo' && return 101; }
 	grep -q '^[@#]includedir *	*/etc/sudoers\.d' /etc/sudoers || { echo 'sudoers does not include sudoers.d' && return 1; }
 	[ "$PROFILE" = strict ] && set -- logfile=/var/log/sudo.log
-	for setting in use_pty "$@"; do
+	text=$(for setting in use_pty "$@"; do
 		echo "Defaults $setting" >"$RUN/sudoers"
 		! visudo -cf "$RUN/sudoers" >/dev/null 2>&1 || cat "$RUN/sudoers"
-	done | put /etc/sudoers.d/00-hardened-ec2 440 || return 1
+	done)
+	put_text /etc/sudoers.d/00-hardened-ec2 440 "$text" || return 1
 	visudo -c >/dev/null 2>&1 && return "$changed"
 	rm /etc/sudoers.d/00-hardened-ec2
 	echo 'sudoers is not valid, left as found'

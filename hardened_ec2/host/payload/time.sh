@@ -13,9 +13,9 @@ time_source() {
 		lines='server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4
 server fd00:ec2::123 iburst minpoll 4 maxpoll 4'
 		if grep -q '^sourcedir.*/etc/chrony/sources\.d' $config; then
-			echo "$lines" | put /etc/chrony/sources.d/hardened-ec2.sources 644
+			put_text /etc/chrony/sources.d/hardened-ec2.sources 644 "$lines"
 		else
-			{ cat $config && echo "$lines"; } | put $config 644
+			put_text $config 644 "$(cat $config && echo "$lines")"
 		fi && restart chrony.service chronyd.service && return "$changed"
 	elif [ -e /usr/lib/systemd/systemd-timesyncd ]; then
 		put /etc/systemd/timesyncd.conf.d/hardened-ec2.conf 644 <<EOF && restart systemd-timesyncd.service && return "$changed"

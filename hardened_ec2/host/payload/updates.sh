@@ -14,11 +14,9 @@ APT::Periodic::Unattended-Upgrade "1";
 Unattended-Upgrade::Automatic-Reboot "false";
 EOF
 	elif [ -e /etc/dnf/automatic.conf ]; then
-		set_lines /etc/dnf/automatic.conf '/^\[commands]/' <<EOF && enable_unit dnf-automatic.timer || return 1
-upgrade_type = security
+		set_lines /etc/dnf/automatic.conf 'upgrade_type = security
 apply_updates = yes
-reboot = never
-EOF
+reboot = never' '[commands]' && enable_unit dnf-automatic.timer || return 1
 		[ ! -d /run/systemd/system ] || systemctl --no-block start dnf-automatic.timer && return "$changed"
 	else
 		echo 'neither unattended-upgrades nor dnf-automatic'
