@@ -45,14 +45,12 @@ EOF
 audit_rules() {
 	[ "$AUDIT" != no ] || { echo 'not wanted' && return 101; }
 	auditctl -s >/dev/null 2>&1 || { echo 'no auditd' && return 101; }
-	audit_ruleset | put /etc/audit/rules.d/zz-hardened-ec2.rules 600 || return 1
-	set_lines /etc/audit/auditd.conf '$' <<EOF || return 1
-max_log_file_action = rotate
+	put_text /etc/audit/rules.d/zz-hardened-ec2.rules 600 "$(audit_ruleset)" || return 1
+	set_lines /etc/audit/auditd.conf 'max_log_file_action = rotate
 space_left_action = syslog
 admin_space_left_action = suspend
 disk_full_action = suspend
-disk_error_action = suspend
-EOF
+disk_error_action = suspend' || return 1
 	[ "$changed" = 100 ] || return 0
 	! auditctl -s | grep -q '^enabled 2' || { echo 'the rules are locked until the next boot' && return 100; }
 	error=$(augenrules --load 2>&1) || { echo "$error" | tail -n 1 && return 1; }

@@ -52,7 +52,7 @@ host_firewall() {
 	nft=$(command -v nft) || { echo 'no nftables: the security groups alone filter' && return 101; }
 	rules=$(firewall_ruleset)
 	error=$(echo "$rules" | nft -c -f - 2>&1) || { echo "$error" | head -n 1 && return 1; }
-	echo "$rules" | put $RULES 600 || return 1
+	put_text $RULES 600 "$rules" || return 1
 	unit hardened-ec2-firewall.service <<EOF &&
 [Unit]
 Description=Declared ports only
