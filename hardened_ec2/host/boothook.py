@@ -37,7 +37,7 @@ def boothook(options: Mapping[str, str], profile: Profile = "strict") -> str:
         cloud-init, user-data formats, "Cloud boothook".
 
     Example:
-        >>> text = boothook({"PROFILE": "strict", "STEPS": "imds-lock"})
+        >>> text = boothook({"PROFILE": "strict", "WITHOUT": ""})
         >>> text.splitlines()[:2]
         ['#cloud-boothook', '#!/bin/sh']
 

@@ -143,6 +143,12 @@ class HostHardening:
     def _audits(self) -> bool:
         return self.profile == "strict" if self.audit is None else self.audit
 
+    @property
+    def _program(self) -> Profile:
+        """A control that baseline has not, asked for by an option, needs strict's program."""
+        fits = all("baseline" in each.profiles for each in self.controls)
+        return "baseline" if fits else "strict"
+
     def render(
         self,
         commands: str = "",
@@ -184,7 +190,8 @@ class HostHardening:
         return multipart(_core(self, signal), commands, base64_at_deploy)
 
     def _variables(self) -> dict[str, str]:
-        steps = " ".join(each.name for each in self.controls)
+        in_force = {each.name for each in self.controls}
+        left_out = [name for name in steps_of(self._program).split() if name not in in_force]
         forwarding = self.allow_tcp_forwarding or ("no" if self.profile == "strict" else "yes")
         return {
             "PROFILE": self.profile,
@@ -199,7 +206,7 @@ class HostHardening:
             "AUTOMATIC_UPDATES": _yes_no(self.automatic_updates),
             "AUDIT": _yes_no(self._audits),
             "BANNER": self.banner,
-            "STEPS": "profile" if steps == steps_of(self.profile) else steps,
+            "WITHOUT": " ".join(left_out),
         }
 
 
@@ -209,12 +216,11 @@ def _yes_no(value: bool) -> str:  # noqa: FBT001 # it is the value that is writt
 
 @lru_cache(maxsize=64)
 def _core(hardening: HostHardening, signal: ResourceSignal | None) -> str:
-    variables = hardening._variables()  # noqa: SLF001 # cached beside the class, not in each object
+    # Cached beside the class, not in each object.
+    variables = hardening._variables()  # noqa: SLF001
     if signal is not None:
         variables["SIGNAL"] = signal.arguments
-    # A control that baseline has not, asked for by an option of its own, needs strict's program.
-    baseline = all("baseline" in each.profiles for each in hardening.controls)
-    return boothook(variables, "baseline" if baseline else "strict")
+    return boothook(variables, hardening._program)  # noqa: SLF001
 
 
 def _check_left_out(field: str, name: str) -> None:

@@ -90,7 +90,7 @@ def sources(profile: Profile) -> str:
     names = {file.name for file in payload.iterdir() if file.name.endswith(".sh")}
     functions = sorted(names - {*READABLE, SIGNAL, _START})
     served = [name for name in functions if _serves(source(name), profile)]
-    steps = f"PROFILE_STEPS='{steps_of(profile)}'\n"
+    steps = f"STEPS='{steps_of(profile)}'\n"
     return steps + "".join(source(name) for name in (*served, _START))
 
 

@@ -15,7 +15,7 @@ OTHER = "bob"
 
 @pytest.fixture
 def server(host: Machine) -> Iterator[SshHost]:
-    """A host with two users who have the same key; alice alone is in the group of administrators."""
+    """A host with two users who have the same key; only alice is in the group."""
     with ssh_host(host) as made:
         made.sh(
             f"useradd -m -s /bin/bash {OTHER}; mkdir -m 700 /home/{OTHER}/.ssh; "

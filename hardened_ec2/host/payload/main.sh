@@ -1,6 +1,6 @@
 #!/bin/sh
-# What a command does. The names of the steps, in order, are in STEPS; "profile" stands for all that
-# the profile has.
+# What a command does. STEPS, in front of the program, has the names of all its steps in order, and
+# the option WITHOUT those to leave out.
 
 # shellcheck disable=SC2154 # boot.sh and the options set what is not set here
 
@@ -17,8 +17,8 @@ apply() {
 	mkdir -p "$RUN" "$STATE"
 	[ -e "$FINISHED" ] || : >"$RUN/first-boot"
 	arm
-	[ "$STEPS" != profile ] || STEPS=$PROFILE_STEPS
 	for name in $STEPS; do
+		case " $WITHOUT " in *" $name "*) continue ;; esac
 		step "$name" "$(function_of "$name")"
 	done
 	disarm

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hardened_ec2.host.boothook import boothook
 from hardened_ec2.host.program import READABLE, SIGNAL, packed, program, source
 
-OPTIONS = {"PROFILE": "strict", "ADMIN_USERS": "", "STEPS": "imds-lock"}
+OPTIONS = {"PROFILE": "strict", "ADMIN_USERS": "", "WITHOUT": "sudo-pty"}
 PLAIN = st.text(st.characters(min_codepoint=32, max_codepoint=126) | st.just("\n"))
 
 
@@ -19,7 +19,7 @@ def test_options_stand_before_the_program_and_the_lock_before_what_is_packed() -
     assert [line for line in lines[2:8] if not line.startswith("#")][:3] == [
         "PROFILE='strict'",
         "ADMIN_USERS='ec2-user alice'",
-        "STEPS='imds-lock'",
+        "WITHOUT='sudo-pty'",
     ]
     text = boothook(OPTIONS)
     assert text.index("imds_ruleset() {") < text.index("packed() {") < text.index("\nnft list ")

@@ -197,7 +197,7 @@ def test_the_defaults_of_the_options() -> None:
         "AUTOMATIC_UPDATES": "yes",
         "AUDIT": "no",
         "BANNER": "",
-        "STEPS": "profile",
+        "WITHOUT": "",
     }
 
 
@@ -237,15 +237,15 @@ def names(hardening: HostHardening) -> list[str]:
 def test_the_controls_of_a_profile_in_the_order_of_application(profile: Profile) -> None:
     wanted = [control.name for control in CONTROLS if profile in control.profiles]
     assert names(HostHardening(profile=profile)) == wanted
-    # "profile" is spelled out in the program.
     steps = " ".join(wanted)
-    assert f"PROFILE_STEPS='{steps}'\n" in program(profile)
+    assert program(profile).startswith(f"STEPS='{steps}'\n")
+    assert variables(HostHardening(profile=profile))["WITHOUT"] == ""
 
 
 def test_a_control_is_left_out_by_name() -> None:
     left_out = HostHardening(without=["sudo-pty"])
     assert set(names(HostHardening())) - set(names(left_out)) == {"sudo-pty"}
-    assert variables(left_out)["STEPS"].split() == names(left_out)
+    assert variables(left_out)["WITHOUT"] == "sudo-pty"
 
 
 def test_controls_with_an_option_of_their_own() -> None:
@@ -256,7 +256,11 @@ def test_controls_with_an_option_of_their_own() -> None:
 
 
 def test_a_control_that_baseline_has_not_comes_with_the_program_that_has_it() -> None:
-    assert packed("strict") in HostHardening(audit=True).render()
+    audited = HostHardening(audit=True)
+    assert packed("strict") in audited.render()
+    strict = names(HostHardening(profile="strict"))
+    left_out = variables(audited)["WITHOUT"].split()
+    assert [name for name in strict if name not in left_out] == names(audited)
     assert packed("baseline") in HostHardening().render()
 
 
@@ -285,5 +289,6 @@ def test_size_is_in_bytes_and_tokens_count_as_nothing() -> None:
     assert user_data_size("${not a token}") == 14
 
 
-# What every change of the payload is measured against: a server's own commands need room.
-ROOM = {"baseline": 2_300, "strict": 250}
+# What every change of the payload is measured against: a server's own commands need room. The aim
+# is 4,096 in both profiles; what is here is what is left today, so that no change takes more.
+ROOM = {"baseline": 2_250, "strict": 250}
