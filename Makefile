@@ -15,7 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help try test proof proof-all check bench lock clean python tools checkov
+.PHONY: help try test proof proof-all check pack docs bench lock clean python tools checkov
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
@@ -39,6 +39,12 @@ check: tools ## linters, types, shell scripts, and the unit tests (no node proce
 	$(BIN)/mypy
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 	$(BIN)/python -m pytest tests/unit
+
+pack: tools ## pack the host's shell anew, after a change of hardened_ec2/host/payload
+	$(BIN)/python -m hardened_ec2.host.pack
+
+docs: tools ## write docs/CONTROLS.md anew, after a change of a control
+	$(BIN)/python -m hardened_ec2.host.control_table docs/CONTROLS.md
 
 bench: tools ## what the constructs and the policy cost, beside plain CDK
 	$(BIN)/python -m benchmarks

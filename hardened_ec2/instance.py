@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from types import NoneType
 
-from aws_cdk import Annotations
+from aws_cdk import Annotations, Aws, Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from hardened_ec2.block_devices import encrypted_devices, root_device_of
-from hardened_ec2.host import HostHardening
+from hardened_ec2.host import HostHardening, ResourceSignal
 from hardened_ec2.imds import CONTAINER_METADATA, Imds
 from hardened_ec2.network import HardenedVpc, private_subnets
 from hardened_ec2.role import InstanceRole
@@ -74,6 +74,12 @@ class HardenedInstance(ec2.Instance):
         user_data_causes_replacement: Whether changed user data replaces the instance instead of
             restarting it. Default: False. It needs ``disable_api_termination=False``, since
             CloudFormation could not end the old one.
+        resource_signal_timeout: How long CloudFormation waits for the server to say that it is
+            hardened and that your commands succeeded; if one failed, or nothing is said in that
+            time, the stack fails. It takes an image with cfn-signal (Amazon Linux) and a way to
+            CloudFormation: in subnets without one an interface endpoint, "cloudformation" among
+            the ``interface_endpoints`` of a `HardenedVpc`. The role needs no permission.
+            Default: CloudFormation does not wait.
         role: The role. Default: an `InstanceRole` of its own.
         security_group: The group. Default: a `LockedSecurityGroup` of its own.
         key_pair: An EC2 key pair. Default: none; Session Manager and EC2 Instance Connect need
@@ -121,6 +127,7 @@ class HardenedInstance(ec2.Instance):
         host_hardening: HostHardening | None = DEFAULT_HARDENING,
         user_data: ec2.UserData | None = None,
         user_data_causes_replacement: bool = False,
+        resource_signal_timeout: Duration | None = None,
         role: iam.IRole | None = None,
         security_group: ec2.ISecurityGroup | None = None,
         key_pair: ec2.IKeyPair | None = None,
@@ -142,6 +149,8 @@ class HardenedInstance(ec2.Instance):
             without_user_data=user_data is None and host_hardening in (None, DEFAULT_HARDENING),
             replaces=user_data_causes_replacement,
             protected=disable_api_termination,
+            signals=resource_signal_timeout is not None,
+            hardens=host_hardening is not None,
         )
         if instance_type is None:
             instance_type = ec2.InstanceType("t4g.small")
@@ -197,6 +206,7 @@ class HardenedInstance(ec2.Instance):
                 instance_metadata_tags=imds.instance_metadata_tags,
                 user_data=commands if imds.http_endpoint else None,
                 user_data_causes_replacement=user_data_causes_replacement,
+                resource_signal_timeout=resource_signal_timeout,
             )
         except Exception:
             scope.node.try_remove_child(id)
@@ -204,6 +214,10 @@ class HardenedInstance(ec2.Instance):
             raise
         self.security_group = group
         """The group of the instance; `connections` writes its rules."""
+        if resource_signal_timeout is not None:
+            commands.signal = ResourceSignal(
+                stack=Aws.STACK_NAME, resource=self.instance.logical_id, region=Aws.REGION
+            )
         if isinstance(vpc, HardenedVpc):
             vpc.allow_endpoints_from(self)
         if imds.http_endpoint:
@@ -238,8 +252,20 @@ def _refuse_other_kinds(
 
 
 def _refuse_contradictions(
-    *, imds: Imds, without_user_data: bool, replaces: bool, protected: bool
+    *,
+    imds: Imds,
+    without_user_data: bool,
+    replaces: bool,
+    protected: bool,
+    signals: bool,
+    hardens: bool,
 ) -> None:
+    if signals and not (hardens and imds.http_endpoint):
+        raise ValueError(
+            "resource_signal_timeout without the hardening at boot, which is what signals: leave "
+            "host_hardening and imds at their defaults, or leave resource_signal_timeout out and "
+            "signal by yourself, with user_data.add_signal_on_exit_command(...)"
+        )
     if replaces and protected:
         raise ValueError(
             "user_data_causes_replacement=True with termination protection: CloudFormation "

@@ -8,7 +8,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk.interfaces.aws_s3 import IBucketRef
 from constructs import IValidation
 
-from hardened_ec2.host import USER_DATA_LIMIT, HostHardening
+from hardened_ec2.host import USER_DATA_LIMIT, HostHardening, ResourceSignal
 
 # What stands for a value of CloudFormation's until deployment; its own length says nothing.
 _TOKEN = re.compile(r"\$\{Token\[[^]]+\]\}")
@@ -50,6 +50,8 @@ class HardenedUserData(ec2.UserData):
             )
         super().__init__()
         self.hardening = hardening
+        self.signal: ResourceSignal | None = None
+        """The resource that waits for the host to say how the hardening went."""
         # Kept in CDK's own class, so that its downloads and signals render as anywhere else.
         self._commands = commands
         if commands is not None:
@@ -60,7 +62,7 @@ class HardenedUserData(ec2.UserData):
         commands = "" if self._commands is None else self._commands.render()
         if self.hardening is None:
             return commands
-        return self.hardening.render(commands, base64_at_deploy=Fn.base64)
+        return self.hardening.render(commands, base64_at_deploy=Fn.base64, signal=self.signal)
 
     def validate(self) -> list[str]:
         """Return what is wrong at synth: a size that EC2 would refuse at deployment.

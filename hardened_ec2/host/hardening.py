@@ -1,23 +1,19 @@
 """HostHardening: what the server does to itself at every boot, as user data."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal
 
+from hardened_ec2.host import options
 from hardened_ec2.host.boothook import boothook
-from hardened_ec2.host.multipart import multipart
+from hardened_ec2.host.controls import CONTROLS, Control, Profile, control
+from hardened_ec2.host.multipart import BOUNDARY, multipart
+from hardened_ec2.host.program import steps_of
+from hardened_ec2.host.signal import ResourceSignal
 
 AllowTcpForwarding = Literal["yes", "local", "remote", "no"]
 """What sshd_config(5) allows for AllowTcpForwarding."""
-
-# useradd(8): 32 characters; dots and capitals are accepted by every distribution that is served.
-_LOGIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
-_UID = re.compile(r"0|[1-9][0-9]{0,9}")
-# The two highest numbers are no user's: -1 is "unchanged" in chown(2), -2 is what the payload
-# asks the kernel about to see whether the lock holds.
-_MAX_UID = 2**32 - 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,24 +22,48 @@ class HostHardening:
 
     At every boot, before sshd accepts anyone, cloud-init runs a boothook that closes the instance
     metadata service to all but root and `imds_users` (IPv4, IPv6, forwarded traffic), makes user
-    data and its copies readable for root only, and lets sshd accept keys only. It needs no
-    network, no package and no Python, and takes nothing back that a server had before: whatever
-    would lock the administrators out is not installed, and reported.
+    data and its copies readable for root only, lets sshd accept keys only, and applies the other
+    controls of the profile; `controls` lists them. It needs no network, no package and no Python,
+    and takes nothing back that a server had before: whatever would lock the administrators out is
+    not installed, and reported.
+
+    On the server `hardened-ec2 status` prints what became of each step, `hardened-ec2 apply`
+    applies it again, and `hardened-ec2 program` prints what is run.
 
     Args:
+        profile: "baseline" breaks nothing that a general server needs; "strict" is like CIS
+            level 2 or a STIG. Default: "baseline".
         admin_users: logins that must still be able to log in by key, or the sshd part is not
-            installed. Default: detected on the host, cloud-init's default user and every user
-            who has an authorized key; of those, one must be able to.
+            installed. In strict nobody else may log in over SSH. Default: detected on the host,
+            cloud-init's default user and every user who has an authorized key; of those, one must
+            be able to.
+        admin_groups: groups of administrators, in place of `admin_users`: one member must be able
+            to log in by key, and in strict nobody else may. Default: none.
         imds_users: user names or numeric uids that may reach the instance metadata service
             beside root. `ec2-instance-connect` and `cwagent` may as soon as they exist.
             Default: nobody else.
-        allow_tcp_forwarding: sshd's AllowTcpForwarding: "yes", "local" (a bastion: outwards
-            only), "remote" or "no". Default: "yes".
+        imds_containers: interfaces ("docker0") or blocks of addresses ("172.17.0.0/16") whose
+            forwarded traffic may reach the instance metadata service, for containers that have
+            to use the instance's role. Default: none.
+        open_ports: ports that the server serves beside SSH ("443/tcp"). In strict the host's
+            firewall drops what comes in for any other; in both profiles a listener on a declared
+            port is left running. Default: none.
+        allow_tcp_forwarding: sshd's AllowTcpForwarding, and the same for sockets: "yes", "local"
+            (a bastion: outwards only), "remote" or "no". Default: "yes" in baseline, "no" in
+            strict.
+        x11_forwarding: whether sshd forwards X11. Default: False.
+        ipv6: whether the server speaks IPv6; False switches router advertisements off.
+            Default: True.
+        automatic_updates: whether security updates are applied by themselves. Default: True.
+        audit: whether the audit rules are loaded, where auditd is installed. Default: in strict.
+        banner: a notice before the login. Default: none.
+        without: names of controls to leave out, of those that `controls` lists. The core (metadata,
+            user data, SSH) cannot be left out. Default: none.
 
     Raises:
         ValueError: a value is not of the kind that is said above. A text where a sequence of
-            texts belongs, root as administrator (root never logs in), or anything that is not a
-            plain login name or uid.
+            texts belongs, root as administrator (root never logs in), anything that is not a
+            plain login name or uid, a control that there is none of, or one of the core.
 
     Source:
         sshd_config(5); EC2 User Guide, "Limit access to the instance metadata service";
@@ -54,28 +74,87 @@ class HostHardening:
         >>> user_data = hardening.render("#!/bin/bash\nsystemctl enable --now nginx\n")
         >>> user_data.startswith("Content-Type: multipart/mixed;")
         True
+        >>> [control.name for control in hardening.controls][:2]
+        ['imds-lock', 'install']
 
     """
 
+    profile: Profile = "baseline"
     admin_users: Sequence[str] = ()
+    admin_groups: Sequence[str] = ()
     imds_users: Sequence[str] = ()
-    allow_tcp_forwarding: AllowTcpForwarding = "yes"
+    imds_containers: Sequence[str] = ()
+    open_ports: Sequence[str] = ()
+    allow_tcp_forwarding: AllowTcpForwarding | None = None
+    x11_forwarding: bool = False
+    ipv6: bool = True
+    automatic_updates: bool = True
+    audit: bool | None = None
+    banner: str = ""
+    without: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         # Tuples without repetitions, so that equal hardenings are equal and hashable.
-        for field, check in (("admin_users", _check_admin), ("imds_users", _check_imds_user)):
-            users = _texts(field, getattr(self, field))
-            for user in users:
-                check(field, user)
-            object.__setattr__(self, field, users)
-        if self.allow_tcp_forwarding not in get_args(AllowTcpForwarding):
+        for field, check in (
+            ("admin_users", options.check_admin),
+            ("admin_groups", options.check_group),
+            ("imds_users", options.check_imds_user),
+            ("imds_containers", options.check_source),
+            ("open_ports", options.check_port),
+            ("without", _check_left_out),
+        ):
+            object.__setattr__(self, field, options.texts(field, getattr(self, field), check))
+        if self.admin_users and self.admin_groups:
             raise ValueError(
-                f"allow_tcp_forwarding is {self.allow_tcp_forwarding!r}: sshd allows 'yes', "
-                "'local', 'remote' or 'no'; write allow_tcp_forwarding='no' to forward nothing"
+                "admin_users and admin_groups are both given: sshd would let in only who is named "
+                "in both; name the users or the groups"
             )
+        options.check_choice("profile", self.profile, Profile, "profile='baseline'")
+        if self.allow_tcp_forwarding is not None:
+            options.check_choice(
+                "allow_tcp_forwarding",
+                self.allow_tcp_forwarding,
+                AllowTcpForwarding,
+                "allow_tcp_forwarding='no' to forward nothing",
+            )
+        for field in ("x11_forwarding", "ipv6", "automatic_updates"):
+            options.check_switch(field, getattr(self, field))
+        options.check_switch("audit", self.audit, optional=True)
+        options.check_banner("banner", self.banner, BOUNDARY)
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        """The controls in force, in the order in which the server applies them.
+
+        Example:
+            >>> "sshd" in {control.name for control in HostHardening().controls}
+            True
+
+        """
+        wanted = {
+            "audit-rules": self._audits,
+            "security-updates": self.automatic_updates,
+        } | dict.fromkeys(self.without, False)
+        return tuple(
+            each for each in CONTROLS if wanted.get(each.name, self.profile in each.profiles)
+        )
+
+    @property
+    def _audits(self) -> bool:
+        return self.profile == "strict" if self.audit is None else self.audit
+
+    @property
+    def _program(self) -> Profile:
+        """A control that baseline has not, asked for by an option, needs strict's program."""
+        fits = all("baseline" in each.profiles for each in self.controls)
+        return "baseline" if fits else "strict"
 
     def render(
-        self, commands: str = "", *, base64_at_deploy: Callable[[str], str] | None = None
+        self,
+        commands: str = "",
+        *,
+        base64_at_deploy: Callable[[str], str] | None = None,
+        signal: ResourceSignal | None = None,
     ) -> str:
         r"""Return the user data: the hardening, then the user's own commands if there are any.
 
@@ -90,6 +169,8 @@ class HostHardening:
                 hardening, late in the first boot. Default: none.
             base64_at_deploy: encodes commands that have both CDK tokens and non-ASCII
                 characters; give `aws_cdk.Fn.base64`. Default: such commands are refused.
+            signal: the resource of a CloudFormation stack that waits for the result.
+                Default: none does.
 
         Raises:
             ValueError: the commands have no interpreter line, contain the boundary between the
@@ -106,61 +187,49 @@ class HostHardening:
             True
 
         """
-        return multipart(_core(self), commands, base64_at_deploy)
+        return multipart(_core(self, signal), commands, base64_at_deploy)
+
+    def _variables(self) -> dict[str, str]:
+        in_force = {each.name for each in self.controls}
+        left_out = [name for name in steps_of(self._program).split() if name not in in_force]
+        forwarding = self.allow_tcp_forwarding or ("no" if self.profile == "strict" else "yes")
+        return {
+            "PROFILE": self.profile,
+            "ADMIN_USERS": " ".join(self.admin_users),
+            "ADMIN_GROUPS": " ".join(self.admin_groups),
+            "IMDS_USERS": " ".join(self.imds_users),
+            "IMDS_CONTAINERS": " ".join(self.imds_containers),
+            "OPEN_PORTS": " ".join(self.open_ports),
+            "ALLOW_TCP_FORWARDING": forwarding,
+            "X11_FORWARDING": _yes_no(self.x11_forwarding),
+            "IPV6": _yes_no(self.ipv6),
+            "AUTOMATIC_UPDATES": _yes_no(self.automatic_updates),
+            "AUDIT": _yes_no(self._audits),
+            "BANNER": self.banner,
+            "WITHOUT": " ".join(left_out),
+        }
+
+
+def _yes_no(value: bool) -> str:  # noqa: FBT001 # it is the value that is written
+    return "yes" if value else "no"
 
 
 @lru_cache(maxsize=64)
-def _core(hardening: HostHardening) -> str:
-    return boothook(
-        {
-            "ADMIN_USERS": " ".join(hardening.admin_users),
-            "IMDS_USERS": " ".join(hardening.imds_users),
-            "ALLOW_TCP_FORWARDING": hardening.allow_tcp_forwarding,
-        }
-    )
+def _core(hardening: HostHardening, signal: ResourceSignal | None) -> str:
+    # Cached beside the class, not in each object.
+    variables = hardening._variables()  # noqa: SLF001
+    if signal is not None:
+        variables["SIGNAL"] = signal.arguments
+    return boothook(variables, hardening._program)  # noqa: SLF001
 
 
-def _texts(field: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
+def _check_left_out(field: str, name: str) -> None:
+    try:
+        found = control(name)
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from None
+    if found.core:
         raise ValueError(
-            f"{field} is the text {value!r}, which is a sequence of letters: a list or tuple of "
-            f"texts is allowed; write {field}=[{value!r}]"
-        )
-    if not isinstance(value, Sequence) or isinstance(value, bytes | bytearray):
-        raise ValueError(
-            f"{field} is {value!r}: a list or tuple of texts is allowed; write {field}=['name']"
-        )
-    for item in value:
-        if not isinstance(item, str):
-            raise ValueError(
-                f"{field} contains {item!r}: only texts are allowed; write {field}=['{item}']"
-            )
-    return tuple(dict.fromkeys(value))
-
-
-def _check_login(field: str, user: str) -> None:
-    if not _LOGIN.fullmatch(user):
-        raise ValueError(
-            f"{field} contains {user!r}: a user name has 1 to 32 letters, digits, '_', '.' or '-' "
-            f"and begins with a letter or '_'; write the name as in /etc/passwd, "
-            f"{field}=['ec2-user']"
-        )
-
-
-def _check_admin(field: str, user: str) -> None:
-    _check_login(field, user)
-    if user == "root":
-        raise ValueError(
-            f"{field} contains 'root': root never logs in over SSH; write the login that "
-            f"administrators use, {field}=['ec2-user']"
-        )
-
-
-def _check_imds_user(field: str, user: str) -> None:
-    if not user[:1].isdigit():
-        _check_login(field, user)
-    elif not _UID.fullmatch(user) or int(user) > _MAX_UID:
-        raise ValueError(
-            f"{field} contains {user!r}: a uid is a number from 0 to {_MAX_UID} without leading "
-            f"zeros; write {field}=['1001'] or the user's name"
+            f"{field} contains {name!r}, which is of the core and cannot be switched off: leave it "
+            f"out of {field}, or write host_hardening=None for a server that is hardened otherwise"
         )

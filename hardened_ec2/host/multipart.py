@@ -7,7 +7,9 @@ from collections.abc import Callable
 USER_DATA_LIMIT = 16_384
 """Bytes of user data that EC2 takes, before base64 (EC2 User Guide, "Run commands at launch")."""
 
-_BOUNDARY = "==hardened-ec2=="
+BOUNDARY = "==hardened-ec2=="
+"""What separates the parts."""
+
 _TOKEN = re.compile(r"\$\{Token\[[^\]]*\]\}")
 # cloud-init decodes the whole message to text and hands each part through Python's email
 # package, which gives non-ASCII of an 8bit part back as Latin-1 or as \u escapes. A carriage
@@ -63,10 +65,10 @@ def multipart(boothook: str, commands: str, base64_at_deploy: Callable[[str], st
     parts = [_part("text/cloud-boothook", boothook)]
     if commands:
         parts.append(_script_part(commands, base64_at_deploy))
-    body = "".join(f"--{_BOUNDARY}\n{part}\n" for part in parts)
+    body = "".join(f"--{BOUNDARY}\n{part}\n" for part in parts)
     return (
-        f'Content-Type: multipart/mixed; boundary="{_BOUNDARY}"\n'
-        f"MIME-Version: 1.0\n\n{body}--{_BOUNDARY}--\n"
+        f'Content-Type: multipart/mixed; boundary="{BOUNDARY}"\n'
+        f"MIME-Version: 1.0\n\n{body}--{BOUNDARY}--\n"
     )
 
 
@@ -83,9 +85,9 @@ def _script_part(commands: str, base64_at_deploy: Callable[[str], str] | None) -
             f"the commands begin with {commands[:40]!r}: cloud-init runs a part as a script only "
             "if its first line names an interpreter; write '#!/bin/bash' as the first line"
         )
-    if f"--{_BOUNDARY}" in commands:
+    if f"--{BOUNDARY}" in commands:
         raise ValueError(
-            f"the commands contain '--{_BOUNDARY}', which separates the parts of the user data: "
+            f"the commands contain '--{BOUNDARY}', which separates the parts of the user data: "
             "a script may contain any other text; write this line in another way"
         )
     if _PLAIN.fullmatch(commands):

@@ -1,17 +1,24 @@
 """Running the delivered text: what cloud-init takes out of the user data, and what it reports."""
 
 import email
+import json
 import subprocess
 from dataclasses import dataclass
 
-from hardened_ec2.host import HostHardening
+from hardened_ec2.host import CONTROLS, HostHardening
 from tests.host.machine import Machine
 
 MARKER = "#cloud-boothook"
 INSTANCE = "/var/lib/cloud/instances/i-0123456789abcdef0"
-STATUS = "/var/lib/hardened-ec2/status"
+STATUS = "/var/lib/hardened-ec2/status.json"
 BOOTHOOK = f"{INSTANCE}/boothooks/part-001"
 FINISHED = "/var/lib/cloud/instance/boot-finished"
+
+
+def core(**options: object) -> HostHardening:
+    """Return the core alone: what the machines here have all the parts of."""
+    rest = [control.name for control in CONTROLS if not control.core]
+    return HostHardening(without=rest, **options)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +65,7 @@ def run_command(
 
 def boot(host: Machine, hardening: HostHardening | None = None) -> Run:
     """Run the boothook as cloud-init does."""
-    return _read(host, run_command(host, hardening or HostHardening()))
+    return _read(host, run_command(host, hardening or core()))
 
 
 def run(host: Machine, *argv: str) -> Run:
@@ -67,8 +74,10 @@ def run(host: Machine, *argv: str) -> Run:
 
 
 def _read(host: Machine, done: "subprocess.CompletedProcess[str]") -> Run:
-    steps = {}
-    for line in host.read(STATUS).splitlines():
-        outcome, name, reason = line.split(" ", 2)
-        steps[name] = Outcome(outcome=outcome, reason=reason)
+    status = json.loads(host.read(STATUS))
+    steps = {
+        step["name"]: Outcome(outcome=step["outcome"], reason=step["reason"])
+        for step in status["steps"]
+    }
+    assert len(steps) == len(status["steps"])
     return Run(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr, steps=steps)

@@ -11,15 +11,19 @@ from tests.host.metadata_lab import MetadataLab, metadata_lab, wires
 
 # Command to Debian package.
 TOOLS = {
+    "auditctl": "auditd",
     "bash": "bash",
     "cloud-init": "cloud-init",
     "ip": "iproute2",
+    "modprobe": "kmod",
     "nft": "nftables",
     "nsenter": "util-linux",
+    "script": "bsdutils",
     "setpriv": "util-linux",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
     "sshpass": "sshpass",
+    "sudo": "sudo",
     "systemd-analyze": "systemd",
     "unshare": "util-linux",
 }

@@ -97,7 +97,7 @@ ip -6 route add default via fd02::1
 _UNDO = """
 nft flush ruleset
 for family in -4 -6; do
-	for pref in 10 12 13 1000; do
+	for pref in 10 11 12 13 14 1000; do
 		while ip "$family" rule del pref "$pref" 2>/dev/null; do :; done
 	done
 done

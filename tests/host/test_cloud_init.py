@@ -1,9 +1,10 @@
 """The rendered user data in the hands of the real cloud-init, from data source to final stage."""
 
+import json
+
 import pytest
 
-from hardened_ec2.host import HostHardening
-from tests.host.boot import STATUS, run
+from tests.host.boot import STATUS, core, run
 from tests.host.machine import Machine
 
 pytestmark = pytest.mark.host
@@ -40,15 +41,15 @@ def test_without_the_hardening_nothing_of_it_is_there(host: Machine) -> None:
 
 
 def test_the_core_runs_first_and_the_commands_arrive_whole(host: Machine) -> None:
-    boot_cloud_init(host, HostHardening().render(SCRIPT))
+    boot_cloud_init(host, core().render(SCRIPT))
     assert host.read("/run/commands") == "ünïcödé → 漢\n00-hardened-ec2.conf\n"
     assert "HARDENING-RESULT" in host.read("/dev/console")
-    assert "failed" not in host.read(STATUS)
+    assert json.loads(host.read(STATUS))["failed"] == 0
 
 
 def test_what_cloud_init_writes_is_closed_again_when_it_is_done(host: Machine) -> None:
     """The part of hardened-ec2.service, which systemd would start now."""
-    boot_cloud_init(host, HostHardening().render("#!/bin/sh\n# canary-77aa\n"))
+    boot_cloud_init(host, core().render("#!/bin/sh\n# canary-77aa\n"))
     assert host.path(f"{INSTANCE}/boot-finished").exists()
     result = run(host, "/usr/local/sbin/hardened-ec2")
     assert result.exit_code == 0
@@ -61,12 +62,12 @@ def test_what_cloud_init_writes_is_closed_again_when_it_is_done(host: Machine) -
 
 def test_the_next_boot_applies_it_again(host: Machine) -> None:
     """Boothooks run at every boot, so a changed hardening reaches a server that was hardened."""
-    boot_cloud_init(host, HostHardening(imds_users=["1001"]).render())
+    boot_cloud_init(host, core(imds_users=["1001"]).render())
     assert "1001" in host.sh("nft list set inet hardened_ec2_imds allow_uid")
     # A reboot: /run and the kernel's tables are empty, and the Ec2 data source, unlike this one,
     # fetches again what it knows already.
     host.sh(f"nft flush ruleset; rm -r /run/cloud-init /run/hardened-ec2 {INSTANCE}/obj.pkl")
-    boot_cloud_init(host, HostHardening(imds_users=["1002"]).render())
+    boot_cloud_init(host, core(imds_users=["1002"]).render())
     allowed = host.sh("nft list set inet hardened_ec2_imds allow_uid")
     assert "1002" in allowed
     assert "1001" not in allowed

@@ -2,8 +2,7 @@
 
 import pytest
 
-from hardened_ec2.host import HostHardening
-from tests.host.boot import BOOTHOOK, boot, run, run_command
+from tests.host.boot import BOOTHOOK, boot, core, run, run_command
 from tests.host.machine import Machine
 from tests.host.metadata_lab import METADATA, NEIGHBOURS, MetadataLab
 from tests.host.ssh_host import ssh_host
@@ -24,7 +23,7 @@ def break_nft(host: Machine) -> None:
 
 def lock(host: Machine, *imds_users: str) -> str:
     """Run the loader out of the delivered text; return the layer that it says holds."""
-    done = run_command(host, HostHardening(imds_users=imds_users), "imds-lock")
+    done = run_command(host, core(imds_users=imds_users), "imds-lock")
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

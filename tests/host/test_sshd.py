@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hardened_ec2.host import HostHardening
-from tests.host.boot import FINISHED, Run, boot
+from tests.host.boot import FINISHED, Run, boot, core
 from tests.host.machine import Machine
 from tests.host.ssh_host import ADMIN, CLOUD_INIT, SshHost, ssh_host
 
@@ -100,7 +99,7 @@ def test_a_second_run_changes_nothing_and_does_not_reload(server: SshHost) -> No
 def test_a_changed_hardening_is_applied(server: SshHost) -> None:
     boot(server)
     assert "allowtcpforwarding yes" in server.effective()
-    result = boot(server, HostHardening(allow_tcp_forwarding="no"))
+    result = boot(server, core(allow_tcp_forwarding="no"))
     assert sshd_step(result) == ("changed", "")
     assert "allowtcpforwarding no" in server.effective()
     assert_hardened(server)
@@ -203,7 +202,7 @@ def test_a_second_subsystem_is_left_as_found(server: SshHost) -> None:
 def test_an_administrator_who_is_not_admitted(server: SshHost, planted: str) -> None:
     server.write(CLOUD_INIT, planted)
     before = files(server)
-    result = boot(server, HostHardening(admin_users=[ADMIN]))
+    result = boot(server, core(admin_users=[ADMIN]))
     assert_refused(server, result, before, "alice could not log in by key")
 
 
@@ -217,7 +216,7 @@ def test_an_administrator_who_is_not_admitted(server: SshHost, planted: str) -> 
 )
 def test_an_administrator_who_is_admitted(server: SshHost, planted: str) -> None:
     server.write(CLOUD_INIT, planted)
-    assert sshd_step(boot(server, HostHardening(admin_users=[ADMIN]))) == ("changed", "")
+    assert sshd_step(boot(server, core(admin_users=[ADMIN]))) == ("changed", "")
 
 
 def test_an_administrator_without_a_key(server: SshHost) -> None:
@@ -236,7 +235,7 @@ def test_an_administrator_whose_key_strict_modes_would_refuse(server: SshHost) -
 
 def test_an_administrator_who_does_not_exist(server: SshHost) -> None:
     before = files(server)
-    result = boot(server, HostHardening(admin_users=[ADMIN, "mallory"]))
+    result = boot(server, core(admin_users=[ADMIN, "mallory"]))
     assert_refused(server, result, before, "mallory could not log in by key")
 
 
@@ -322,7 +321,7 @@ def test_a_full_disk_leaves_sshd_as_it_was(server: SshHost) -> None:
 def test_first_boot_hardens_before_users_and_host_keys_exist(stopped: SshHost) -> None:
     stopped.sh("rm -f /etc/ssh/ssh_host_*; rmdir /run/sshd; userdel -rf alice")
     stopped.path(FINISHED).unlink()
-    result = boot(stopped, HostHardening(admin_users=["ec2-user"]))
+    result = boot(stopped, core(admin_users=["ec2-user"]))
     assert sshd_step(result) == ("changed", "")
     assert set(stopped.effective()) >= KEYS_ONLY
     assert not stopped.listens()
@@ -332,7 +331,7 @@ def test_first_boot_hardens_before_users_and_host_keys_exist(stopped: SshHost) -
 def test_first_boot_still_sees_what_forbids(stopped: SshHost) -> None:
     stopped.path(FINISHED).unlink()
     stopped.write(CLOUD_INIT, "AllowUsers bob\n")
-    result = boot(stopped, HostHardening(admin_users=["ec2-user"]))
+    result = boot(stopped, core(admin_users=["ec2-user"]))
     assert sshd_step(result) == ("failed", "not hardened: ec2-user could not log in by key")
 
 

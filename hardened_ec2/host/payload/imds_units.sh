@@ -22,7 +22,8 @@ unit() {
 # A timer or path is ordered before what it starts and, by default, after sysinit.target, which waits
 # for the network that the lock precedes: a circle, and systemd drops cloud-init to break it.
 # nftables.service flushes every table when it starts, reloads and stops.
-# cloud-init and the user's script write files after the boothook: hardened-ec2.service looks again.
+# cloud-init and the user's script write files after the boothook: hardened-ec2.service looks again,
+# and its state is the result that stays.
 imds_units() {
 	unit hardened-ec2-imds.service <<EOF &&
 [Unit]
@@ -47,7 +48,7 @@ Description=Close instance metadata to all but root
 DefaultDependencies=no
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'for to in "-4 $IMDS4" "-6 $IMDS6"; do set -- \$\$to; r="ip \$\$1 rule add protocol kernel to \$\$2 pref"; \$\$r 13 nop; \$\$r 10 iif lo uidrange 0-0 goto 13; \$\$r 12 prohibit; done; :'
+ExecStart=/bin/sh -c 'for to in "-4 $IMDS4" "-6 $IMDS6"; do set -- \$\$to; r="ip \$\$1 rule add protocol kernel to \$\$2 pref"; \$\$r 14 nop; \$\$r 10 iif lo uidrange 0-0 goto 14; \$\$r 13 prohibit; done; :'
 EOF
 	unit hardened-ec2-imds.timer <<EOF &&
 [Unit]
@@ -85,7 +86,7 @@ Description=Apply the hardening after cloud-init
 After=cloud-final.service
 [Service]
 Type=oneshot
-ExecStart=$SELF
+ExecStart=$SELF finish
 [Install]
 WantedBy=cloud-init.target
 EOF

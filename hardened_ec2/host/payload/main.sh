@@ -1,27 +1,49 @@
 #!/bin/sh
-# Which steps, in which order: the metadata first, it is open from the first packet on.
+# What a command does. STEPS, in front of the program, has the names of all its steps in order, and
+# the option WITHOUT those to leave out.
 
-umask 077
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+# shellcheck disable=SC2154 # boot.sh and the options set what is not set here
+
+# The function of a step is its name with "_" for "-", but where that is another command's name.
+function_of() {
+	case $1 in
+	install) echo install_self ;;
+	sshd) echo harden_sshd ;;
+	*) echo "$1" | tr - _ ;;
+	esac
+}
 
 apply() {
-	step imds-lock imds_lock
-	step install install_self
-	step imds-units imds_units
-	step user-data-files user_data_files
-	step sshd harden_sshd
-	report
+	mkdir -p "$RUN" "$STATE"
+	[ -e "$FINISHED" ] || : >"$RUN/first-boot"
+	arm
+	for name in $STEPS; do
+		case " $WITHOUT " in *" $name "*) continue ;; esac
+		step "$name" "$(function_of "$name")"
+	done
+	disarm
 }
 
 case ${1-apply} in
-apply) apply ;;
-imds-lock)
-	imds_lock
-	case $? in 0 | 100) exit 0 ;; esac
-	exit 1
+apply)
+	apply
+	report
 	;;
+finish)
+	apply
+	[ ! "${SIGNAL-}" ] || step signal send_signal
+	report
+	;;
+imds-lock)
+	mkdir -p "$RUN"
+	imds_lock
+	case $? in 0 | 100) ;; *) exit 1 ;; esac
+	;;
+revert) fall_back ;;
+status) show_status ;;
+program) printf '%s\n' "$program" ;;
 *)
-	echo "hardened-ec2: unknown command '$1': write 'apply' or 'imds-lock'" >&2
+	echo "hardened-ec2: unknown command '$1': write 'apply', 'status', 'program', 'revert' or 'imds-lock'" >&2
 	exit 2
 	;;
 esac

@@ -4,22 +4,26 @@
 # A step is a function. It prints one line at most, its reason, and returns
 # 0 (ok: all was as wanted), 100 (changed), 101 (skipped) or anything else (failed).
 
-STATE=/var/lib/hardened-ec2
-# shellcheck disable=SC2034 # the other files of the program read it
-RUN=/run/hardened-ec2
-changed=0
+# shellcheck disable=SC2154 # boot.sh sets $STATE, the options set $PROFILE
+
 outcomes=
 
 # step NAME FUNCTION. The substitution is a subshell: no step can disturb the next one.
 step() {
 	reason=$("$2")
-	case $? in
+	record "$1" $? "$reason"
+}
+
+# record NAME CODE REASON. A reason quotes what it found on the host: it becomes one line of plain
+# characters here, and nothing that it says can make another line or another step.
+record() {
+	case $2 in
 	0) outcome=ok ;;
 	100) outcome=changed ;;
 	101) outcome=skipped ;;
 	*) outcome=failed ;;
 	esac
-	outcomes="$outcomes$outcome $1 $reason
+	outcomes="$outcomes$outcome $1 $(printf %s "$3" | tr -c ' -~' '?' | cut -c -300)
 "
 }
 
@@ -40,15 +44,31 @@ relabel() {
 	! command -v restorecon >/dev/null || restorecon -F "$1"
 }
 
+# count OUTCOME
+count() {
+	printf %s "$outcomes" | grep -c "^$1 "
+}
+
+# The version is the program's own checksum, not the release's number: that would be other user data,
+# which restarts servers, where nothing of the hardening changed.
+# An outcome and a step's name are plain words; a reason may have quotes and backslashes.
+status_json() {
+	cat <<EOF
+{"version":"$(echo "$SHA256" | cut -c -12)","profile":"$PROFILE","time":"$(date -u +%Y-%m-%dT%H:%M:%SZ)","failed":$(count failed),"steps":[
+$(printf %s "$outcomes" | sed 's/["\\]/\\&/g; s/\([^ ]*\) \([^ ]*\) \(.*\)/{"name":"\2","outcome":"\1","reason":"\3"}/; $!s/$/,/')
+]}
+EOF
+}
+
 report() {
-	mkdir -p "$STATE"
-	printf '%s' "$outcomes" | put "$STATE/status" 600 || outcomes="${outcomes}failed report
-"
-	result=
-	for outcome in ok changed skipped failed; do
-		result="$result $outcome=$(printf '%s' "$outcomes" | grep -c "^$outcome ")"
-	done
-	logger -t hardened-ec2 "$result $(printf '%s' "$outcomes" | grep ^failed)"
-	echo "HARDENING-RESULT$result" | tee /dev/console 2>/dev/null
+	status_json | put "$STATE/status.json" 600 || record report 1 'the status could not be written'
+	result="ok=$(count ok) changed=$(count changed) skipped=$(count skipped) failed=$(count failed)"
+	logger -t hardened-ec2 "$result $(printf %s "$outcomes" | grep ^failed)"
+	echo "HARDENING-RESULT $result" | tee /dev/console 2>/dev/null
 	[ "${result##*=}" = 0 ]
+}
+
+# status: what the last run said; succeeds if it was well.
+show_status() {
+	cat "$STATE/status.json" && grep -q '"failed":0,' "$STATE/status.json"
 }

@@ -24,14 +24,21 @@ valid() {
 	sshd -t -f "$1" -h "$tmp/key" 2>"$tmp/error" || { error=$(head -n 1 "$tmp/error" | tr -d '\r') && return 1; }
 }
 
-# answers: whether a greeting comes from sshd's port on this host.
-answers() {
-	port=$(sshd -T -h "$tmp/key" 2>/dev/null | sed -n 's/^port //p;T;q')
+# greeting [OPTION...]: whether one comes from sshd's port on this host.
+greeting() {
+	port=$(sshd -T "$@" 2>/dev/null | sed -n 's/^port //p;T;q')
 	timeout 5 bash -c "read -r line </dev/tcp/127.0.0.1/$port && case \$line in SSH-2*) ;; *) exit 1 ;; esac" 2>/dev/null
 }
 
-# reload: whichever service runs. With Ubuntu's ssh.socket there may be none yet: the next one
-# reads the new text. A service that died of a reload is started again.
+# Whichever service runs. With Ubuntu's ssh.socket there may be none yet: the next one reads the
+# new text.
+find_service() {
+	for service in ssh.service sshd.service ''; do
+		[ ! "$service" ] || ! systemctl -q is-active $service 2>/dev/null || break
+	done
+}
+
+# A service that died of a reload is started again.
 reload() {
 	[ ! "$service" ] || systemctl reload-or-restart "$service"
 }
@@ -63,9 +70,7 @@ harden_sshd() {
 		echo "invalid before the hardening, left as found: $error"
 		return 1
 	fi
-	for service in ssh.service sshd.service ''; do
-		[ ! "$service" ] || ! systemctl -q is-active $service 2>/dev/null || break
-	done
+	find_service
 	# shellcheck disable=SC2034 # the guard reads it
 	[ -d /run/cloud-init ] && [ ! -e "$FINISHED" ] && early=1 || early=
 	drop_in >"$tmp/$DROP_IN"
@@ -81,10 +86,10 @@ harden_sshd() {
 		echo "not hardened: $reason"
 		return 1
 	fi
-	answers && answered=1 || answered=
+	greeting -h "$tmp/key" && answered=1 || answered=
 	if put $SSH/$DROP_IN 600 <"$tmp/$DROP_IN" && include $first; then
 		[ "$changed" = 100 ] || return 0
-		valid $SSH/sshd_config && reload && { [ ! "$answered" ] || answers || { sleep 2 && answers; }; } && return 100
+		valid $SSH/sshd_config && reload && { [ ! "$answered" ] || greeting || { sleep 2 && greeting; }; } && return 100
 	fi
 	revert
 	echo 'sshd did not come up with the hardening, taken back'

@@ -36,21 +36,31 @@ understood() {
 # Algorithms: what this sshd offers, without what is weak. A name that it does not know does no
 # harm behind "-", while in a plain list one is fatal; and a newer sshd keeps what it adds. DH groups
 # 16 and 18 stay for clients in FIPS mode.
+#
+# In strict only the administrators that are named log in; sshd takes no empty list.
 settings() {
+	tries=4 sessions=10
+	[ "$PROFILE" != strict ] || {
+		tries=3 sessions=4
+		[ ! "$ADMIN_USERS" ] || echo "AllowUsers $ADMIN_USERS"
+		[ ! "$ADMIN_GROUPS" ] || echo "AllowGroups $ADMIN_GROUPS"
+	}
+	[ ! "$BANNER" ] || echo Banner /etc/issue.net
 	cat <<EOF
 PubkeyAuthentication yes
 HostbasedAuthentication no
 IgnoreRhosts yes
 PermitUserEnvironment no
 LoginGraceTime 30
-MaxAuthTries 4
-MaxSessions 10
+MaxAuthTries $tries
+MaxSessions $sessions
 MaxStartups 10:30:60
 ClientAliveInterval 300
 ClientAliveCountMax 2
-X11Forwarding no
+X11Forwarding $X11_FORWARDING
 AllowAgentForwarding no
 AllowTcpForwarding $ALLOW_TCP_FORWARDING
+AllowStreamLocalForwarding $ALLOW_TCP_FORWARDING
 GatewayPorts no
 PermitTunnel no
 LogLevel VERBOSE

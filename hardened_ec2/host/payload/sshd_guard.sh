@@ -57,14 +57,24 @@ keyless_way() {
 		command -v amazon-ssm-agent >/dev/null || [ -e /etc/systemd/system/snap.amazon-ssm-agent.amazon-ssm-agent.service ]
 }
 
-# Prints who is locked out. Administrators that are named must all get in; if none is, one user of
-# the host must, unless there is nothing to lose: no account has a password.
+# members GROUP: who is in it, also by /etc/passwd's own field.
+members() {
+	getent group "$1" | sed 's/.*://; s/,/ /g'
+	getent passwd | awk -F: -v gid="$(getent group "$1" | cut -d: -f3)" '$4 == gid { print $1 }'
+}
+
+# Prints who is locked out. Users that are named must all get in. If none is, one of the named
+# groups' members must, or else of all the users of the host, unless there is nothing to lose: no
+# account has a password.
 # While cloud-init is at work users and keys are yet to come, and only what forbids counts.
 locked_out() {
 	inside=
 	for user in ${ADMIN_USERS:-$(
-		awk '$1 == "default_user:" { d = 1 } d && $1 == "name:" { print $2; exit }' /etc/cloud/cloud.cfg 2>/dev/null
-		getent passwd | awk -F: '$3 >= 1000 && $3 < 65534 { print $1 }'
+		for group in $ADMIN_GROUPS; do
+			members "$group"
+		done
+		[ "$ADMIN_GROUPS" ] || awk '$1 == "default_user:" { d = 1 } d && $1 == "name:" { print $2; exit }' /etc/cloud/cloud.cfg 2>/dev/null
+		[ "$ADMIN_GROUPS" ] || getent passwd | awk -F: '$3 >= 1000 && $3 < 65534 { print $1 }'
 	)}; do
 		effective "$user"
 		if admitted "$user" && { [ "$early" ] || has_key "$user" || keyless_way; }; then
@@ -73,6 +83,6 @@ locked_out() {
 			echo "$user could not log in by key"
 		fi
 	done
-	[ "$ADMIN_USERS$inside" ] || ! grep -q '^[^:]*:\$' /etc/shadow || keyless_way ||
+	[ "$ADMIN_USERS$inside" ] || { [ "$early" ] && [ "$ADMIN_GROUPS" ]; } || ! grep -q '^[^:]*:\$' /etc/shadow || keyless_way ||
 		echo 'nobody could log in by key'
 }

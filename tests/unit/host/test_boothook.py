@@ -1,67 +1,78 @@
-"""The boothook's text: the payload without comments, and nothing else taken from it."""
+"""The boothook's text: what is readable in it, and that the rest is packed whole."""
 
-from importlib import resources
+import subprocess
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardened_ec2.host.boothook import boothook, without_comments
+from hardened_ec2.host.boothook import boothook
+from hardened_ec2.host.program import READABLE, SIGNAL, packed, program, source
 
-PAYLOAD = resources.files("hardened_ec2.host") / "payload"
-OPTIONS = {"ADMIN_USERS": "", "IMDS_USERS": "", "ALLOW_TCP_FORWARDING": "yes"}
+OPTIONS = {"PROFILE": "strict", "ADMIN_USERS": "", "WITHOUT": "sudo-pty"}
+PLAIN = st.text(st.characters(min_codepoint=32, max_codepoint=126) | st.just("\n"))
 
-CODE = st.sampled_from(["echo one", "\tif true; then", "fi # why", "x='# no comment'", "a=${b#c}"])
-NOISE = st.sampled_from(["# why", "\t# why", "#!/bin/sh", "", "   ", "\t"])
-BODY = st.lists(st.sampled_from(["# kept", "", "  ", "EOFF", "text", "#!/bin/sh"]), max_size=4)
-HEREDOC = st.tuples(st.sampled_from(["<<EOF", "<<'EOF'", "<<-EOF", '<<"EOF"']), BODY).map(
-    lambda drawn: [f"cat {drawn[0]} >file", *drawn[1], "EOF"]
-)
+
+def test_options_stand_before_the_program_and_the_lock_before_what_is_packed() -> None:
+    lines = boothook(OPTIONS | {"ADMIN_USERS": "ec2-user alice"}).splitlines()
+    assert lines[:2] == ["#cloud-boothook", "#!/bin/sh"]
+    assert [line for line in lines[2:8] if not line.startswith("#")][:3] == [
+        "PROFILE='strict'",
+        "ADMIN_USERS='ec2-user alice'",
+        "WITHOUT='sudo-pty'",
+    ]
+    text = boothook(OPTIONS)
+    assert text.index("imds_ruleset() {") < text.index("packed() {") < text.index("\nnft list ")
+    assert text.index("\nnft list ") < text.index("program=$(packed")
+
+
+def test_it_ends_with_the_start_of_what_was_packed() -> None:
+    assert boothook(OPTIONS).endswith('eval "$program"\n')
+
+
+def test_only_a_stack_that_waits_gets_the_signal() -> None:
+    assert source(SIGNAL) in boothook(OPTIONS | {"SIGNAL": "--stack a"})
+    assert "cfn-signal" not in boothook(OPTIONS)
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_what_is_readable_is_delivered_whole(name: str) -> None:
+    assert source(name) in boothook(OPTIONS)
+
+
+def test_each_profile_has_its_own_program() -> None:
+    assert packed("strict") in boothook(OPTIONS)
+    assert packed("baseline") in boothook(OPTIONS, "baseline")
+    assert packed("baseline") != packed("strict")
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    blocks=st.lists(
-        st.tuples(st.lists(NOISE, max_size=3), CODE.map(lambda line: [line]) | HEREDOC),
-        max_size=8,
-    )
-)
-def test_comments_and_blank_lines_go_and_here_documents_stay(
-    blocks: list[tuple[list[str], list[str]]],
-) -> None:
-    script = "".join(f"{line}\n" for noise, kept in blocks for line in (*noise, *kept))
-    wanted = "".join(f"{line}\n" for _, kept in blocks for line in kept)
-    assert without_comments(script) == wanted
-
-
-def test_a_comment_that_names_a_here_document_opens_none() -> None:
-    assert without_comments("# cat <<EOF\n# why\necho\n") == "echo\n"
-
-
-def test_every_file_of_the_payload_is_delivered_whole() -> None:
-    text = boothook(OPTIONS)
-    for file in PAYLOAD.iterdir():
-        assert without_comments(file.read_text()) in text, file.name
-
-
-def test_options_stand_before_the_program() -> None:
-    lines = boothook(OPTIONS | {"ADMIN_USERS": "ec2-user alice"}).splitlines()
-    assert lines[:5] == [
-        "#cloud-boothook",
-        "#!/bin/sh",
-        "ADMIN_USERS='ec2-user alice'",
-        "IMDS_USERS=''",
-        "ALLOW_TCP_FORWARDING='yes'",
-    ]
-
-
-@pytest.mark.parametrize("value", ["a'b", "$(id)", "a;b", "a\nb", "`id`", "a\\"])
+@given(value=PLAIN)
 def test_an_option_cannot_leave_its_quotes(value: str) -> None:
-    with pytest.raises(ValueError, match="only letters, digits"):
-        boothook(OPTIONS | {"ADMIN_USERS": value})
+    head = boothook({"VALUE": value}).split("SHA256=")[0]
+    done = subprocess.run(
+        ["sh"],
+        input=f'{head}\nprintf "<%s>" "$VALUE"',
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"<{value}>"
+
+
+@pytest.mark.parametrize("value", ["a\x1b[2J", "a\tb", "é", "a\r", "\x00"])
+def test_an_option_is_printable(value: str) -> None:
+    with pytest.raises(ValueError, match="only printable ASCII and line breaks"):
+        boothook(OPTIONS | {"BANNER": value})
+
+
+@pytest.mark.parametrize("name", ["", "a", "A;id", "1A", "A\n"])
+def test_a_variable_has_a_variables_name(name: str) -> None:
+    with pytest.raises(ValueError, match="only printable ASCII"):
+        boothook({name: "x"})
 
 
 def test_nothing_is_traced_and_no_key_command_or_subsystem_is_set() -> None:
-    text = boothook(OPTIONS)
+    text = boothook(OPTIONS | {"SIGNAL": ""}) + program("strict") + program("baseline")
     for forbidden in ("set -x", "AuthorizedKeysCommand ", "Subsystem", "UsePAM", "flush ruleset"):
         assert forbidden not in text

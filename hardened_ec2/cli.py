@@ -1,0 +1,148 @@
+"""The command `hardened-ec2`: the same hardening without the CDK."""
+
+import os
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, cast
+
+from hardened_ec2.host import HostHardening, Profile
+from hardened_ec2.host.hardening import AllowTcpForwarding
+from hardened_ec2.host.multipart import USER_DATA_LIMIT, user_data_size
+
+if find_spec("typer") is None:
+    raise SystemExit("hardened-ec2: the command needs typer: pip install 'hardened-ec2[cli]'")
+
+import typer
+
+app = typer.Typer(
+    help="EC2 servers that are locked down by construction.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_Names = list[str]
+
+
+@app.callback()
+def _commands() -> None:
+    """EC2 servers that are locked down by construction."""
+
+
+@app.command("user-data")
+def user_data(
+    *,
+    profile: Annotated[str, typer.Option(help="baseline or strict.")] = "baseline",
+    admin_user: Annotated[
+        _Names | None, typer.Option(help="A login that must stay able to log in; repeat it.")
+    ] = None,
+    admin_group: Annotated[
+        _Names | None, typer.Option(help="A group of administrators, in place of users; repeat it.")
+    ] = None,
+    imds_user: Annotated[
+        _Names | None, typer.Option(help="Who may reach the metadata beside root; repeat it.")
+    ] = None,
+    imds_container: Annotated[
+        _Names | None,
+        typer.Option(help="Interface or block whose containers may reach the metadata; repeat it."),
+    ] = None,
+    open_port: Annotated[
+        _Names | None, typer.Option(help="A port that is served, such as 443/tcp; repeat it.")
+    ] = None,
+    without: Annotated[
+        _Names | None, typer.Option(help="A control to leave out, by name; repeat it.")
+    ] = None,
+    allow_tcp_forwarding: Annotated[
+        str | None, typer.Option(help="yes, local, remote or no.", show_default="by profile")
+    ] = None,
+    x11_forwarding: Annotated[bool, typer.Option(help="Whether sshd forwards X11.")] = False,
+    ipv6: Annotated[bool, typer.Option(help="Whether the server speaks IPv6.")] = True,
+    automatic_updates: Annotated[bool, typer.Option(help="Whether to apply updates.")] = True,
+    audit: Annotated[
+        bool | None,
+        typer.Option(help="Whether to load the audit rules.", show_default="by profile"),
+    ] = None,
+    banner: Annotated[str, typer.Option(help="A notice before the login.")] = "",
+    commands: Annotated[
+        Path | None, typer.Option(help="A script of your own to run after the hardening.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write.", show_default="standard output")
+    ] = None,
+) -> None:
+    """Print the user data that hardens a server, for Packer, Terraform or Image Builder.
+
+    The text is what HostHardening(...).render() returns, the same bytes for the same options.
+    """
+    try:
+        script = "" if commands is None else commands.read_bytes().decode()
+        text = HostHardening(
+            profile=cast("Profile", profile),
+            admin_users=admin_user or (),
+            admin_groups=admin_group or (),
+            imds_users=imds_user or (),
+            imds_containers=imds_container or (),
+            open_ports=open_port or (),
+            without=without or (),
+            allow_tcp_forwarding=cast("AllowTcpForwarding | None", allow_tcp_forwarding),
+            x11_forwarding=x11_forwarding,
+            ipv6=ipv6,
+            automatic_updates=automatic_updates,
+            audit=audit,
+            banner=banner,
+        ).render(script)
+        _refuse_oversize(text)
+        if output is None:
+            sys.stdout.buffer.write(text.encode())
+            sys.stdout.buffer.flush()
+        else:
+            _write(output, text.encode())
+    except UnicodeDecodeError as error:
+        _refuse(f"{commands} is no text in UTF-8: {error.reason} at byte {error.start}")
+    except OSError as error:
+        _refuse(f"{error.filename or output or 'standard output'}: {error.strerror}")
+    except ValueError as error:
+        _refuse(str(error))
+
+
+def _refuse_oversize(text: str) -> None:
+    size = user_data_size(text)
+    if size > USER_DATA_LIMIT:
+        raise ValueError(
+            f"the user data has {size:,} bytes where EC2 takes {USER_DATA_LIMIT:,}: bake the "
+            "commands into the image, or keep them in S3 and fetch them"
+        )
+
+
+def _refuse(message: str) -> None:
+    sys.stderr.write(f"hardened-ec2: {' '.join(message.split())}\n")
+    raise SystemExit(2)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: beside the target, then renamed."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """Return the umask, which can be read only by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def main() -> None:
+    """Run the command."""
+    app(prog_name="hardened-ec2")

@@ -1,0 +1,107 @@
+"""Controls of people: what a login may do, and that it keeps working."""
+
+from hardened_ec2.host.control_types import BOTH, Check, Control
+
+ACCOUNTS: tuple[Control, ...] = (
+    Control(
+        name="sudo-pty",
+        title="sudo on a terminal of its own",
+        step="sudo_pty",
+        profiles=BOTH,
+        why=(
+            "Without a terminal of its own a program that sudo started can type into the shell "
+            "that called it. Strict also writes a log of sudo's own, where this sudo can. visudo "
+            "proves the file before it is installed and all of it together after; passwordless "
+            "sudo of the default user is left, since nobody could use sudo without it."
+        ),
+        references=("CIS Amazon Linux 2023 4.3.2", "ANSSI-BP-028 R39"),
+        verify=(
+            Check(
+                command="grep -cx 'Defaults use_pty' /etc/sudoers.d/00-hardened-ec2",
+                expected="1",
+                when="command -v visudo",
+            ),
+            Check(
+                command="visudo -c >/dev/null 2>&1 && echo valid",
+                expected="valid",
+                when="command -v visudo",
+            ),
+        ),
+    ),
+    Control(
+        name="login-umask",
+        title="New files of logins closed to others",
+        step="login_umask",
+        profiles=BOTH,
+        why=(
+            "What somebody writes at a shell should not be readable for every service of the "
+            "server. For login shells only: services keep their own. Strict also sets the default "
+            "of new home directories and of pam_umask."
+        ),
+        references=("CIS Amazon Linux 2023 4.6", "ANSSI-BP-028 R36"),
+        verify=(
+            Check(command="su -s /bin/sh - nobody -c umask 2>/dev/null", expected="0027"),
+            Check(
+                command="sed -n 's/^UMASK[[:space:]]*//p' /etc/login.defs",
+                expected="027",
+                profile="strict",
+                when="test -s /etc/login.defs",
+            ),
+        ),
+    ),
+    Control(
+        name="password-ageing",
+        title="No password ageing for those who have no password",
+        step="password_ageing",
+        profiles=BOTH,
+        why=(
+            "A password that nobody can use still expires, and takes the key login with it after "
+            "60 or 90 days: administrators locked out of every server on one day. Users who have "
+            "a password keep its ageing, and an account's own last day stays."
+        ),
+        references=("shadow(5)", "dev-sec linux-baseline"),
+        verify=(
+            Check(
+                command=(
+                    "getent passwd | awk -F: '$3 >= 1000 && $3 < 65534 { print $1 }' | "
+                    'while read -r user; do getent shadow "$user"; done | '
+                    'awk -F: \'$2 !~ /^\\$/ && ($5 != "" && $5 < 99999 || $7 != "")\' | wc -l'
+                ),
+                expected="0",
+            ),
+        ),
+    ),
+    Control(
+        name="cron-permissions",
+        title="Timetables for root's eyes only",
+        step="cron_permissions",
+        profiles=BOTH,
+        why=(
+            "What root runs and when, and the secrets on those command lines, are nobody else's "
+            "business. Users keep their own timetables."
+        ),
+        references=("CIS Amazon Linux 2023 5.1", "dev-sec linux-baseline"),
+        verify=(
+            Check(
+                command="stat -c %a:%u:%g /etc/crontab",
+                expected="600:0:0",
+                when="test -e /etc/crontab",
+            ),
+            *(
+                Check(
+                    command=f"stat -c %a:%u:%g /etc/{directory}",
+                    expected="700:0:0",
+                    when=f"test -e /etc/{directory}",
+                )
+                for directory in (
+                    "cron.d",
+                    "cron.hourly",
+                    "cron.daily",
+                    "cron.weekly",
+                    "cron.monthly",
+                    "cron.yearly",
+                )
+            ),
+        ),
+    ),
+)

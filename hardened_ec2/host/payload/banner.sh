@@ -1,0 +1,9 @@
+#!/bin/sh
+# The notice that sshd shows before a login; its drop-in names the file.
+
+# shellcheck disable=SC2154 # report.sh and the options set what is not set here
+
+login_banner() {
+	[ "$BANNER" ] || { echo 'no text given' && return 101; }
+	put_text /etc/issue.net 644 "$BANNER" && return "$changed"
+}

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Security updates by themselves, with the program that is installed for it. No reboot: when a server
+# may go away is its owner's decision.
+
+# shellcheck disable=SC2154 # report.sh and the options set what is not set here
+
+# "99" is behind the packages' own 20auto-upgrades and 50unattended-upgrades.
+security_updates() {
+	[ "$AUTOMATIC_UPDATES" != no ] || { echo 'not wanted' && return 101; }
+	if command -v unattended-upgrade >/dev/null; then
+		put /etc/apt/apt.conf.d/99hardened-ec2 644 <<EOF && return "$changed"
+APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+Unattended-Upgrade::Automatic-Reboot "false";
+EOF
+	elif [ -e /etc/dnf/automatic.conf ]; then
+		set_lines /etc/dnf/automatic.conf 'upgrade_type = security
+apply_updates = yes
+reboot = never' '[commands]' && enable_unit dnf-automatic.timer || return 1
+		[ ! -d /run/systemd/system ] || systemctl --no-block start dnf-automatic.timer && return "$changed"
+	else
+		echo 'neither unattended-upgrades nor dnf-automatic'
+		return 101
+	fi
+}

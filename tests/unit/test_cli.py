@@ -1,0 +1,150 @@
+"""The command: the same bytes as the library's, and one line for whatever is wrong."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hardened_ec2.host import HostHardening
+
+SCRIPT = "#!/bin/bash\necho 'ünïcödé'\n"
+
+
+def run(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-c", "from hardened_ec2.cli import main; main()", *arguments],
+        capture_output=True,
+        check=False,
+        cwd=cwd,
+        env=os.environ
+        | {"PYTHONPATH": f"{Path(__file__).parents[2]}:{os.environ.get('PYTHONPATH', '')}"},
+    )
+
+
+def user_data(*arguments: str) -> bytes:
+    done = run("user-data", *arguments)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+def test_the_defaults_are_the_library_s() -> None:
+    assert user_data() == HostHardening().render().encode()
+
+
+def test_every_option_is_the_library_s() -> None:
+    told = user_data(
+        *("--profile", "strict", "--admin-user", "alice", "--admin-user", "bob"),
+        *("--imds-user", "app", "--imds-container", "docker0", "--open-port", "443/tcp"),
+        *("--without", "sudo-pty", "--without", "host-firewall"),
+        *("--allow-tcp-forwarding", "local", "--x11-forwarding", "--no-ipv6"),
+        *("--no-automatic-updates", "--no-audit", "--banner", "Don't."),
+    )
+    wanted = HostHardening(
+        profile="strict",
+        admin_users=["alice", "bob"],
+        imds_users=["app"],
+        imds_containers=["docker0"],
+        open_ports=["443/tcp"],
+        without=["sudo-pty", "host-firewall"],
+        allow_tcp_forwarding="local",
+        x11_forwarding=True,
+        ipv6=False,
+        automatic_updates=False,
+        audit=False,
+        banner="Don't.",
+    )
+    assert told == wanted.render().encode()
+    assert told != HostHardening(profile="strict").render().encode()
+
+
+def test_groups_in_place_of_users() -> None:
+    wanted = HostHardening(admin_groups=["wheel"], audit=True)
+    assert user_data("--admin-group", "wheel", "--audit") == wanted.render().encode()
+
+
+def test_own_commands_are_carried(tmp_path: Path) -> None:
+    (tmp_path / "setup.sh").write_bytes(SCRIPT.encode())
+    told = user_data("--commands", str(tmp_path / "setup.sh"))
+    assert told == HostHardening().render(SCRIPT).encode()
+
+
+def test_a_file_gets_the_same_bytes_and_nothing_is_printed(tmp_path: Path) -> None:
+    target = tmp_path / "user-data"
+    assert user_data("--output", str(target)) == b""
+    assert target.read_bytes() == HostHardening().render().encode()
+    assert [path.name for path in tmp_path.iterdir()] == ["user-data"]
+
+
+def test_a_file_that_exists_keeps_its_mode(tmp_path: Path) -> None:
+    target = tmp_path / "user-data"
+    target.write_text("old")
+    target.chmod(0o640)
+    user_data("--output", str(target))
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert target.read_bytes() == HostHardening().render().encode()
+
+
+def test_what_is_wrong_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "user-data"
+    target.write_text("old")
+    assert run("user-data", "--profile", "lax", "--output", str(target)).returncode == 2
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["user-data"]
+
+
+WRONG = {
+    "profile": (["--profile", "lax"], "profile is 'lax': 'baseline' or 'strict' is allowed"),
+    "control": (["--without", "sudo"], "'sudo' is no control of the host: write one of imds-lock"),
+    "core": (["--without", "sshd"], "of the core and cannot be switched off"),
+    "user": (["--admin-user", "root"], "root never logs in over SSH"),
+    "port": (["--open-port", "443"], "write open_ports=['443/tcp']"),
+    "missing": (["--commands", "/nowhere/setup.sh"], "/nowhere/setup.sh: No such file"),
+    "folder": (["--output", "/nowhere/user-data"], "No such file or directory"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_said_in_one_line(wrong: str) -> None:
+    arguments, message = WRONG[wrong]
+    done = run("user-data", *arguments)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("hardened-ec2: ")
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (b"echo no interpreter\n", "write '#!/bin/bash' as the first line"),
+        (b"#!/bin/sh\n\xff\n", "is no text in UTF-8"),
+        (b"#!/bin/sh\n" + b"# x\n" * 5000, "bytes where EC2 takes 16,384"),
+    ],
+)
+def test_commands_that_no_server_would_run(tmp_path: Path, script: bytes, message: str) -> None:
+    (tmp_path / "setup.sh").write_bytes(script)
+    done = run("user-data", "--commands", "setup.sh", cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr.decode()
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["user-dta"], ["user-data", "--proflie", "strict"]])
+def test_an_unknown_word_is_a_usage_error(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert b"No such" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_it_loads_no_cdk() -> None:
+    code = (
+        "import sys, hardened_ec2.cli;"
+        "print([m for m in sys.modules if m.split('.')[0] in ('aws_cdk', 'jsii', 'cdk_nag')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
