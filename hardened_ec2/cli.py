@@ -35,7 +35,7 @@ def _commands() -> None:
 @app.command("user-data")
 def user_data(
     *,
-    profile: Annotated[str, typer.Option(help="baseline or strict.")] = "baseline",
+    profile: Annotated[str, typer.Option(help="core, baseline or strict.")] = "core",
     admin_user: Annotated[
         _Names | None, typer.Option(help="A login that must stay able to log in; repeat it.")
     ] = None,

@@ -5,8 +5,9 @@ What a reader of docs/CONTROLS.md sees is what a server does, since both come fr
 
 import sys
 from pathlib import Path
+from typing import get_args
 
-from hardened_ec2.host.controls import CONTROLS, Check, Control, control
+from hardened_ec2.host.controls import CONTROLS, Check, Control, Profile, control
 
 _INTRODUCTION = """\
 # The controls of the host
@@ -32,7 +33,7 @@ def control_table() -> str:
         GitHub Flavored Markdown, section 4.10 (tables).
 
     Example:
-        >>> "| [`sshd`](#sshd) | baseline, strict |" in control_table()
+        >>> "| [`sshd`](#sshd) | core, baseline, strict |" in control_table()
         True
 
     """
@@ -50,7 +51,7 @@ def _row(each: Control) -> str:
     count = len(each.verify)
     cells = (
         f"[`{each.name}`](#{each.name})",
-        ", ".join(sorted(each.profiles)),
+        ", ".join(name for name in get_args(Profile) if name in each.profiles),
         f"**{_cell(each.title)}.** {_cell(each.why)}",
         f"[{count} check{'' if count == 1 else 's'}](#{each.name})",
         _cell("; ".join(each.references)),

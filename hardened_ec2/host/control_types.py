@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Profile = Literal["baseline", "strict"]
-"""baseline breaks nothing that a general server needs; strict is like CIS level 2 or a STIG."""
+Profile = Literal["core", "baseline", "strict"]
+"""core is metadata, user data and SSH; baseline breaks nothing that a general server needs beside
+it; strict is like CIS level 2 or a STIG."""
 
+EVERY: frozenset[Profile] = frozenset({"core", "baseline", "strict"})
 BOTH: frozenset[Profile] = frozenset({"baseline", "strict"})
 STRICT: frozenset[Profile] = frozenset({"strict"})
 

@@ -1,13 +1,13 @@
 """Every control, in the order in which a server applies them."""
 
-from hardened_ec2.host.control_types import BOTH, STRICT, Check, Control, Profile
+from hardened_ec2.host.control_types import BOTH, EVERY, STRICT, Check, Control, Profile
 from hardened_ec2.host.controls_accounts import ACCOUNTS
 from hardened_ec2.host.controls_core import CORE
 from hardened_ec2.host.controls_kernel import KERNEL
 from hardened_ec2.host.controls_network import NETWORK
 from hardened_ec2.host.controls_operations import OPERATIONS
 
-__all__ = ["BOTH", "CONTROLS", "STRICT", "Check", "Control", "Profile", "control"]
+__all__ = ["BOTH", "CONTROLS", "EVERY", "STRICT", "Check", "Control", "Profile", "control"]
 
 # The metadata first, it is open from the first packet on; then the ways in from outside; what
 # only matters to somebody who is already inside comes last.

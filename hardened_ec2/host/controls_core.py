@@ -1,6 +1,6 @@
 """The core: metadata, user data, SSH. It cannot be switched off."""
 
-from hardened_ec2.host.control_types import BOTH, Check, Control
+from hardened_ec2.host.control_types import EVERY, Check, Control
 
 _IMDS = ("169.254.169.254", "fd00:ec2::254")
 
@@ -36,7 +36,7 @@ CORE: tuple[Control, ...] = (
         name="imds-lock",
         title="Instance metadata for root and named users only",
         step="imds_lock",
-        profiles=BOTH,
+        profiles=EVERY,
         core=True,
         why=(
             "Whoever reaches the metadata service has the role's credentials: a web application "
@@ -70,7 +70,7 @@ CORE: tuple[Control, ...] = (
         name="install",
         title="The hardening as a command on the server",
         step="install_self",
-        profiles=BOTH,
+        profiles=EVERY,
         core=True,
         why=(
             "What was applied once decays. The server can apply it again, at every boot and at "
@@ -83,7 +83,7 @@ CORE: tuple[Control, ...] = (
         name="imds-units",
         title="The metadata lock kept in force",
         step="imds_units",
-        profiles=BOTH,
+        profiles=EVERY,
         core=True,
         why=(
             "Packet filters are flushed by other programs, and users are added later. Units close "
@@ -99,7 +99,7 @@ CORE: tuple[Control, ...] = (
         name="user-data-files",
         title="User data and its copies for root only",
         step="user_data_files",
-        profiles=BOTH,
+        profiles=EVERY,
         core=True,
         why=(
             "User data holds what a server needs to start, too often secrets, and cloud-init keeps "
@@ -120,7 +120,7 @@ CORE: tuple[Control, ...] = (
         name="sshd",
         title="SSH by key only, never as root, with sound cryptography",
         step="harden_sshd",
-        profiles=BOTH,
+        profiles=EVERY,
         core=True,
         why=(
             "Passwords are guessed, and the first login attempts come minutes after the start. "

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 from hardened_ec2.host import options
 from hardened_ec2.host.boothook import boothook
@@ -31,8 +31,9 @@ class HostHardening:
     applies it again, and `hardened-ec2 program` prints what is run.
 
     Args:
-        profile: "baseline" breaks nothing that a general server needs; "strict" is like CIS
-            level 2 or a STIG. Default: "baseline".
+        profile: "core" is the metadata, user data and SSH; "baseline" adds what breaks nothing
+            that a general server needs; "strict" is like CIS level 2 or a STIG. Default: "core",
+            which leaves the most room for commands and is the one that is proven on booted servers.
         admin_users: logins that must still be able to log in by key, or the sshd part is not
             installed. In strict nobody else may log in over SSH. Default: detected on the host,
             cloud-init's default user and every user who has an authorized key; of those, one must
@@ -46,15 +47,16 @@ class HostHardening:
             forwarded traffic may reach the instance metadata service, for containers that have
             to use the instance's role. Default: none.
         open_ports: ports that the server serves beside SSH ("443/tcp"). In strict the host's
-            firewall drops what comes in for any other; in both profiles a listener on a declared
-            port is left running. Default: none.
+            firewall drops what comes in for any other; in baseline and strict a listener on a
+            declared port is left running. Default: none.
         allow_tcp_forwarding: sshd's AllowTcpForwarding, and the same for sockets: "yes", "local"
-            (a bastion: outwards only), "remote" or "no". Default: "yes" in baseline, "no" in
-            strict.
+            (a bastion: outwards only), "remote" or "no". Default: "no" in strict,
+            "yes" otherwise.
         x11_forwarding: whether sshd forwards X11. Default: False.
         ipv6: whether the server speaks IPv6; False switches router advertisements off.
             Default: True.
-        automatic_updates: whether security updates are applied by themselves. Default: True.
+        automatic_updates: whether security updates are applied by themselves, in baseline and
+            strict. Default: True.
         audit: whether the audit rules are loaded, where auditd is installed. Default: in strict.
         banner: a notice before the login. Default: none.
         without: names of controls to leave out, of those that `controls` lists. The core (metadata,
@@ -79,7 +81,7 @@ class HostHardening:
 
     """
 
-    profile: Profile = "baseline"
+    profile: Profile = "core"
     admin_users: Sequence[str] = ()
     admin_groups: Sequence[str] = ()
     imds_users: Sequence[str] = ()
@@ -121,6 +123,7 @@ class HostHardening:
             options.check_switch(field, getattr(self, field))
         options.check_switch("audit", self.audit, optional=True)
         options.check_banner("banner", self.banner, BOUNDARY)
+        _refuse_beyond_core(self)
 
     @property
     def controls(self) -> tuple[Control, ...]:
@@ -133,7 +136,7 @@ class HostHardening:
         """
         wanted = {
             "audit-rules": self._audits,
-            "security-updates": self.automatic_updates,
+            "security-updates": self.automatic_updates and self.profile != "core",
         } | dict.fromkeys(self.without, False)
         return tuple(
             each for each in CONTROLS if wanted.get(each.name, self.profile in each.profiles)
@@ -145,9 +148,12 @@ class HostHardening:
 
     @property
     def _program(self) -> Profile:
-        """A control that baseline has not, asked for by an option, needs strict's program."""
-        fits = all("baseline" in each.profiles for each in self.controls)
-        return "baseline" if fits else "strict"
+        """The smallest program that has every control in force: an option may ask for more."""
+        return next(
+            profile
+            for profile in get_args(Profile)
+            if all(profile in each.profiles for each in self.controls)
+        )
 
     def render(
         self,
@@ -221,6 +227,21 @@ def _core(hardening: HostHardening, signal: ResourceSignal | None) -> str:
     if signal is not None:
         variables["SIGNAL"] = signal.arguments
     return boothook(variables, hardening._program)  # noqa: SLF001
+
+
+def _refuse_beyond_core(hardening: HostHardening) -> None:
+    if hardening.profile != "core":
+        return
+    for name, given in (
+        ("open_ports", hardening.open_ports),
+        ("banner", hardening.banner),
+        ("ipv6", not hardening.ipv6),
+    ):
+        if given:
+            raise ValueError(
+                f"{name} is {getattr(hardening, name)!r} with profile='core', which has no control "
+                f"that heeds it: write profile='baseline' or 'strict' as well, or leave {name} out"
+            )
 
 
 def _check_left_out(field: str, name: str) -> None:

@@ -96,7 +96,10 @@ def test_what_is_wrong_leaves_the_file_as_it_was(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "profile": (["--profile", "lax"], "profile is 'lax': 'baseline' or 'strict' is allowed"),
+    "profile": (
+        ["--profile", "lax"],
+        "profile is 'lax': 'core', 'baseline' or 'strict' is allowed",
+    ),
     "control": (["--without", "sudo"], "'sudo' is no control of the host: write one of imds-lock"),
     "core": (["--without", "sshd"], "of the core and cannot be switched off"),
     "user": (["--admin-user", "root"], "root never logs in over SSH"),

@@ -45,8 +45,9 @@ BOTH = {
 def test_who_gets_what() -> None:
     profiles = {made.name: set(made.profiles) for made in CONTROLS}
     assert profiles == {
-        name: {"strict"} if name in STRICT_ONLY else {"baseline", "strict"}
-        for name in CORE | BOTH | STRICT_ONLY
+        **{name: {"core", "baseline", "strict"} for name in CORE},
+        **{name: {"baseline", "strict"} for name in BOTH},
+        **{name: {"strict"} for name in STRICT_ONLY},
     }
 
 
@@ -71,7 +72,7 @@ def test_every_control_is_complete(made: Control) -> None:
     assert made.why.endswith(".")
     assert made.references
     assert all(made.references)
-    assert made.profiles <= {"baseline", "strict"}
+    assert made.profiles <= {"core", "baseline", "strict"}
     for profile in made.profiles:
         assert [check for check in made.verify if check.profile in (None, profile)], profile
 
