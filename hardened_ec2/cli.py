@@ -146,3 +146,7 @@ def _umask() -> int:
 def main() -> None:
     """Run the command."""
     app(prog_name="hardened-ec2")
+
+
+if __name__ == "__main__":
+    main()
