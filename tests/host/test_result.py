@@ -29,7 +29,7 @@ def status(host: Machine) -> dict[str, object]:
 def test_the_status_says_version_profile_time_and_steps(host: Machine) -> None:
     boot(host)
     found = status(host)
-    assert found["profile"] == "baseline"
+    assert found["profile"] == "core"
     assert re.fullmatch(r"[0-9a-f]{12}", str(found["version"]))
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", str(found["time"]))
     assert found["failed"] == 0
@@ -95,7 +95,7 @@ def test_without_a_status_there_is_nothing_well(host: Machine) -> None:
 
 def test_the_host_prints_what_it_runs(host: Machine) -> None:
     boot(host)
-    assert host.run(SELF, "program").stdout == program("baseline")
+    assert host.run(SELF, "program").stdout == program("core")
 
 
 # A program that does not arrive as it was sent.

@@ -81,7 +81,7 @@ def test_a_members_own_group_counts(server: SshHost) -> None:
 
 
 def test_x11_and_the_notice_are_as_told(server: SshHost) -> None:
-    boot(server, core(x11_forwarding=True, banner="Authorized use only."))
+    boot(server, core(profile="baseline", x11_forwarding=True, banner="Authorized use only."))
     assert {"x11forwarding yes", "banner /etc/issue.net"} <= {*server.effective()}
     boot(server, core())
     assert {"x11forwarding no", "banner none"} <= {*server.effective()}
