@@ -1,17 +1,12 @@
 """HardenedUserData: the hardening first, then the user's own commands."""
 
-import re
-
 import jsii
 from aws_cdk import Fn, Resource
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk.interfaces.aws_s3 import IBucketRef
 from constructs import IValidation
 
-from hardened_ec2.host import USER_DATA_LIMIT, HostHardening, ResourceSignal
-
-# What stands for a value of CloudFormation's until deployment; its own length says nothing.
-_TOKEN = re.compile(r"\$\{Token\[[^]]+\]\}")
+from hardened_ec2.host import USER_DATA_LIMIT, HostHardening, ResourceSignal, user_data_size
 
 
 @jsii.implements(IValidation)
@@ -73,10 +68,10 @@ class HardenedUserData(ec2.UserData):
         Returns:
             The complaint, or nothing.
         """
-        size = len(_TOKEN.sub("", self.render()).encode())
+        size = user_data_size(self.render())
         if size <= USER_DATA_LIMIT:
             return []
-        core = 0 if self.hardening is None else len(self.hardening.render().encode())
+        core = 0 if self.hardening is None else user_data_size(self.hardening.render())
         complaint = (
             f"user data has {size:,} bytes ({core:,} of hardening, {size - core:,} of your "
             f"commands) where EC2 takes {USER_DATA_LIMIT:,}: bake the commands into the image, or "
