@@ -63,10 +63,18 @@ def boot_order() -> dict[str, float]:
     return found
 
 
+def hardening() -> str:
+    """Return the hardening's own report, a line each step: outcome, name and reason."""
+    status = Path("/var/lib/hardened-ec2/status.json")
+    if not status.exists():
+        return ""
+    steps = json.loads(status.read_text(encoding="utf-8"))["steps"]
+    return "".join(f"{each['outcome']} {each['name']} {each.get('reason', '')}\n" for each in steps)
+
+
 def main() -> None:
     """Ask for everything."""
     wanted = json.load(sys.stdin)
-    status = Path("/var/lib/hardened-ec2/status")
     found = {
         "boot_order": boot_order(),
         "cloud_init": json.loads(output("cloud-init", "status", "--format=json") or "{}"),
@@ -74,7 +82,7 @@ def main() -> None:
             line.split()[0]
             for line in lines("systemctl", "list-units", "--failed", "--plain", "--no-legend")
         ],
-        "hardening": status.read_text(encoding="utf-8") if status.exists() else "",
+        "hardening": hardening(),
         "journal": lines("journalctl", "--boot", "--quiet", "--identifier=hardened-ec2"),
         "listeners": lines("ss", "-Hltn"),
         "modes": modes(wanted["modes"]),
