@@ -36,7 +36,7 @@ def assert_locked(lab: MetadataLab, *, allowed: tuple[int, ...] = ()) -> None:
         assert {a for a, p in probes.items() if p.answer == "open"} == set(NEIGHBOURS), uid
         # At once: a client that hangs is a service that stalls.
         assert {p.answer for a, p in probes.items() if a in METADATA} <= {"refused", "prohibited"}
-        # A dropped packet is sent again after a second, and an ICMP refusal over IPv6 takes as long.
+        # A dropped packet is sent again after a second; an ICMP refusal over IPv6 takes as long.
         assert max(p.seconds for p in probes.values()) < 0.9
     assert lab.reached(*ALL, where=lab.container) == set(NEIGHBOURS)
 
