@@ -78,7 +78,7 @@ def cpu_seconds(app: str, outdir: Path) -> float:
 
 
 def resources(assembly: Path) -> Counter[str]:
-    """Count what an assembly deploys: each resource by its type and properties, names aside.
+    """Count what an assembly deploys: how many resources of each type.
 
     Args:
         assembly: The folder that an app synthesized to.
