@@ -85,8 +85,6 @@ def user_data(
     """
     try:
         script = "" if commands is None else commands.read_bytes().decode()
-        if form not in _FORMATS:
-            raise ValueError(f"--format is {form!r}: write one of {', '.join(_FORMATS)}")
         hardening = HostHardening(
             profile=cast("Profile", profile),
             admin_users=admin_user or (),
@@ -102,25 +100,28 @@ def user_data(
             audit=audit,
             banner=banner,
         )
-        content = (
-            hardening.render(script).encode() if form == "text" else hardening.compress(script)
-        )
-        _refuse_oversize(content, form)
-        if form == "base64":
-            content = base64.b64encode(content)
-        if output is not None:
-            _write(output, content)
-        elif form == "gzip" and sys.stdout.isatty():
-            raise ValueError("gzip is nothing for a terminal: write --output FILE, or base64")
-        else:
+        content = _formatted(hardening, script, form, terminal=output is None)
+        if output is None:
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
+        else:
+            _write(output, content)
     except UnicodeDecodeError as error:
         _refuse(f"{commands} is no text in UTF-8: {error.reason} at byte {error.start}")
     except OSError as error:
         _refuse(f"{error.filename or output or 'standard output'}: {error.strerror}")
     except ValueError as error:
         _refuse(str(error))
+
+
+def _formatted(hardening: HostHardening, script: str, form: str, *, terminal: bool) -> bytes:
+    if form not in _FORMATS:
+        raise ValueError(f"--format is {form!r}: write one of {', '.join(_FORMATS)}")
+    if form == "gzip" and terminal and sys.stdout.isatty():
+        raise ValueError("gzip is nothing for a terminal: write --output FILE, or base64")
+    content = hardening.render(script).encode() if form == "text" else hardening.compress(script)
+    _refuse_oversize(content, form)
+    return base64.b64encode(content) if form == "base64" else content
 
 
 def _refuse_oversize(content: bytes, form: str) -> None:

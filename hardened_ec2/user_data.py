@@ -206,10 +206,9 @@ class UserDataProperty:
                 ", or keep values that are only known at deployment out of the commands (in SSM "
                 "parameters, say): user data without them travel as gzip"
             )
-        return [
-            (
-                f"user data has {size:,} bytes ({core:,} of hardening, {size - core:,} of your "
-                f"commands) where EC2 takes {USER_DATA_LIMIT:,}: bake the commands into the image, or "
-                f"keep them in S3 and fetch them with user_data.add_s3_download_command(...){shorter}"
-            )
-        ]
+        complaint = (
+            f"user data has {size:,} bytes ({core:,} of hardening, {size - core:,} of your "
+            f"commands) where EC2 takes {USER_DATA_LIMIT:,}: bake the commands into the image, or "
+            "keep them in S3 and fetch them with user_data.add_s3_download_command(...)"
+        )
+        return [complaint + shorter]

@@ -135,6 +135,7 @@ WRONG = {
     "core": (["--without", "sshd"], "of the core and cannot be switched off"),
     "user": (["--admin-user", "root"], "root never logs in over SSH"),
     "port": (["--open-port", "443"], "write open_ports=['443/tcp']"),
+    "format": (["--format", "zip"], "--format is 'zip': write one of text, gzip, base64"),
     "missing": (["--commands", "/nowhere/setup.sh"], "/nowhere/setup.sh: No such file"),
     "folder": (["--output", "/nowhere/user-data"], "No such file or directory"),
 }
