@@ -37,7 +37,7 @@ def _commands() -> None:
 @app.command("user-data")
 def user_data(
     *,
-    profile: Annotated[str, typer.Option(help="core, baseline or strict.")] = "core",
+    profile: Annotated[str, typer.Option(help="core, baseline or strict.")] = "baseline",
     admin_user: Annotated[
         _Names | None, typer.Option(help="A login that must stay able to log in; repeat it.")
     ] = None,
