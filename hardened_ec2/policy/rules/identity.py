@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.roles import Roles, statements, texts
+from hardened_ec2.policy.roles import statements, texts
 from hardened_ec2.policy.rule import (
     Case,
     Control,
@@ -55,7 +55,7 @@ _ANY_RESOURCE = re.compile(r"\*[*?:]*|arn:\*[*?:/]*")
 )
 def role_administrator(case: Case) -> Iterator[Outcome]:
     """Judge every statement of every policy of the roles that reach instances."""
-    roles = Roles(case.deployment)
+    roles = case.roles
     for outside in roles.outside(case.servers):
         content = outside.content
         why = why_unknown(content) or f"{describe(content)} is not in the templates"
