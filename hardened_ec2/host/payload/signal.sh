@@ -5,21 +5,21 @@
 # cfn-signal proves by the instance's identity document that it belongs to the stack, so the role
 # needs no permission. Only Amazon Linux brings it; without it the stack waits in vain, and fails.
 
-# shellcheck disable=SC2154 # the other files of the program set $RUN and $outcomes
+# shellcheck disable=SC2034,SC2154 # the other files of the program set $RUN and $outcomes
 
 send_signal() {
 	# A stack waits for a new instance only; to any other boot CloudFormation would not listen.
-	[ -e "$RUN/first-boot" ] || { echo 'not the first boot' && return 101; }
+	[ -e "$RUN/first-boot" ] || skip 'not the first boot'
 	PATH=$PATH:/opt/aws/bin
-	command -v cfn-signal >/dev/null || { echo 'no cfn-signal here: the stack waits until its timeout' && return 1; }
+	has cfn-signal || fail 'no cfn-signal here: the stack waits until its timeout'
 	success=true
 	because=
 	! printf %s "$outcomes" | grep -q ^failed || { success=false && because=': the hardening'; }
 	# The user's own commands are cloud-init's business, and so is what became of them.
 	grep -qs '"errors": \[\]' /run/cloud-init/result.json || { success=false && because="$because: cloud-init"; }
 	# shellcheck disable=SC2086 # options and their values
-	timeout 300 cfn-signal --success "$success" $SIGNAL >/dev/null 2>&1 || { echo 'CloudFormation did not take the signal' && return 1; }
+	timeout 300 cfn-signal --success "$success" $SIGNAL >/dev/null 2>&1 || fail 'CloudFormation did not take the signal'
 	rm "$RUN/first-boot"
 	echo "success=$success$because"
-	return 100
+	changed=100
 }

@@ -47,7 +47,6 @@ settings() {
 	}
 	[ ! "$BANNER" ] || echo Banner /etc/issue.net
 	cat <<EOF
-PubkeyAuthentication yes
 HostbasedAuthentication no
 IgnoreRhosts yes
 PermitUserEnvironment no
@@ -86,16 +85,19 @@ HostKeyAlgorithms $(host_key_algorithms)
 EOF
 }
 
-# Said twice: the first value that sshd reads wins, but a Match block beats it, unless it has been
-# beaten itself by a Match block that comes before.
-drop_in() {
-	keys='PasswordAuthentication no
+KEYS_ONLY='PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitEmptyPasswords no
 PermitRootLogin no
-AuthenticationMethods publickey'
-	echo "$keys"
+AuthenticationMethods publickey
+PubkeyAuthentication yes'
+
+# Said twice: the first value that sshd reads wins, but a Match block beats it, unless it has been
+# beaten itself by a Match block that comes before.
+drop_in() {
+	echo "$KEYS_ONLY"
 	settings | understood
 	options | understood
-	printf 'Match all\n%s\n' "$keys"
+	echo "Match all
+$KEYS_ONLY"
 }
