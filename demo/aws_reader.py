@@ -208,7 +208,11 @@ class _Reader:
 
     def _template_user_data(self, stack: str, logical_id: str) -> bytes | None:
         value = self._templates[stack]["Resources"][logical_id]["Properties"].get("UserData")
-        return None if value is None else self._resolve(stack, value["Fn::Base64"]).encode()
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return base64.b64decode(value)
+        return self._resolve(stack, value["Fn::Base64"]).encode()
 
     def _resolve(self, stack: str, value: object) -> str:
         """Resolve what user data is made of: text, references, and their concatenation."""

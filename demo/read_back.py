@@ -4,6 +4,7 @@ Pure: takes the plain values of `deployed`, asks AWS nothing. A row that does no
 was found; nothing is left out because it was not there.
 """
 
+import gzip
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -200,9 +201,10 @@ def _instance_rows(server: Server, expectation: Expectation) -> Iterator[Row]:
 def _user_data_row(server: Server) -> Row:
     size = len(server.user_data)
     same = server.user_data == server.template_user_data
-    boothook = server.user_data.startswith(b"Content-Type: multipart/") and (
-        b"#cloud-boothook" in server.user_data
-    )
+    text = server.user_data
+    if text.startswith(b"\x1f\x8b"):
+        text = gzip.decompress(text)
+    boothook = text.startswith(b"Content-Type: multipart/") and b"#cloud-boothook" in text
     return Row(
         lock="user data",
         resource=server.path,

@@ -1,5 +1,6 @@
 """The command `hardened-ec2`: the same hardening without the CDK."""
 
+import base64
 import os
 import sys
 import tempfile
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 
 _Names = list[str]
+_FORMATS = ("text", "gzip", "base64")
 
 
 @app.callback()
@@ -35,7 +37,7 @@ def _commands() -> None:
 @app.command("user-data")
 def user_data(
     *,
-    profile: Annotated[str, typer.Option(help="core, baseline or strict.")] = "core",
+    profile: Annotated[str, typer.Option(help="core, baseline or strict.")] = "baseline",
     admin_user: Annotated[
         _Names | None, typer.Option(help="A login that must stay able to log in; repeat it.")
     ] = None,
@@ -69,17 +71,21 @@ def user_data(
     commands: Annotated[
         Path | None, typer.Option(help="A script of your own to run after the hardening.")
     ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="text; or gzip, smaller; or base64, of the gzip.")
+    ] = "text",
     output: Annotated[
         Path | None, typer.Option(help="The file to write.", show_default="standard output")
     ] = None,
 ) -> None:
     """Print the user data that hardens a server, for Packer, Terraform or Image Builder.
 
-    The text is what HostHardening(...).render() returns, the same bytes for the same options.
+    The text is what HostHardening(...).render() returns, gzip what compress() returns, and base64
+    what a template of HardenedInstance carries; the same bytes for the same options.
     """
     try:
         script = "" if commands is None else commands.read_bytes().decode()
-        text = HostHardening(
+        hardening = HostHardening(
             profile=cast("Profile", profile),
             admin_users=admin_user or (),
             admin_groups=admin_group or (),
@@ -93,13 +99,13 @@ def user_data(
             automatic_updates=automatic_updates,
             audit=audit,
             banner=banner,
-        ).render(script)
-        _refuse_oversize(text)
+        )
+        content = _formatted(hardening, script, form, terminal=output is None)
         if output is None:
-            sys.stdout.buffer.write(text.encode())
+            sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
         else:
-            _write(output, text.encode())
+            _write(output, content)
     except UnicodeDecodeError as error:
         _refuse(f"{commands} is no text in UTF-8: {error.reason} at byte {error.start}")
     except OSError as error:
@@ -108,12 +114,23 @@ def user_data(
         _refuse(str(error))
 
 
-def _refuse_oversize(text: str) -> None:
-    size = user_data_size(text)
+def _formatted(hardening: HostHardening, script: str, form: str, *, terminal: bool) -> bytes:
+    if form not in _FORMATS:
+        raise ValueError(f"--format is {form!r}: write one of {', '.join(_FORMATS)}")
+    if form == "gzip" and terminal and sys.stdout.isatty():
+        raise ValueError("gzip is nothing for a terminal: write --output FILE, or base64")
+    content = hardening.render(script).encode() if form == "text" else hardening.compress(script)
+    _refuse_oversize(content, form)
+    return base64.b64encode(content) if form == "base64" else content
+
+
+def _refuse_oversize(content: bytes, form: str) -> None:
+    size = user_data_size(content)
     if size > USER_DATA_LIMIT:
+        smaller = "write --format gzip, " if form == "text" else ""
         raise ValueError(
-            f"the user data has {size:,} bytes where EC2 takes {USER_DATA_LIMIT:,}: bake the "
-            "commands into the image, or keep them in S3 and fetch them"
+            f"the user data has {size:,} bytes where EC2 takes {USER_DATA_LIMIT:,}: {smaller}bake "
+            "the commands into the image, or keep them in S3 and fetch them"
         )
 
 

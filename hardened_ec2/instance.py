@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from types import NoneType
 
-from aws_cdk import Annotations, Aws, Duration
+from aws_cdk import Annotations, Aws, Duration, Lazy, Stack, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -16,7 +16,7 @@ from hardened_ec2.network import HardenedVpc, private_subnets
 from hardened_ec2.role import InstanceRole
 from hardened_ec2.security_group import LockedSecurityGroup
 from hardened_ec2.ssh import SshAccess
-from hardened_ec2.user_data import HardenedUserData
+from hardened_ec2.user_data import HardenedUserData, UserDataProperty
 
 ROOT_VOLUME_SIZE = 16
 """Size of the root volume in GiB: room for the images of every supported distribution."""
@@ -215,13 +215,13 @@ class HardenedInstance(ec2.Instance):
         self.security_group = group
         """The group of the instance; `connections` writes its rules."""
         if resource_signal_timeout is not None:
-            commands.signal = ResourceSignal(
-                stack=Aws.STACK_NAME, resource=self.instance.logical_id, region=Aws.REGION
-            )
+            commands.signal = self._signal()
         if isinstance(vpc, HardenedVpc):
             vpc.allow_endpoints_from(self)
         if imds.http_endpoint:
-            self.node.add_validation(commands)
+            delivery = UserDataProperty(self, commands)
+            self.instance.user_data = Lazy.uncached_string(delivery)
+            self.node.add_validation(delivery)
         else:
             Annotations.of(self).add_warning_v2(
                 "hardened-ec2:imds-disabled",
@@ -231,6 +231,17 @@ class HardenedInstance(ec2.Instance):
         if imds.containers:
             for key, value in CONTAINER_METADATA.items():
                 self.instance.add_metadata(key, value)
+
+    def _signal(self) -> ResourceSignal:
+        """Name this instance to its stack, without tokens where it can be done."""
+        stack = Stack.of(self)
+        # A nested stack is named by CloudFormation. A region that only CloudFormation knows the
+        # host finds out: a token would keep the user data from travelling as gzip.
+        return ResourceSignal(
+            stack=Aws.STACK_NAME if Token.is_unresolved(stack.stack_name) else stack.stack_name,
+            resource=self.instance.logical_id,
+            region=None if Token.is_unresolved(stack.region) else stack.region,
+        )
 
 
 def _refuse_other_kinds(

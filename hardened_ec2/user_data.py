@@ -1,15 +1,17 @@
 """HardenedUserData: the hardening first, then the user's own commands."""
 
+import base64
+
 import jsii
-from aws_cdk import Fn, Resource
+from aws_cdk import Annotations, Fn, IResolveContext, IStringProducer, Resource, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk.interfaces.aws_s3 import IBucketRef
-from constructs import IValidation
+from constructs import Construct, IValidation
 
 from hardened_ec2.host import USER_DATA_LIMIT, HostHardening, ResourceSignal, user_data_size
+from hardened_ec2.host.multipart import has_tokens
 
 
-@jsii.implements(IValidation)
 class HardenedUserData(ec2.UserData):
     """User data that hardens the host before it runs anything else.
 
@@ -59,25 +61,34 @@ class HardenedUserData(ec2.UserData):
             return commands
         return self.hardening.render(commands, base64_at_deploy=Fn.base64, signal=self.signal)
 
-    def validate(self) -> list[str]:
-        """Return what is wrong at synth: a size that EC2 would refuse at deployment.
+    def deliver(self, scope: Construct) -> str | bytes:
+        """Return what the instance gets: gzip, or text where the template has tokens in it.
 
-        Values that are only known at deployment count as nothing, so that nothing sound is
-        refused; the policy pack judges the rendered template again.
+        Gzip leaves more room to the commands; values that CloudFormation fills in at deployment
+        can stand in a text only. CDK tokens that are resolved at synth, such as logical ids, are
+        no reason for text.
 
-        Returns:
-            The complaint, or nothing.
+        Args:
+            scope: The construct in whose stack the tokens are resolved.
         """
-        size = user_data_size(self.render())
-        if size <= USER_DATA_LIMIT:
-            return []
-        core = 0 if self.hardening is None else user_data_size(self.hardening.render())
-        complaint = (
-            f"user data has {size:,} bytes ({core:,} of hardening, {size - core:,} of your "
-            f"commands) where EC2 takes {USER_DATA_LIMIT:,}: bake the commands into the image, or "
-            "keep them in S3 and fetch them with user_data.add_s3_download_command(...)"
-        )
-        return [complaint]
+        if self.hardening is None:
+            return self.render()
+        commands = "" if self._commands is None else self._commands.render()
+        signal = self.signal
+        if has_tokens(commands):
+            resolved = Stack.of(scope).resolve(commands)
+            if not isinstance(resolved, str):
+                return self.render()
+            commands = resolved
+        if signal is not None and has_tokens(signal.arguments):
+            arguments = Stack.of(scope).resolve(
+                [signal.stack, signal.resource, signal.region or ""]
+            )
+            if not all(isinstance(argument, str) for argument in arguments):
+                return self.render()
+            stack, resource, region = arguments
+            signal = ResourceSignal(stack=stack, resource=resource, region=region or None)
+        return self.hardening.compress(commands, signal=signal)
 
     @property
     def _linux(self) -> ec2.UserData:
@@ -140,3 +151,70 @@ class HardenedUserData(ec2.UserData):
             resource: The resource to signal.
         """
         self._linux.add_signal_on_exit_command(resource)
+
+
+@jsii.implements(IStringProducer, IValidation)
+class UserDataProperty:
+    """The property UserData of an instance: base64 of gzip, or of text with tokens in it.
+
+    Args:
+        scope: The construct that has the user data.
+        user_data: Them.
+
+    Source: EC2 User Guide, "Run commands when you launch an EC2 instance"; CDK, "Lazy values".
+
+    Example::
+
+        value = UserDataProperty(self, user_data)
+        self.instance.user_data = Lazy.uncached_string(value)
+        self.node.add_validation(value)
+    """
+
+    def __init__(self, scope: Construct, user_data: HardenedUserData) -> None:
+        self._scope = scope
+        self._user_data = user_data
+
+    def produce(self, context: IResolveContext) -> str:  # noqa: ARG002 - CDK passes it
+        """Return the property's value, when CDK writes the template."""
+        delivered = self._user_data.deliver(self._scope)
+        if isinstance(delivered, bytes):
+            return base64.b64encode(delivered).decode()
+        return Fn.base64(delivered)
+
+    def validate(self) -> list[str]:
+        """Return what is wrong at synth: a size that EC2 would refuse at deployment.
+
+        A size that EC2 takes is stated, as an info of the construct. Values that are only known at
+        deployment count as nothing, so that nothing sound is refused; the policy pack judges the
+        rendered template again.
+
+        Returns:
+            The complaint, or nothing.
+        """
+        delivered = self._user_data.deliver(self._scope)
+        size = user_data_size(delivered)
+        if size <= USER_DATA_LIMIT:
+            Annotations.of(self._scope).add_info_v2(
+                "hardened-ec2:user-data-size",
+                f"user data: {size:,} of {USER_DATA_LIMIT:,} bytes, "
+                f"{USER_DATA_LIMIT - size:,} left for your commands",
+            )
+            return []
+        hardening = self._user_data.hardening
+        core = 0
+        shorter = ""
+        if hardening is not None:
+            core = user_data_size(
+                hardening.compress() if isinstance(delivered, bytes) else hardening.render()
+            )
+        if isinstance(delivered, str):
+            shorter = (
+                ", or keep values that are only known at deployment out of the commands (in SSM "
+                "parameters, say): user data without them travel as gzip"
+            )
+        complaint = (
+            f"user data has {size:,} bytes ({core:,} of hardening, {size - core:,} of your "
+            f"commands) where EC2 takes {USER_DATA_LIMIT:,}: bake the commands into the image, or "
+            "keep them in S3 and fetch them with user_data.add_s3_download_command(...)"
+        )
+        return [complaint + shorter]

@@ -1,5 +1,6 @@
 """What the lab boots, read from the synthesized template: the shipped bytes, not a copy of them."""
 
+import base64
 import json
 import os
 import sys
@@ -20,13 +21,13 @@ class Server:
     """One server of a template.
 
     Args:
-        user_data: As the instance receives it.
+        user_data: As the instance receives it: text, or gzip.
         ingress: Who may reach it.
         egress: Whom it may reach.
         hop_limit: How many hops its metadata survives.
     """
 
-    user_data: str
+    user_data: bytes
     ingress: tuple[Rule, ...]
     egress: tuple[Rule, ...]
     hop_limit: int
@@ -86,11 +87,22 @@ def read(resources: Mapping[str, Mapping[str, Any]]) -> Server:
     (interface,) = instance["NetworkInterfaces"]
     groups = [logical_group(reference) for reference in interface["GroupSet"]]
     return Server(
-        user_data=_text(instance["UserData"]["Fn::Base64"]),
+        user_data=_decoded(instance["UserData"]),
         ingress=rules(resources, groups, "Ingress"),
         egress=rules(resources, groups, "Egress"),
         hop_limit=int(options["HttpPutResponseHopLimit"]),
     )
+
+
+def _decoded(value: object) -> bytes:
+    """Take the base64 off, as EC2 does before the server asks."""
+    match value:
+        case str():
+            return base64.b64decode(value, validate=True)
+        case {"Fn::Base64": text}:
+            return _text(text).encode()
+        case _:
+            raise LabError(f"the lab cannot resolve {value!r} as user data")
 
 
 def _text(value: object) -> str:

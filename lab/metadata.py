@@ -9,6 +9,7 @@ without one, 403 for a PUT that came through a proxy, answers that die at the fi
 limit 1). Each request is a line of JSON in a log, so that what a guest asked can be counted.
 """
 
+import base64
 import json
 import secrets
 import socket
@@ -39,7 +40,7 @@ class Configuration:
     """What one server's metadata service says.
 
     Args:
-        user_data: The text; empty for a server without.
+        user_data: In base64; empty for a server without.
         public_key: The key pair's public half.
         mac: The network interface's address.
         address: The server's private IPv4 address.
@@ -62,7 +63,7 @@ class Configuration:
 
 
 def tree(configuration: Configuration) -> dict[str, Any]:
-    """Return what lies below ``/latest``: texts, and folders of texts."""
+    """Return what lies below ``/latest``: texts, a byte a character, and folders of texts."""
     interface = {
         "device-number": "0",
         "interface-id": "eni-0123456789abcdef0",
@@ -79,7 +80,8 @@ def tree(configuration: Configuration) -> dict[str, Any]:
         "region": REGION,
     }
     return {
-        "user-data": configuration.user_data,
+        # A byte is a character: user data may be gzip.
+        "user-data": base64.b64decode(configuration.user_data).decode("latin-1"),
         "dynamic": {"instance-identity": {"document": json.dumps(document)}},
         "meta-data": {
             "ami-id": "ami-0123456789abcdef0",
@@ -158,7 +160,7 @@ class MetadataRequest(BaseHTTPRequestHandler):
     def _answer(self, status: HTTPStatus, text: str = "") -> None:
         # A server without a body to read would take the rest of the request for the next one.
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = text.encode()
+        body = text.encode("latin-1")
         self.send_response(status)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))

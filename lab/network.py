@@ -7,6 +7,7 @@ outside 198.51.100.9 ────┘            └─ 169.254.169.254 metadata,
 A forwards what the security group lets through, established connections, and nothing else.
 """
 
+import base64
 import sys
 import tempfile
 import time
@@ -107,7 +108,7 @@ class Network:
     folder: Path
 
     @contextmanager
-    def services(self, *, user_data: str, public_key: str, hop_limit: int) -> Iterator[Path]:
+    def services(self, *, user_data: bytes, public_key: str, hop_limit: int) -> Iterator[Path]:
         """Run what a VPC has: metadata, time, names, DHCP, router advertisements.
 
         Args:
@@ -126,7 +127,7 @@ class Network:
         requests.touch()
         configuration = folder / "metadata.json"
         Configuration(
-            user_data=user_data,
+            user_data=base64.b64encode(user_data).decode(),
             public_key=public_key,
             mac=MAC,
             address=SERVER,

@@ -35,7 +35,7 @@ COMMANDS = (
 )
 """What a user might do: a secret in user data, handled as well as one can from there."""
 
-UNHARDENED = "#!/bin/bash\n" + "".join(f"{command}\n" for command in COMMANDS)
+UNHARDENED = b"#!/bin/bash\n" + "".join(f"{command}\n" for command in COMMANDS).encode()
 """The same commands without the hardening: the negative control."""
 
 _PLANTED = "PasswordAuthentication yes\nPermitRootLogin yes\n"

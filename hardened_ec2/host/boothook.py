@@ -2,7 +2,8 @@
 
 What a reader has to see is readable: the options, and the lock of the metadata, which runs before
 anything is unpacked. The rest is packed (see `hardened_ec2.host.pack`) and checked by its SHA-256
-before it runs; `hardened-ec2 program` prints it on the host.
+before it runs; `hardened-ec2 program` prints it on the host. Where all of the user data travels as
+gzip (see `hardened_ec2.host.compressed`), the rest is readable too.
 
 The program is its own installer: it copies itself to the host, and the units that it writes call
 that copy. So no text of it is quoted inside another one, and what is tested is what runs.
@@ -42,13 +43,30 @@ def boothook(options: Mapping[str, str], profile: Profile = "strict") -> str:
         ['#cloud-boothook', '#!/bin/sh']
 
     """
+    return head(options) + packed_rest(profile)
+
+
+def head(options: Mapping[str, str]) -> str:
+    """Return what differs from host to host: marker, options, and the signal if one is awaited.
+
+    Args:
+        options: as `boothook` takes them.
+
+    Raises:
+        ValueError: as `boothook` does.
+
+    Example:
+        >>> head({"PROFILE": "strict"}).splitlines()[-1]
+        "PROFILE='strict'"
+
+    """
     settings = "".join(_setting(name, value) for name, value in options.items())
     signals = source(SIGNAL) if "SIGNAL" in options else ""
-    return f"#cloud-boothook\n#!/bin/sh\n{_ABOUT}{settings}{signals}{_constant(profile)}"
+    return f"#cloud-boothook\n#!/bin/sh\n{_ABOUT}{settings}{signals}"
 
 
 _ABOUT = """\
-# hardened-ec2: the options; the metadata lock, which runs first; then the rest, packed, which
+# hardened-ec2: the options; the metadata lock, which runs first; then the rest, which
 # "hardened-ec2 program" prints on the host.
 """
 
@@ -64,9 +82,36 @@ def _setting(name: str, value: str) -> str:
 
 
 @cache
-def _constant(profile: Profile) -> str:
-    """Return what is the same on every host: checksum, lock, packed program, start."""
+def packed_rest(profile: Profile) -> str:
+    """Return what is the same on every host: checksum, lock, packed program, start.
+
+    Args:
+        profile: whose controls the program can apply.
+
+    Example:
+        >>> "base64 -d" in packed_rest("baseline")
+        True
+
+    """
+    return _rest(profile, f"base64 -d <<EOF | gzip -dc\n{packed(profile)}EOF\n")
+
+
+@cache
+def readable_rest(profile: Profile) -> str:
+    """Return the same as `packed_rest`, with the program as it is.
+
+    Args:
+        profile: whose controls the program can apply.
+
+    Example:
+        >>> "harden_sshd() {" in readable_rest("baseline")
+        True
+
+    """
+    return _rest(profile, f"cat <<'PROGRAM'\n{program(profile)}PROGRAM\n")
+
+
+def _rest(profile: Profile, unpack: str) -> str:
     *functions, start = (source(name) for name in READABLE)
     checksum = hashlib.sha256(program(profile).encode()).hexdigest()
-    unpack = f"packed() {{\nbase64 -d <<EOF | gzip -dc\n{packed(profile)}EOF\n}}\n"
-    return f"SHA256={checksum}\n{''.join(functions)}{unpack}{start}"
+    return f"SHA256={checksum}\n{''.join(functions)}rest() {{\n{unpack}}}\n{start}"

@@ -6,9 +6,10 @@ from functools import lru_cache
 from typing import Literal, get_args
 
 from hardened_ec2.host import options
-from hardened_ec2.host.boothook import boothook
+from hardened_ec2.host.boothook import head, packed_rest, readable_rest
+from hardened_ec2.host.compressed import packed_member, stored
 from hardened_ec2.host.controls import CONTROLS, Control, Profile, control
-from hardened_ec2.host.multipart import BOUNDARY, multipart
+from hardened_ec2.host.multipart import BOUNDARY, has_tokens, multipart
 from hardened_ec2.host.program import steps_of
 from hardened_ec2.host.signal import ResourceSignal
 
@@ -32,8 +33,8 @@ class HostHardening:
 
     Args:
         profile: "core" is the metadata, user data and SSH; "baseline" adds what breaks nothing
-            that a general server needs; "strict" is like CIS level 2 or a STIG. Default: "core",
-            which leaves the most room for commands and is the one that is proven on booted servers.
+            that a general server needs; "strict" is like CIS level 2 or a STIG. Default:
+            "baseline".
         admin_users: logins that must still be able to log in by key, or the sshd part is not
             installed. In strict nobody else may log in over SSH. Default: detected on the host,
             cloud-init's default user and every user who has an authorized key; of those, one must
@@ -81,7 +82,7 @@ class HostHardening:
 
     """
 
-    profile: Profile = "core"
+    profile: Profile = "baseline"
     admin_users: Sequence[str] = ()
     admin_groups: Sequence[str] = ()
     imds_users: Sequence[str] = ()
@@ -193,7 +194,44 @@ class HostHardening:
             True
 
         """
-        return multipart(_core(self, signal), commands, base64_at_deploy)
+        return multipart(
+            _head(self, signal) + packed_rest(self._program), commands, base64_at_deploy
+        )
+
+    def compress(self, commands: str = "", *, signal: ResourceSignal | None = None) -> bytes:
+        r"""Return the user data as gzip, which cloud-init unpacks by itself.
+
+        It holds the text of `render`, with the program as it is instead of packed, and leaves more
+        of `USER_DATA_LIMIT` to the commands. The same input gives the same bytes. EC2 wants
+        them as base64, in a template or in an API call.
+
+        Args:
+            commands: as `render` takes them, without CDK tokens: what they stand for would have to
+                be compressed at deployment, and CloudFormation cannot.
+            signal: as `render` takes it, without CDK tokens. Default: none.
+
+        Raises:
+            ValueError: there is a CDK token, or what `render` would refuse.
+
+        Source:
+            RFC 1952; cloud-init, user-data formats, "Gzip compressed content".
+
+        Example:
+            >>> import gzip
+            >>> user_data = HostHardening().compress("#!/bin/sh\necho ready\n")
+            >>> b"echo ready" in gzip.decompress(user_data)
+            True
+
+        """
+        rest = readable_rest(self._program)
+        text = multipart(_head(self, signal) + rest, commands, None)
+        if has_tokens(text):
+            raise ValueError(
+                "the commands contain CDK tokens, whose values would be compressed before they are "
+                "known: write render(commands, base64_at_deploy=aws_cdk.Fn.base64)"
+            )
+        before, _, after = text.partition(rest)
+        return stored(before) + packed_member(self._program) + stored(after)
 
     def _variables(self) -> dict[str, str]:
         in_force = {each.name for each in self.controls}
@@ -221,12 +259,12 @@ def _yes_no(value: bool) -> str:  # noqa: FBT001 # it is the value that is writt
 
 
 @lru_cache(maxsize=64)
-def _core(hardening: HostHardening, signal: ResourceSignal | None) -> str:
+def _head(hardening: HostHardening, signal: ResourceSignal | None) -> str:
     # Cached beside the class, not in each object.
     variables = hardening._variables()  # noqa: SLF001
     if signal is not None:
         variables["SIGNAL"] = signal.arguments
-    return boothook(variables, hardening._program)  # noqa: SLF001
+    return head(variables)
 
 
 def _refuse_beyond_core(hardening: HostHardening) -> None:

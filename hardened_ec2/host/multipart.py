@@ -17,13 +17,27 @@ _TOKEN = re.compile(r"\$\{Token\[[^\]]*\]\}")
 _PLAIN = re.compile(r"[\t\n\x20-\x7e]*")
 
 
-def user_data_size(user_data: str) -> int:
-    """Return how many bytes of USER_DATA_LIMIT a text takes.
+def has_tokens(text: str) -> bool:
+    r"""Tell whether a text has CDK tokens in it, whose values are known only later.
+
+    Args:
+        text: any text.
+
+    Example:
+        >>> has_tokens("echo ${Token[AWS.Region.4]}"), has_tokens("echo $HOME")
+        (True, False)
+
+    """
+    return _TOKEN.search(text) is not None
+
+
+def user_data_size(user_data: str | bytes) -> int:
+    """Return how many bytes of USER_DATA_LIMIT user data take.
 
     CDK tokens count as nothing: what they become is known only when the template is deployed.
 
     Args:
-        user_data: the rendered text, not base64.
+        user_data: the rendered text, or the compressed bytes; not base64.
 
     Source:
         EC2 User Guide, "Run commands when you launch an EC2 instance with user data input":
@@ -36,6 +50,8 @@ def user_data_size(user_data: str) -> int:
         True
 
     """
+    if isinstance(user_data, bytes):
+        return len(user_data)
     return len(_TOKEN.sub("", user_data).encode())
 
 
@@ -99,7 +115,7 @@ def _script_part(commands: str, base64_at_deploy: Callable[[str], str] | None) -
             f"the commands contain {commands[error.start]!r}, which is half a character: only "
             "text that UTF-8 can write is allowed; read the script with encoding='utf-8'"
         ) from error
-    if _TOKEN.search(commands):
+    if has_tokens(commands):
         if base64_at_deploy is None:
             raise ValueError(
                 "the commands contain both CDK tokens and characters that are not plain ASCII, "

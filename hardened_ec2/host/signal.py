@@ -22,7 +22,7 @@ class ResourceSignal:
     Args:
         stack: the stack's name.
         resource: the resource's logical id.
-        region: the stack's region.
+        region: the stack's region. Default: the one that the host finds itself in.
 
     Raises:
         ValueError: one of them is no name and no CDK token that stands for one.
@@ -38,11 +38,13 @@ class ResourceSignal:
 
     stack: str
     resource: str
-    region: str
+    region: str | None = None
 
     def __post_init__(self) -> None:
         for field in ("stack", "resource", "region"):
             value = getattr(self, field)
+            if field == "region" and value is None:
+                continue
             if not isinstance(value, str) or not _NAME.fullmatch(value):
                 raise ValueError(
                     f"{field} is {value!r}: letters, digits and '-' are allowed, or a CDK token; "
@@ -52,4 +54,5 @@ class ResourceSignal:
     @property
     def arguments(self) -> str:
         """The options of cfn-signal that name the resource."""
-        return f"--stack {self.stack} --resource {self.resource} --region {self.region}"
+        region = "" if self.region is None else f" --region {self.region}"
+        return f"--stack {self.stack} --resource {self.resource}{region}"

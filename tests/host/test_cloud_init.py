@@ -25,12 +25,13 @@ printf '%s\\n' "ünïcödé → 漢" "$(ls /etc/ssh/sshd_config.d)" >/run/comman
 """
 
 
-def boot_cloud_init(host: Machine, user_data: str) -> None:
+def boot_cloud_init(host: Machine, user_data: str | bytes) -> None:
     for old in host.path("/etc/cloud/cloud.cfg.d").iterdir():
         old.unlink()
     host.write("/etc/cloud/cloud.cfg", _CLOUD_CFG)
     host.write("/var/lib/cloud/seed/nocloud/meta-data", "instance-id: i-1\n")
-    host.write("/var/lib/cloud/seed/nocloud/user-data", user_data)
+    given = user_data if isinstance(user_data, bytes) else user_data.encode()
+    host.path("/var/lib/cloud/seed/nocloud/user-data").write_bytes(given)
     host.sh("cloud-init init --local; cloud-init init; cloud-init modules --mode=final")
 
 
@@ -40,8 +41,11 @@ def test_without_the_hardening_nothing_of_it_is_there(host: Machine) -> None:
     assert not host.path(STATUS).exists()
 
 
-def test_the_core_runs_first_and_the_commands_arrive_whole(host: Machine) -> None:
-    boot_cloud_init(host, core().render(SCRIPT))
+@pytest.mark.parametrize("form", ["text", "gzip"])
+def test_the_core_runs_first_and_the_commands_arrive_whole(host: Machine, form: str) -> None:
+    hardening = core()
+    compressed = form == "gzip"
+    boot_cloud_init(host, hardening.compress(SCRIPT) if compressed else hardening.render(SCRIPT))
     assert host.read("/run/commands") == "ünïcödé → 漢\n00-hardened-ec2.conf\n"
     assert "HARDENING-RESULT" in host.read("/dev/console")
     assert json.loads(host.read(STATUS))["failed"] == 0

@@ -24,7 +24,7 @@ TTL = ("--header", "X-aws-ec2-metadata-token-ttl-seconds: 60")
 def net() -> Iterator[Network]:
     with (
         network(SSH, ()) as made,
-        made.services(user_data="#!/bin/sh\n", public_key=key("admin").public, hop_limit=1),
+        made.services(user_data=b"#!/bin/sh\n", public_key=key("admin").public, hop_limit=1),
     ):
         yield made
 

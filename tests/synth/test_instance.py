@@ -1,5 +1,6 @@
 """HardenedInstance: what one call writes, and what it refuses."""
 
+import base64
 import json
 from typing import Any
 
@@ -18,6 +19,7 @@ from hardened_ec2 import (
     LockedSecurityGroup,
     SshAccess,
 )
+from tests.synth.user_data import text_of
 
 PUBLIC = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
 
@@ -29,10 +31,7 @@ def instance_properties(stack: cdk.Stack) -> dict[str, Any]:
 
 
 def user_data_text(stack: cdk.Stack) -> str:
-    encoded = instance_properties(stack)["UserData"]["Fn::Base64"]
-    if isinstance(encoded, str):
-        return encoded
-    return "".join(part if isinstance(part, str) else "?" for part in encoded["Fn::Join"][1])
+    return text_of(instance_properties(stack)["UserData"])
 
 
 def test_the_defaults_lock_everything(stack: cdk.Stack, vpc: HardenedVpc) -> None:
@@ -62,7 +61,8 @@ def test_the_defaults_lock_everything(stack: cdk.Stack, vpc: HardenedVpc) -> Non
     assert properties["SecurityGroupIds"] == [
         stack.resolve(server.security_group.security_group_id)
     ]
-    assert user_data_text(stack) == HostHardening().render()
+    delivered = base64.b64encode(HostHardening().compress()).decode()
+    assert properties["UserData"] == delivered
     template = Template.from_stack(stack)
     template.resource_count_is("AWS::EC2::LaunchTemplate", 0)
     template.has_resource_properties(
@@ -162,7 +162,7 @@ def test_own_commands_run_after_the_hardening(stack: cdk.Stack, vpc: HardenedVpc
     server.add_user_data("echo last")
     text = user_data_text(stack)
     assert 0 < text.index("#cloud-boothook") < text.index("systemctl enable --now web")
-    assert text.index("systemctl") < text.index("echo ?") < text.index("echo last")
+    assert text.index("systemctl") < text.index("echo <AWS::Region>") < text.index("echo last")
     assert "text/x-shellscript" in text
 
 
@@ -433,7 +433,7 @@ def test_user_data_over_the_limit_is_refused_with_the_sizes(
 ) -> None:
     server = HardenedInstance(stack, "Server", vpc=vpc)
     server.user_data.add_commands("echo " + "x" * 16_000)
-    core = len(HostHardening().render().encode())
+    core = len(HostHardening().compress())
     with pytest.raises(
         RuntimeError,
         match=rf"\[Stack/Server\] user data has [\d,]+ bytes \({core:,} of hardening, 16,\d\d\d of "
@@ -444,5 +444,11 @@ def test_user_data_over_the_limit_is_refused_with_the_sizes(
 
 def test_user_data_below_the_limit_is_not(app: cdk.App, stack: cdk.Stack, vpc: HardenedVpc) -> None:
     server = HardenedInstance(stack, "Server", vpc=vpc)
-    server.user_data.add_commands(f"echo {'x' * 2_000} {stack.region}")
+    server.user_data.add_commands(f"echo {'x' * 1_000} {stack.region}")
     app.synth()
+    Annotations.from_stack(stack).has_info(
+        "/Stack/Server",
+        Match.string_like_regexp(
+            r"user data: \d\d,\d{3} of 16,384 bytes, \d,\d{3} left for your commands"
+        ),
+    )

@@ -9,6 +9,7 @@ import pytest
 from aws_cdk.assertions import Template
 
 from hardened_ec2 import HardenedInstance, HardenedVpc, HostHardening, Imds
+from tests.synth.user_data import text_of
 
 QUARTER = cdk.Duration.minutes(15)
 
@@ -21,12 +22,7 @@ def server(stack: cdk.Stack) -> tuple[str, dict[str, Any]]:
 
 def user_data(resource: dict[str, Any]) -> str:
     """Return the user data as CloudFormation resolves it."""
-    encoded = resource["Properties"]["UserData"]["Fn::Base64"]
-    if isinstance(encoded, str):
-        return encoded
-    return "".join(
-        part if isinstance(part, str) else f"<{part['Ref']}>" for part in encoded["Fn::Join"][1]
-    )
+    return text_of(resource["Properties"]["UserData"])
 
 
 def signal(resource: dict[str, Any]) -> str:
@@ -38,7 +34,7 @@ def test_without_it_nobody_waits_and_nobody_signals(stack: cdk.Stack, vpc: Harde
     HardenedInstance(stack, "Server", vpc=vpc)
     _, resource = server(stack)
     assert "CreationPolicy" not in resource
-    assert "SIGNAL" not in user_data(resource)
+    assert "SIGNAL=" not in user_data(resource)
     assert "cfn-signal" not in user_data(resource)
 
 
@@ -48,9 +44,22 @@ def test_the_stack_waits_and_the_host_signals_that_resource(
     HardenedInstance(stack, "Server", vpc=vpc, resource_signal_timeout=QUARTER)
     name, resource = server(stack)
     assert resource["CreationPolicy"] == {"ResourceSignal": {"Timeout": "PT15M"}}
-    wanted = f"--stack <AWS::StackName> --resource {name} --region <AWS::Region>"
-    assert signal(resource) == wanted
+    assert signal(resource) == f"--stack Stack --resource {name}"
     assert 'cfn-signal --success "$success" $SIGNAL' in user_data(resource)
+
+
+def test_the_stack_s_own_region_is_named(app: cdk.App) -> None:
+    stack = cdk.Stack(app, "There", env=cdk.Environment(region="eu-west-1", account="1" * 12))
+    HardenedInstance(stack, "Server", vpc=HardenedVpc(stack, "V"), resource_signal_timeout=QUARTER)
+    name, resource = server(stack)
+    assert signal(resource) == f"--stack There --resource {name} --region eu-west-1"
+
+
+def test_a_nested_stack_is_named_at_deployment(stack: cdk.Stack, vpc: HardenedVpc) -> None:
+    nested = cdk.NestedStack(stack, "Nested")
+    HardenedInstance(nested, "Server", vpc=vpc, resource_signal_timeout=QUARTER)
+    name, resource = server(nested)
+    assert signal(resource) == f"--stack <AWS::StackName> --resource {name}"
 
 
 def test_a_replaced_instance_is_signalled_by_its_new_name(
@@ -67,7 +76,7 @@ def test_a_replaced_instance_is_signalled_by_its_new_name(
     )
     name, resource = server(stack)
     assert re.fullmatch(r"Server[0-9A-F]{8}[0-9a-f]{16}", name)
-    assert f"--resource {name} " in signal(resource)
+    assert signal(resource).endswith(f"--resource {name}")
 
 
 def test_the_role_gets_no_permission_for_it(app: cdk.App) -> None:

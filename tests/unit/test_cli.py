@@ -1,5 +1,6 @@
 """The command: the same bytes as the library's, and one line for whatever is wrong."""
 
+import base64
 import os
 import stat
 import subprocess
@@ -60,6 +61,36 @@ def test_every_option_is_the_library_s() -> None:
     assert told != HostHardening(profile="strict").render().encode()
 
 
+def test_gzip_and_base64_are_what_a_template_carries() -> None:
+    wanted = HostHardening(profile="strict").compress()
+    assert user_data("--profile", "strict", "--format", "gzip") == wanted
+    assert user_data("--profile", "strict", "--format", "base64") == base64.b64encode(wanted)
+
+
+def test_what_is_too_large_as_text_fits_as_gzip(tmp_path: Path) -> None:
+    (tmp_path / "setup.sh").write_text("#!/bin/sh\n" + "x" * 4_000)
+    options = ("user-data", "--profile", "strict", "--commands", "setup.sh")
+    done = run(*options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"where EC2 takes 16,384: write --format gzip, bake the commands" in done.stderr
+    assert run(*options, "--format", "gzip", cwd=tmp_path).returncode == 0
+
+
+def test_gzip_is_not_written_to_a_terminal() -> None:
+    terminal, end = os.openpty()
+    command = "from hardened_ec2.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "user-data", "--format", "gzip"],
+        stdout=end,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(end)
+    os.close(terminal)
+    assert done.returncode == 2
+    assert b"gzip is nothing for a terminal: write --output FILE" in done.stderr
+
+
 def test_groups_in_place_of_users() -> None:
     wanted = HostHardening(admin_groups=["wheel"], audit=True)
     assert user_data("--admin-group", "wheel", "--audit") == wanted.render().encode()
@@ -104,6 +135,7 @@ WRONG = {
     "core": (["--without", "sshd"], "of the core and cannot be switched off"),
     "user": (["--admin-user", "root"], "root never logs in over SSH"),
     "port": (["--open-port", "443"], "write open_ports=['443/tcp']"),
+    "format": (["--format", "zip"], "--format is 'zip': write one of text, gzip, base64"),
     "missing": (["--commands", "/nowhere/setup.sh"], "/nowhere/setup.sh: No such file"),
     "folder": (["--output", "/nowhere/user-data"], "No such file or directory"),
 }

@@ -23,7 +23,7 @@ before=$(ip_rules)
 nft list $TABLE >/dev/null 2>&1 || imds_ruleset | nft -f - 2>/dev/null ||
 	{ close -4 $IMDS4 && close -6 $IMDS6; } 2>/dev/null
 
-program=$(packed 2>/dev/null)
+program=$(rest 2>/dev/null)
 if [ "$(printf '%s\n' "$program" | sha256sum)" != "$SHA256  -" ]; then
 	mkdir -p $STATE
 	echo "{\"profile\":\"$PROFILE\",\"failed\":1,\"steps\":[{\"name\":\"unpack\",\"outcome\":\"failed\"}]}" >$STATE/status.json

@@ -17,6 +17,8 @@ send_signal() {
 	! printf %s "$outcomes" | grep -q ^failed || { success=false && because=': the hardening'; }
 	# The user's own commands are cloud-init's business, and so is what became of them.
 	grep -qs '"errors": \[\]' /run/cloud-init/result.json || { success=false && because="$because: cloud-init"; }
+	# A stack for any region does not know its own at synth; cloud-init knows the host's.
+	case $SIGNAL in *--region*) ;; *) SIGNAL="$SIGNAL --region $(sed -n 's/.*"region": "\(.*\)".*/\1/p;T;q' /run/cloud-init/instance-data.json)" ;; esac
 	# shellcheck disable=SC2086 # options and their values
 	timeout 300 cfn-signal --success "$success" $SIGNAL >/dev/null 2>&1 || fail 'CloudFormation did not take the signal'
 	rm "$RUN/first-boot"

@@ -22,8 +22,8 @@ def test_options_stand_before_the_program_and_the_lock_before_what_is_packed() -
         "WITHOUT='sudo-pty'",
     ]
     text = boothook(OPTIONS)
-    assert text.index("imds_ruleset() {") < text.index("packed() {") < text.index("\nnft list ")
-    assert text.index("\nnft list ") < text.index("program=$(packed")
+    assert text.index("imds_ruleset() {") < text.index("rest() {") < text.index("\nnft list ")
+    assert text.index("\nnft list ") < text.index("program=$(rest")
 
 
 def test_it_ends_with_the_start_of_what_was_packed() -> None:
