@@ -123,7 +123,9 @@ def listed(server: SshHost) -> str:
 
 @pytest.mark.parametrize("hardened", [True, False])
 def test_the_firewall_is_taken_back_too_and_at_the_next_boot(
-    server: SshHost, hardened: bool
+    server: SshHost,
+    *,
+    hardened: bool,
 ) -> None:
     if hardened:
         assert boot(server, firewalled("443/tcp")).exit_code == 0

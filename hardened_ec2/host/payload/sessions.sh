@@ -4,14 +4,11 @@
 # shellcheck disable=SC2034,SC2154 # the other files of the program set what is not set here
 
 # Root's own slice and those of the named users may: on some distributions a job of cron is a session
-# there. sudo and su stay in the slice of who logged in, so this opens nothing to them.
+# there. sudo and su stay in the slice of who logged in, so this opens nothing to them. What was
+# written for a user who is not named any more goes at the end of the run.
 imds_sessions() {
 	[ -e /sys/fs/cgroup/cgroup.controllers ] || skip 'no unified control groups'
-	uids=$(imds_uids)
-	for path in "$UNITS"/user-*.slice.d/hardened-ec2.conf; do
-		[ ! -e "$path" ] || echo "$uids" | grep -qx "$(basename "${path%.slice.d*}" | tr -dc 0-9)" || { rm "$path" && changed=100; }
-	done
-	for uid in '' $uids; do
+	for uid in '' $(imds_uids); do
 		[ "$uid" ] && rule=Allow || rule=Deny
 		unit "user${uid:+-$uid}.slice.d/hardened-ec2.conf" <<EOF || return
 [Slice]

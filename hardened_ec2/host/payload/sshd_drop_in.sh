@@ -63,17 +63,8 @@ AllowStreamLocalForwarding $ALLOW_TCP_FORWARDING
 GatewayPorts no
 PermitTunnel no
 LogLevel VERBOSE
-EOF
-}
-
-# What depends on the version, on how it was built, on the distribution.
-options() {
-	cat <<EOF
 GSSAPIAuthentication no
 PerSourceMaxStartups 10
-PerSourcePenalties yes
-RequiredRSASize 2048
-DebianBanner no
 EOF
 	# Where the system has one policy for all its cryptography (Amazon Linux, RHEL, FIPS) it stands.
 	[ -e /etc/crypto-policies/back-ends/opensshserver.config ] ||
@@ -82,6 +73,15 @@ KexAlgorithms -ecdh-*,diffie-hellman-group14-*,diffie-hellman-group-*,*-sha1
 Ciphers -*-cbc*
 MACs -*sha1*,*md5*,umac-64*,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512
 HostKeyAlgorithms $(host_key_algorithms)
+EOF
+}
+
+# What not every sshd knows that is in use: apart, since each line of these is tried by itself then.
+options() {
+	cat <<EOF
+PerSourcePenalties yes
+RequiredRSASize 2048
+DebianBanner no
 EOF
 }
 
