@@ -69,7 +69,7 @@ CORE: tuple[Control, ...] = (
     Control(
         name="install",
         title="The hardening as a command on the server",
-        step="install_self",
+        step="install",
         profiles=EVERY,
         core=True,
         why=(

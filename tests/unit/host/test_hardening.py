@@ -238,7 +238,7 @@ def names(hardening: HostHardening) -> list[str]:
 def test_the_controls_of_a_profile_in_the_order_of_application(profile: Profile) -> None:
     wanted = [control.name for control in CONTROLS if profile in control.profiles]
     assert names(HostHardening(profile=profile)) == wanted
-    steps = " ".join(wanted)
+    steps = " ".join(control.step for control in CONTROLS if profile in control.profiles)
     assert program(profile).startswith(f"STEPS='{steps}'\n")
     assert variables(HostHardening(profile=profile))["WITHOUT"] == ""
 
