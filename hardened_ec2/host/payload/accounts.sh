@@ -23,7 +23,7 @@ password_ageing() {
 }
 
 cron_permissions() {
-	for path in /etc/crontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /etc/cron.weekly /etc/cron.monthly /etc/cron.yearly; do
+	for path in /etc/ssh/sshd_config /etc/crontab /etc/cron.d /etc/cron.*ly; do
 		[ -e "$path" ] && [ ! -L "$path" ] || continue
 		was=$(stat -c %a:%u:%g "$path")
 		chown root:root "$path" && chmod go= "$path" || return 1

@@ -5,5 +5,5 @@
 
 login_banner() {
 	[ "$BANNER" ] || { echo 'no text given' && return 101; }
-	put_text /etc/issue.net 644 "$BANNER" && return "$changed"
+	put_text /etc/issue 644 "$BANNER" && put_text /etc/issue.net 644 "$BANNER" && return "$changed"
 }

@@ -26,10 +26,11 @@ restart() {
 }
 
 # set_lines FILE TEXT [LINE]: TEXT stands in FILE behind LINE, or at the end, and what it said of the
-# same keys is gone. Comments stay.
+# same keys is gone. Comments stay. Two steps with lines at the end of one file do not take turns.
 set_lines() {
-	keys=$(echo "$2" | sed 's/[ =].*//' | paste -sd'|')
-	put_text "$1" "$(stat -c %a "$1")" "$(text=$2 at=$3 keys="^[ 	]*($keys)[ 	=]" awk '
+	keys="^[ 	]*($(echo "$2" | sed 's/[ =].*//' | paste -sd'|'))[ 	=]"
+	[ "$3" ] || [ "$(grep -E "$keys" "$1")" != "$2" ] || return 0
+	put_text "$1" "$(stat -c %a "$1")" "$(text=$2 at=$3 keys=$keys awk '
 		$0 !~ ENVIRON["keys"]
 		ENVIRON["at"] && $0 == ENVIRON["at"] { print ENVIRON["text"] }
 		END { if (!ENVIRON["at"]) print ENVIRON["text"] }' "$1")"
