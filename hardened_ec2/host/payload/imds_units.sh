@@ -44,7 +44,7 @@ WantedBy=sysinit.target
 EOF
 	unit hardened-ec2-imds-closed.service <<EOF &&
 [Unit]
-Description=Close instance metadata to all but root
+Description=Close instance metadata
 DefaultDependencies=no
 [Service]
 Type=oneshot
@@ -52,7 +52,7 @@ ExecStart=/bin/sh -c 'for to in "-4 $IMDS4" "-6 $IMDS6"; do set -- \$\$to; r="ip
 EOF
 	unit hardened-ec2-imds.timer <<EOF &&
 [Unit]
-Description=Repair the lock of instance metadata
+Description=Lock instance metadata
 DefaultDependencies=no
 Before=shutdown.target
 Conflicts=shutdown.target
@@ -65,7 +65,7 @@ WantedBy=timers.target
 EOF
 	unit hardened-ec2-imds.path <<EOF &&
 [Unit]
-Description=Resolve the users of instance metadata
+Description=Lock instance metadata
 DefaultDependencies=no
 Before=shutdown.target
 Conflicts=shutdown.target
