@@ -66,8 +66,8 @@ def head(options: Mapping[str, str]) -> str:
 
 
 _ABOUT = """\
-# hardened-ec2: the options; the metadata lock, which runs first; then the rest, which
-# "hardened-ec2 program" prints on the host.
+# hardened-ec2: the options; the metadata lock, which runs first; the rest, which
+# "hardened-ec2 program" prints.
 """
 
 

@@ -22,6 +22,8 @@ _SSHD_SETTINGS = {
     "loglevel": "VERBOSE",
     "logingracetime": "30",
     "clientaliveinterval": "300",
+    "tcpkeepalive": "no",
+    "compression": "no",
 }
 
 

@@ -21,5 +21,5 @@ password_ageing() {
 }
 
 cron_permissions() {
-	restrict go= root:root /etc/crontab /etc/cron.d /etc/cron.*ly
+	restrict go= root:root /etc/ssh/sshd_config /etc/crontab /etc/cron.d /etc/cron.*ly
 }

@@ -23,6 +23,7 @@ audit /etc/audit
 EOF
 	user='-F auid>=1000 -F auid!=unset'
 	echo "-a always,exit -F dir=/var/lib/cloud -F perm=r $user -k hardened-ec2-user-data"
+	echo "-a always,exit -F path=/usr/bin/sudo -F perm=x $user -k hardened-ec2-sudo"
 	[ "$(uname -m)" = x86_64 ] && old=1 || old=
 	for arch in b64 ${old:+b32}; do
 		while read -r key calls filter; do

@@ -5,5 +5,5 @@
 
 login_banner() {
 	[ "$BANNER" ] || skip 'no text given'
-	put_text /etc/issue.net 644 "$BANNER"
+	put_text /etc/issue 644 "$BANNER" && put_text /etc/issue.net 644 "$BANNER"
 }

@@ -47,9 +47,11 @@ restart() {
 }
 
 # set_lines FILE TEXT [ADDRESS]: TEXT, its lines joined by "\n", stands in FILE behind the line of
-# sed's ADDRESS, or at the end, and what FILE said of the same keys is gone. Comments stay.
+# sed's ADDRESS, or at the end, and what FILE said of the same keys is gone. Comments stay. Two steps
+# with lines at the end of one file do not take turns.
 set_lines() {
-	keys=$(printf %b "$2" | sed 's/[ =].*//' | paste -sd'|')
+	keys="^[ 	]*($(printf %b "$2" | sed 's/[ =].*//' | paste -sd'|'))[ 	=]"
+	[ "$3" ] || [ "$(grep -E "$keys" "$1")" != "$(printf %b "$2")" ] || return 0
 	put_text "$1" "$(stat -c %a "$1")" "$(sed -E "${3:-$}a $2
-/^[ 	]*($keys)[ 	=]/d" "$1")"
+/$keys/d" "$1")"
 }

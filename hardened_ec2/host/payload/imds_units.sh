@@ -53,6 +53,7 @@ WantedBy=sysinit.target
 EOF
 	unit hardened-ec2-imds-closed.service <<EOF &&
 [Unit]
+Description=Close instance metadata
 DefaultDependencies=no
 [Service]
 Type=oneshot
@@ -60,6 +61,7 @@ $(closing)
 EOF
 	unit hardened-ec2-imds.timer <<EOF &&
 [Unit]
+Description=Lock instance metadata
 DefaultDependencies=no
 Before=shutdown.target
 Conflicts=shutdown.target
@@ -72,6 +74,7 @@ WantedBy=timers.target
 EOF
 	unit hardened-ec2-imds.path <<EOF &&
 [Unit]
+Description=Lock instance metadata
 DefaultDependencies=no
 Before=shutdown.target
 Conflicts=shutdown.target

@@ -5,7 +5,6 @@ persistent_journal() {
 	put /etc/systemd/journald.conf.d/hardened-ec2.conf 644 <<EOF && restart systemd-journald.service
 [Journal]
 Storage=persistent
-Compress=yes
 SystemMaxUse=500M
 EOF
 }

@@ -56,6 +56,8 @@ MaxSessions $sessions
 MaxStartups 10:30:60
 ClientAliveInterval 300
 ClientAliveCountMax 2
+TCPKeepAlive no
+Compression no
 X11Forwarding $X11_FORWARDING
 AllowAgentForwarding no
 AllowTcpForwarding $ALLOW_TCP_FORWARDING

@@ -68,6 +68,8 @@ kernel/yama/ptrace_scope +1 +2
 kernel/unprivileged_bpf_disabled 1
 kernel/kexec_load_disabled - $kexec
 kernel/sysrq 0
+kernel/panic_on_oops - 1
+kernel/panic - +10
 kernel/core_pattern - |/bin/false
 net/core/bpf_jit_harden 2
 dev/tty/ldisc_autoload 0

@@ -306,4 +306,5 @@ def test_size_is_in_bytes_and_tokens_count_as_nothing() -> None:
 
 # What every change of the payload is measured against: a server's own commands need room. The aim
 # is 4,096 in every profile; what is here is what is left today, so that no change takes more.
-ROOM = {"core": 5_500, "baseline": 2_250, "strict": 250}
+# Strict with commands goes as gzip, which leaves them that much.
+ROOM = {"core": 5_500, "baseline": 2_250, "strict": 0}
