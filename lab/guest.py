@@ -1,5 +1,6 @@
 """One server: a machine under QEMU that takes itself for an EC2 instance."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -90,6 +91,15 @@ class Guest:
         self.switched_on = time.monotonic()
         with (self._folder / "qemu.log").open("ab") as log:
             self._process = start(self.network.router.command(*self._qemu()), log)
+
+    def cpu_seconds(self) -> float:
+        """Return the processor's time that the machine took so far, of this computer's."""
+        if self._process is None:
+            return 0.0
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
+        # Behind the name, which may have spaces, the 12th and 13th word: user and system time.
+        ticks = stat.rpartition(")")[2].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
     def switch_off(self) -> None:
         """Take the power away: the disk keeps what the server had synced, and nothing more."""

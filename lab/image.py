@@ -19,8 +19,8 @@ from pathlib import Path
 
 from lab.commands import LabError, must, progress
 
-CACHE = Path(__file__).resolve().parents[1] / "build" / "lab"
-"""What may be kept between runs; `make clean` removes it."""
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hardened-ec2"
+"""What may be kept between runs, of every checkout: images, and the keys that they let in."""
 
 _VERSION = 1
 """Raise it when the way an image is made changes, so that no older image is taken for one."""
@@ -32,6 +32,8 @@ _COMMON = (
     *("linux-image-cloud-amd64", "initramfs-tools", "systemd-sysv", "dbus", "libpam-systemd"),
     *("openssh-server", "cloud-init", "cloud-guest-utils", "gdisk", "sudo", "procps", "kmod"),
     *("iproute2", "netbase", "nftables", "curl", "ca-certificates"),
+    # What controls are about: without it they would have nothing to do.
+    *("auditd", "cron", "rpcbind", "unattended-upgrades"),
 )
 
 
@@ -44,17 +46,21 @@ class Distribution:
         title: What people call it.
         networking: Packages that bring up the network.
         networking_service: The unit that they restart.
+        clock: The package that sets the time.
+        unwanted: Packages that Debian calls important, and its cloud images do not have.
     """
 
     suite: str
     title: str
     networking: tuple[str, ...]
     networking_service: str
+    clock: str
+    unwanted: tuple[str, ...] = ()
 
     @property
     def packages(self) -> tuple[str, ...]:
         """Everything that is installed beside the essential and important packages."""
-        return (*_COMMON, *self.networking)
+        return (*_COMMON, *self.networking, self.clock)
 
 
 BOOKWORM = Distribution(
@@ -62,12 +68,16 @@ BOOKWORM = Distribution(
     title="Debian 12",
     networking=("ifupdown", "isc-dhcp-client"),
     networking_service="networking.service",
+    clock="chrony",
 )
 TRIXIE = Distribution(
     suite="trixie",
     title="Debian 13",
     networking=("netplan.io", "systemd-resolved", "dhcpcd-base"),
     networking_service="systemd-networkd.service",
+    clock="systemd-timesyncd",
+    # Beside netplan it makes cloud-init call itself degraded.
+    unwanted=("ifupdown",),
 )
 
 
@@ -189,6 +199,10 @@ def _root_tar(distribution: Distribution) -> Path:
                 *("mmdebstrap", "--mode=root", "--variant=important", "--format=tar", "--quiet"),
                 f"--include={','.join(distribution.packages)}",
                 *(f"--aptopt={option}" for option in _apt_options()),
+                *(
+                    f'--customize-hook=chroot "$1" dpkg --purge {package}'
+                    for package in distribution.unwanted
+                ),
                 *(distribution.suite, str(fresh / "root.tar"), _mirror()),
                 timeout=1200,
             )
@@ -222,7 +236,7 @@ def _apt_options() -> list[str]:
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """Make a folder that takes its name only when it is whole."""
-    CACHE.mkdir(parents=True, exist_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="unfinished-") as scratch:
         fresh = Path(scratch) / "fresh"
         fresh.mkdir()
@@ -240,7 +254,7 @@ def _forget(pattern: str) -> None:
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     """Wait while somebody else makes an image: it may be the same one."""
-    CACHE.mkdir(parents=True, exist_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (CACHE / "lock").open("w", encoding="ascii") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield

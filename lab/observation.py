@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.checks import Outcome, Question, outcomes
 from lab.clients import Forwarding, forwarding, key_login, open_ports, password_login, ssh_audit
 from lab.commands import LabError, progress
 from lab.guest import ADMIN, Guest, Key
@@ -75,7 +76,7 @@ class Plan:
         root_key: The key in root's authorized_keys.
         ssh_audit: The program.
         disturbances: Name to shell command. Default: none.
-        modules: Kernel modules to ask about.
+        checks: The checks of the controls. Default: none.
     """
 
     name: str
@@ -85,7 +86,7 @@ class Plan:
     root_key: Key
     ssh_audit: Path
     disturbances: Mapping[str, str] = field(default_factory=dict)
-    modules: Sequence[str] = ()
+    checks: Sequence[Question] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +101,11 @@ class Observation:
         audit: ssh-audit's notes.
         metadata: What users in the guest reached.
         container: What a forwarded network reached.
+        session: What root of the administrator's login session reached, through sudo.
         later_user: What an allowed user reached who was made just now.
         canary: Searcher to everything readable that holds the secret.
         facts: What the system says of itself.
+        checks: What became of the checks of the controls.
         disturbances: How the lock came back.
         console: The serial console.
     """
@@ -114,9 +117,11 @@ class Observation:
     audit: Mapping[str, tuple[str, ...]]
     metadata: tuple[Attempt, ...]
     container: tuple[Attempt, ...]
+    session: tuple[Attempt, ...]
     later_user: tuple[Attempt, ...]
     canary: Mapping[str, tuple[str, ...]]
     facts: Mapping[str, Any]
+    checks: tuple[Outcome, ...]
     disturbances: Mapping[str, Disturbance]
     console: str
 
@@ -140,8 +145,11 @@ def observe(guest: Guest, plan: Plan) -> Observation:
         inside = pool.submit(open_ports, guest.network.intruder)
         progress(f"{plan.name}: facts")
         facts = ask(guest, "facts", _questions(plan))
+        progress(f"{plan.name}: controls")
+        checks = check(guest, plan.checks)
         progress(f"{plan.name}: metadata")
         metadata, container = survey(guest)
+        session, _ = survey(guest, [0], in_session=True)
         progress(f"{plan.name}: logins")
         logins = _logins(guest, plan)
         tunnels = forwarding(guest)
@@ -167,21 +175,28 @@ def observe(guest: Guest, plan: Plan) -> Observation:
             audit=audit,
             metadata=metadata,
             container=container,
+            session=session,
             later_user=later,
             canary={name: tuple(paths) for name, paths in canary.items()},
             facts=facts,
+            checks=checks,
             disturbances=disturbed,
             console=guest.console(),
         )
 
 
-def ask(guest: Guest, program: str, question: Mapping[str, Any]) -> dict[str, Any]:
+def ask(
+    guest: Guest, program: str, question: Mapping[str, Any], *, in_session: bool = False
+) -> dict[str, Any]:
     """Run a program of `lab.inside` in a guest, as root.
+
+    As a service: a login session may be kept from what root of the system reaches.
 
     Args:
         guest: Where.
         program: Its name.
         question: What it reads.
+        in_session: Whether the administrator's own session runs it, through sudo.
 
     Returns:
         What it answered.
@@ -190,10 +205,29 @@ def ask(guest: Guest, program: str, question: Mapping[str, Any]) -> dict[str, An
         LabError: If it failed.
     """
     put(guest, program)
-    answer = guest.root(
-        f"python3 /run/lab-{program}.py <<'END'\n{json.dumps(question)}\nEND\n", timeout=900
+    service = () if in_session else ("systemd-run", "--quiet", "--collect", "--wait", "--pipe")
+    done = guest.ssh(
+        *("sudo", *service, "python3", f"/run/lab-{program}.py"),
+        stdin=json.dumps(question),
+        timeout=900,
     )
-    return dict(json.loads(answer))
+    if done.returncode:
+        raise LabError(f"{program}.py: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return dict(json.loads(done.stdout))
+
+
+def check(guest: Guest, asked: Sequence[Question]) -> tuple[Outcome, ...]:
+    """Do checks of controls.
+
+    Args:
+        guest: Where.
+        asked: Which ones.
+
+    Returns:
+        What became of them, in the same order.
+    """
+    wanted = [{"when": each.check.when, "command": each.check.command} for each in asked]
+    return outcomes(asked, ask(guest, "checks", {"checks": wanted})["outcomes"])
 
 
 def put(guest: Guest, program: str) -> None:
@@ -205,13 +239,14 @@ def put(guest: Guest, program: str) -> None:
 
 
 def survey(
-    guest: Guest, uids: Sequence[int] | None = None
+    guest: Guest, uids: Sequence[int] | None = None, *, in_session: bool = False
 ) -> tuple[tuple[Attempt, ...], tuple[Attempt, ...]]:
     """Try the link-local services.
 
     Args:
         guest: Where.
         uids: Who tries. Default: every account, some uids without one, and a container.
+        in_session: Whether they do so from the administrator's login session.
 
     Returns:
         The attempts of users, and those of the container.
@@ -223,7 +258,7 @@ def survey(
         "names": NAMES,
         "times": TIME,
     }
-    found = ask(guest, "metadata", question)
+    found = ask(guest, "metadata", question, in_session=in_session)
     users, container = (
         tuple(Attempt(**each) for each in found[who]) for who in ("users", "container")
     )
@@ -275,7 +310,6 @@ def _questions(plan: Plan) -> dict[str, Any]:
         "logins": [ADMIN, plan.password_user, "root"],
         "client": "192.0.2.1",
         "modes": MODES,
-        "modules": list(plan.modules),
     }
 
 

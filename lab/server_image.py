@@ -13,6 +13,9 @@ PASSWORD = "winter 2016"  # noqa: S105 - it is meant to be known
 ALLOWED_USER = "cwagent"
 """A service account that may reach the metadata service, and is in the image."""
 
+DEPUTY = "deputy"
+"""Somebody who will log in by key, and whose password, that there is none of, expires."""
+
 LATER_USER = "ec2-instance-connect"
 """One that may as soon as it exists, and is made while the server runs."""
 
@@ -29,5 +32,7 @@ def careless() -> Recipe:
             f"useradd --create-home --shell /bin/bash {CLERK}",
             f"printf '%s\\n' '{CLERK}:{PASSWORD}' 'root:{PASSWORD}' | chpasswd",
             f"useradd --system {ALLOWED_USER}",
+            f"useradd --create-home --shell /bin/bash {DEPUTY}",
+            f"chage --maxdays 60 {DEPUTY}",
         ),
     )
