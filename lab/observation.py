@@ -21,7 +21,7 @@ NOBODY = 65534
 STRANGERS = (1, 4321, NOBODY, 2**31, 2**32 - 3)
 """Uids to try as, beside every account that there is: of no account, up to the highest."""
 
-REPAIR_SECONDS = 75.0
+REPAIR_SECONDS = 120.0
 """Once a minute the lock is looked after; the rest is what a slow machine may take."""
 
 MODES = (
@@ -296,7 +296,7 @@ def disturb(guest: Guest, disturbances: Mapping[str, str]) -> dict[str, Disturba
     )
     deadline = time.monotonic() + len(disturbances) * REPAIR_SECONDS + 300
     while True:
-        done = guest.ssh("sudo", "cat", _RESULT, timeout=60)
+        done = guest.ssh("sudo", "cat", _RESULT, timeout=180)
         if done.returncode == 0:
             found = json.loads(done.stdout)
             return {name: Disturbance(**each) for name, each in found.items()}
@@ -332,7 +332,7 @@ def _later_user(guest: Guest) -> tuple[Attempt, ...]:
     """Make a user who is allowed, and wait until they are let in, but not long."""
     guest.root(f"id {LATER_USER} >/dev/null 2>&1 || useradd --system {LATER_USER}")
     uid = int(guest.ssh("id", "-u", LATER_USER).stdout)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + REPAIR_SECONDS
     while True:
         seen = tuple(a for a in survey(guest, [uid])[0] if a.address in METADATA)
         if all(each.answer == "open" for each in seen) or time.monotonic() > deadline:

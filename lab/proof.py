@@ -199,11 +199,13 @@ def prove(subject: Subject, server: Server, *, phases: tuple[str, ...]) -> Proof
 def _plan(subject: Subject, phase: str) -> Plan:
     """Say what to look at: without a lock there is nothing to undo."""
     disturbances = {
-        "nft flush ruleset": "nft flush ruleset",
         "systemctl restart nftables": "systemctl restart nftables.service",
         "networking restarted": f"systemctl restart {subject.distribution.networking_service}",
     }
-    if phase == REBOOT:
+    # These two wait for the timer: one in each phase.
+    if phase == FIRST_BOOT:
+        disturbances["nft flush ruleset"] = "nft flush ruleset"
+    else:
         disturbances["our table deleted"] = "nft delete table inet hardened_ec2_imds"
     return Plan(
         name=subject.title,
