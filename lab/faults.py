@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lab.assembly import Server
-from lab.clients import key_login, password_command, password_login
+from lab.clients import key_login, password_command, password_login, settled
 from lab.commands import LabError, must, progress
 from lab.guest import BOOT_SECONDS, Guest
 from lab.image import Distribution, File, Recipe
@@ -225,8 +225,10 @@ def suffer(distribution: Distribution, server: Server, fault: Fault) -> Aftermat
             fault=fault,
             metadata=metadata,
             container=container,
-            admin=key_login(machine, machine.admin),
-            password=password_login(machine, machine.network.intruder, CLERK, PASSWORD),
+            admin=settled(lambda: key_login(machine, machine.admin)),
+            password=settled(
+                lambda: password_login(machine, machine.network.intruder, CLERK, PASSWORD)
+            ),
             report=facts["hardening"],
             service=facts["service"],
             console=machine.console(),

@@ -122,9 +122,19 @@ class Image:
     initrd: Path
 
 
+_PATIENT = """\
+[Manager]
+DefaultTimeoutStartSec=15min
+DefaultTimeoutStopSec=5min
+DefaultDeviceTimeoutSec=15min
+"""
+"""A busy machine that emulates is no server on which something hangs; older ones do not know the
+last line, and say so."""
+
 # No name service until DHCP brings one: cloud-init waits 40 s, twice, for one that is not there.
 _CLOUD = Recipe(
     files={
+        "/etc/systemd/system.conf.d/lab.conf": File(text=_PATIENT),
         "/etc/fstab": File(text="/dev/vda / ext4 errors=remount-ro 0 1\n"),
         "/etc/hostname": File(text="localhost\n"),
         "/etc/machine-id": File(text=""),

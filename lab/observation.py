@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from lab.checks import Outcome, Question, outcomes
-from lab.clients import Forwarding, forwarding, key_login, open_ports, password_login, ssh_audit
+from lab.clients import (
+    Forwarding,
+    forwarding,
+    key_login,
+    open_ports,
+    password_login,
+    settled,
+    ssh_audit,
+)
 from lab.commands import LabError, progress
 from lab.guest import ADMIN, Guest, Key
 from lab.metadata import METADATA, NAMES, TIME
@@ -316,10 +324,12 @@ def _questions(plan: Plan) -> dict[str, Any]:
 def _logins(guest: Guest, plan: Plan) -> dict[str, str]:
     intruder = guest.network.intruder
     return {
-        "administrator, key": key_login(guest, ADMIN),
-        "root, key": key_login(guest, "root", identity=plan.root_key),
-        "user, password": password_login(guest, intruder, plan.password_user, plan.password),
-        "root, password": password_login(guest, intruder, "root", plan.password),
+        "administrator, key": settled(lambda: key_login(guest, ADMIN)),
+        "root, key": settled(lambda: key_login(guest, "root", identity=plan.root_key)),
+        "user, password": settled(
+            lambda: password_login(guest, intruder, plan.password_user, plan.password)
+        ),
+        "root, password": settled(lambda: password_login(guest, intruder, "root", plan.password)),
     }
 
 
