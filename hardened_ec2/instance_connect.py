@@ -46,7 +46,9 @@ class InstanceConnectEndpoint(Construct):
         security_group: ec2.ISecurityGroup | None = None,
     ) -> None:
         if subnet is None:
-            subnet = vpc.select_subnets(subnet_type=private_subnets(vpc)).subnets[0]
+            subnet = vpc.select_subnets(
+                subnet_type=private_subnets(vpc, named_by="subnet=vpc.public_subnets[0]")
+            ).subnets[0]
         super().__init__(scope, id)
         self.security_group: ec2.ISecurityGroup = security_group or LockedSecurityGroup(
             self, "SecurityGroup", vpc=vpc, description="EC2 Instance Connect Endpoint"

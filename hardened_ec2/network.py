@@ -172,13 +172,18 @@ class HardenedVpc(ec2.Vpc):
             )
 
 
-def private_subnets(vpc: ec2.IVpc) -> ec2.SubnetType:
+_NAMED_BY = "vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)"
+
+
+def private_subnets(vpc: ec2.IVpc, *, named_by: str = _NAMED_BY) -> ec2.SubnetType:
     """Find the type of a VPC's private subnets.
 
     CDK's own default falls back to public subnets without a word when there is no private one.
 
     Args:
         vpc: The VPC.
+        named_by: How the caller's own user names other subnets, for the message. Default: the
+            argument ``vpc_subnets`` of an instance.
 
     Returns:
         Private with egress where there are such subnets, isolated otherwise.
@@ -198,7 +203,7 @@ def private_subnets(vpc: ec2.IVpc) -> ec2.SubnetType:
         return ec2.SubnetType.PRIVATE_ISOLATED
     raise ValueError(
         f"the VPC {vpc.node.path} has no private subnet: use HardenedVpc(...), or name the "
-        "subnets with vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)"
+        f"subnets with {named_by}"
     )
 
 

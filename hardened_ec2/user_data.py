@@ -3,7 +3,7 @@
 import base64
 
 import jsii
-from aws_cdk import Fn, IResolveContext, IStringProducer, Resource, Stack
+from aws_cdk import Annotations, Fn, IResolveContext, IStringProducer, Resource, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk.interfaces.aws_s3 import IBucketRef
 from constructs import Construct, IValidation
@@ -184,8 +184,9 @@ class UserDataProperty:
     def validate(self) -> list[str]:
         """Return what is wrong at synth: a size that EC2 would refuse at deployment.
 
-        Values that are only known at deployment count as nothing, so that nothing sound is
-        refused; the policy pack judges the rendered template again.
+        A size that EC2 takes is stated, as an info of the construct. Values that are only known at
+        deployment count as nothing, so that nothing sound is refused; the policy pack judges the
+        rendered template again.
 
         Returns:
             The complaint, or nothing.
@@ -193,6 +194,11 @@ class UserDataProperty:
         delivered = self._user_data.deliver(self._scope)
         size = user_data_size(delivered)
         if size <= USER_DATA_LIMIT:
+            Annotations.of(self._scope).add_info_v2(
+                "hardened-ec2:user-data-size",
+                f"user data: {size:,} of {USER_DATA_LIMIT:,} bytes, "
+                f"{USER_DATA_LIMIT - size:,} left for your commands",
+            )
             return []
         hardening = self._user_data.hardening
         core = 0

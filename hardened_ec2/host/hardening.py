@@ -33,8 +33,8 @@ class HostHardening:
 
     Args:
         profile: "core" is the metadata, user data and SSH; "baseline" adds what breaks nothing
-            that a general server needs; "strict" is like CIS level 2 or a STIG. Default: "core",
-            which leaves the most room for commands and is the one that is proven on booted servers.
+            that a general server needs; "strict" is like CIS level 2 or a STIG. Default:
+            "baseline".
         admin_users: logins that must still be able to log in by key, or the sshd part is not
             installed. In strict nobody else may log in over SSH. Default: detected on the host,
             cloud-init's default user and every user who has an authorized key; of those, one must
@@ -82,7 +82,7 @@ class HostHardening:
 
     """
 
-    profile: Profile = "core"
+    profile: Profile = "baseline"
     admin_users: Sequence[str] = ()
     admin_groups: Sequence[str] = ()
     imds_users: Sequence[str] = ()

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import quopri
 import re
 import zlib
 from collections.abc import Iterator
@@ -25,11 +26,15 @@ MAX_DECODED: Final = 2**20
 MARK: Final = re.compile("\ue000([0-9]+)\ue001")
 """Stands in a layer's text where only the deployment knows the text: an index into its origins."""
 
+# "password=hunter2" is 22 characters and two "=" in base64.
 _BASE64_RUN = re.compile(
-    r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,}+"
-    r"(?:\r?\n[A-Za-z0-9+/]{24,}+)*(?:\r?\n[A-Za-z0-9+/]++)?={0,2}"
+    r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{20,}+"
+    r"(?:\r?\n[A-Za-z0-9+/]{20,}+)*(?:\r?\n[A-Za-z0-9+/]++)?={0,2}"
 )
 _GZIP = b"\x1f\x8b"
+_CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\ufffd]")
+_NOISE = 10
+"""One character in this many that is no text makes a text binary."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +45,7 @@ class Layer:
         text: The text, unknown parts as `MARK`.
         origins: The unknown parts, by the index in their mark.
         encoding: How it was reached, such as ``base64``; empty for the outermost text.
+        cut: Whether there was more than `MAX_DECODED` of it. Default: no.
 
     Example:
         >>> [layer.text for layer in layers(Base64("echo hello"))]
@@ -49,6 +55,14 @@ class Layer:
     text: str
     origins: tuple[Unknown | Reference, ...]
     encoding: str
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    text: str
+    how: str
+    cut: bool
 
 
 def layers(content: Content) -> Iterator[Layer]:
@@ -67,17 +81,21 @@ def layers(content: Content) -> Iterator[Layer]:
         >>> [layer.encoding for layer in layers(Base64("IyEvYmluL3NoCmVjaG8gaGVsbG8gd29ybGQK"))]
         ['', 'base64']
     """
-    pending: list[tuple[Content, str, int]] = [(_outermost(content), "", 0)]
+    outermost, cut = _outermost(content)
+    pending: list[tuple[Content, str, int, bool]] = [(outermost, "", 0, cut)]
     while pending:
-        piece, encoding, depth = pending.pop(0)
+        piece, encoding, depth, cut = pending.pop(0)
         if not isinstance(piece, str | Text):
             continue
-        layer, encoded = _rendered(piece, encoding)
+        layer, encoded = _rendered(piece, encoding, cut=cut)
         yield layer
         if depth < MAX_LAYERS:
-            pending.extend((inner, _then(encoding, "base64"), depth + 1) for inner in encoded)
-            for text, how in _decoded_runs(layer.text):
-                pending.append((text, _then(encoding, how), depth + 1))
+            pending.extend(
+                (inner, _then(encoding, "base64"), depth + 1, False) for inner in encoded
+            )
+            for opened in (*_decoded_runs(layer.text), *_quoted_printable(layer.text)):
+                how = _then(encoding, opened.how)
+                pending.append((opened.text, how, depth + 1, opened.cut))
 
 
 def known_size(content: Content) -> tuple[int, bool]:
@@ -118,17 +136,19 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def _outermost(content: Content) -> Content:
+def _outermost(content: Content) -> tuple[Content, bool]:
     if isinstance(content, Base64):
-        return content.of
+        return content.of, False
     if isinstance(content, str):
         decoded = _from_base64(content)
-        text = None if decoded is None else _as_text(decoded)
-        return content if text is None else text[0]
-    return content
+        # EC2 decodes it whatever it holds; a stray control character must not hide the rest.
+        opened = None if decoded is None else _as_text(decoded, strict=False)
+        if opened is not None:
+            return opened.text, opened.cut
+    return content, False
 
 
-def _rendered(piece: str | Text, encoding: str) -> tuple[Layer, list[Content]]:
+def _rendered(piece: str | Text, encoding: str, *, cut: bool) -> tuple[Layer, list[Content]]:
     texts: list[str] = []
     origins: list[Unknown | Reference] = []
     encoded: list[Content] = []
@@ -140,15 +160,22 @@ def _rendered(piece: str | Text, encoding: str) -> tuple[Layer, list[Content]]:
         else:
             texts.append(f"\ue000{len(origins)}\ue001")
             origins.append(part)
-    return Layer(text="".join(texts), origins=tuple(origins), encoding=encoding), encoded
+    layer = Layer(text="".join(texts), origins=tuple(origins), encoding=encoding, cut=cut)
+    return layer, encoded
 
 
-def _decoded_runs(text: str) -> Iterator[tuple[str, str]]:
+def _decoded_runs(text: str) -> Iterator[_Opened]:
     for match in _BASE64_RUN.finditer(text):
         decoded = _from_base64(match.group())
-        opened = None if decoded is None else _as_text(decoded)
+        opened = None if decoded is None else _as_text(decoded, strict=True)
         if opened is not None:
             yield opened
+
+
+def _quoted_printable(text: str) -> Iterator[_Opened]:
+    if "quoted-printable" in text.lower():
+        decoded = quopri.decodestring(text.encode("utf-8", "replace"))
+        yield _Opened(decoded.decode("utf-8", "replace"), "quoted-printable", cut=False)
 
 
 def _from_base64(text: str) -> bytes | None:
@@ -159,26 +186,37 @@ def _from_base64(text: str) -> bytes | None:
         return None
 
 
-def _as_text(data: bytes) -> tuple[str, str] | None:
+def _as_text(data: bytes, *, strict: bool) -> _Opened | None:
     """Read bytes as text, through gzip if need be; none when they are no text."""
-    how = "base64"
+    how, cut = "base64", False
     if data.startswith(_GZIP):
-        try:
-            data = zlib.decompressobj(wbits=31).decompress(data, MAX_DECODED)
-        except zlib.error:
-            return None
+        data, cut = _unzipped(data)
         how = "gzip"
     # PowerShell's encoded commands are UTF-16: every other byte of plain text is zero.
     utf16 = data[1::2].count(0) > len(data) // 4
-    try:
-        text = data.decode("utf-16-le" if utf16 else "utf-8")
-    except UnicodeDecodeError:
+    text = data.decode("utf-16-le" if utf16 else "utf-8", "replace")
+    noise = len(_CONTROL.findall(text))
+    if strict and noise * _NOISE > len(text):
         return None
-    return (text, how) if text.isprintable() or not _has_control(text) else None
+    return _Opened(text, how, cut)
 
 
-def _has_control(text: str) -> bool:
-    return any(ord(character) < ord(" ") and character not in "\t\r\n\f\x1b" for character in text)
+def _unzipped(data: bytes) -> tuple[bytes, bool]:
+    """Decompress every member of a gzip file, up to `MAX_DECODED`; say whether there was more."""
+    found: list[bytes] = []
+    left = MAX_DECODED
+    while data.startswith(_GZIP):
+        member = zlib.decompressobj(wbits=31)
+        try:
+            piece = member.decompress(data, left)
+        except zlib.error:
+            break
+        found.append(piece)
+        left -= len(piece)
+        if left <= 0:
+            return b"".join(found), bool(member.unconsumed_tail or member.unused_data)
+        data = member.unused_data
+    return b"".join(found), False
 
 
 def _then(encoding: str, how: str) -> str:

@@ -18,7 +18,7 @@ FINISHED = "/var/lib/cloud/instance/boot-finished"
 def core(**options: object) -> HostHardening:
     """Return the core alone: what the machines here have all the parts of."""
     rest = [control.name for control in CONTROLS if not control.core]
-    return HostHardening(without=rest, **options)  # type: ignore[arg-type]
+    return HostHardening(**{"profile": "core", "without": rest, **options})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)

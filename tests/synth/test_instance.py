@@ -444,5 +444,11 @@ def test_user_data_over_the_limit_is_refused_with_the_sizes(
 
 def test_user_data_below_the_limit_is_not(app: cdk.App, stack: cdk.Stack, vpc: HardenedVpc) -> None:
     server = HardenedInstance(stack, "Server", vpc=vpc)
-    server.user_data.add_commands(f"echo {'x' * 2_000} {stack.region}")
+    server.user_data.add_commands(f"echo {'x' * 1_000} {stack.region}")
     app.synth()
+    Annotations.from_stack(stack).has_info(
+        "/Stack/Server",
+        Match.string_like_regexp(
+            r"user data: \d\d,\d{3} of 16,384 bytes, \d,\d{3} left for your commands"
+        ),
+    )

@@ -54,6 +54,6 @@ def test_a_vpc_without_private_subnets_is_refused(stack: cdk.Stack) -> None:
             ec2.SubnetConfiguration(name="Public", subnet_type=ec2.SubnetType.PUBLIC)
         ],
     )
-    with pytest.raises(ValueError, match="has no private subnet"):
+    with pytest.raises(ValueError, match=r"with subnet=vpc\.public_subnets\[0\]"):
         InstanceConnectEndpoint(stack, "Endpoint", vpc=vpc)
     assert stack.node.try_find_child("Endpoint") is None

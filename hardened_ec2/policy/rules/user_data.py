@@ -15,7 +15,14 @@ from hardened_ec2.policy.rule import (
 from hardened_ec2.policy.scope import Scope
 from hardened_ec2.policy.secrets import secrets_in
 from hardened_ec2.policy.servers import Kind, Server
-from hardened_ec2.policy.user_data import MARK, USER_DATA_LIMIT, Layer, known_size, layers
+from hardened_ec2.policy.user_data import (
+    MARK,
+    MAX_DECODED,
+    USER_DATA_LIMIT,
+    Layer,
+    known_size,
+    layers,
+)
 from hardened_ec2.policy.values import (
     ABSENT,
     Base64,
@@ -112,6 +119,8 @@ def _hidden_parameters(server: Server) -> Iterator[Outcome]:
 
 def _in_layer(value: Value, layer: Layer) -> Iterator[Outcome]:
     inside = f" (in {layer.encoding})" if layer.encoding else ""
+    if layer.cut:
+        yield doubtful(value, f"only the first {MAX_DECODED:,} bytes{inside} were read")
     for origin in layer.origins:
         if isinstance(origin, Unknown) and origin.name.startswith(_SECRET_REFERENCES):
             yield faulty(value, f"{origin.name} is written into user data as plain text{inside}")

@@ -185,7 +185,7 @@ def variables(hardening: HostHardening) -> dict[str, str]:
 
 def test_the_defaults_of_the_options() -> None:
     assert variables(HostHardening()) == {
-        "PROFILE": "core",
+        "PROFILE": "baseline",
         "ADMIN_USERS": "",
         "ADMIN_GROUPS": "",
         "IMDS_USERS": "",
@@ -256,7 +256,7 @@ def test_controls_with_an_option_of_their_own() -> None:
     assert "security-updates" not in names(
         HostHardening(profile="baseline", automatic_updates=False)
     )
-    assert "security-updates" not in names(HostHardening())
+    assert "security-updates" not in names(HostHardening(profile="core"))
     assert "audit-rules" not in names(HostHardening(audit=True, without=["audit-rules"]))
 
 
@@ -266,8 +266,8 @@ def test_a_control_that_baseline_has_not_comes_with_the_program_that_has_it() ->
     strict = names(HostHardening(profile="strict"))
     left_out = variables(audited)["WITHOUT"].split()
     assert [name for name in strict if name not in left_out] == names(audited)
-    assert packed("baseline") in HostHardening(profile="baseline").render()
-    assert packed("core") in HostHardening().render()
+    assert packed("baseline") in HostHardening().render()
+    assert packed("core") in HostHardening(profile="core").render()
 
 
 @pytest.mark.parametrize(
@@ -275,8 +275,8 @@ def test_a_control_that_baseline_has_not_comes_with_the_program_that_has_it() ->
 )
 def test_an_option_that_core_does_not_heed_is_refused(option: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"{option} is .* with profile='core', which has no"):
-        HostHardening(**{option: value})  # type: ignore[arg-type]
-    assert HostHardening(profile="baseline", **{option: value})  # type: ignore[arg-type]
+        HostHardening(profile="core", **{option: value})  # type: ignore[arg-type]
+    assert HostHardening(**{option: value})  # type: ignore[arg-type]
 
 
 def test_users_and_groups_at_once_are_refused() -> None:

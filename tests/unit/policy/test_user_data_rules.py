@@ -228,6 +228,43 @@ def test_a_zip_bomb_is_opened_only_so_far() -> None:
     assert max(len(layer.text) for layer in opened) <= 2**20
 
 
+def members(*texts: str) -> str:
+    return base64.b64encode(
+        b"".join(gzip.compress(text.encode(), mtime=0) for text in texts)
+    ).decode()
+
+
+def test_every_member_of_a_gzip_file_is_read() -> None:
+    user_data = members("#!/bin/sh\necho hello\n", "", "export PASS", "WORD=hunter2\n")
+    assert message(SECRET, server(UserData=user_data)) == f"line 3 of the user data {PASSWORD}"
+    inner = joined("write_files:\n- encoding: gz+b64\n  content: ", user_data)
+    assert PASSWORD in message(SECRET, server(UserData=inner))
+    assert judged(server(UserData=members("#!/bin/sh\n", "echo hello\n"))) == []
+
+
+def test_what_a_bomb_hides_behind_its_limit_is_said_to_be_unread() -> None:
+    user_data = members("a" * 2**19, "\u00e9" * 2**20, SCRIPT)
+    assert found(SECRET, server(UserData=user_data)) == []
+    assert "only the first 1,048,576 bytes were read" in message(
+        "CannotVerify", server(UserData=user_data)
+    )
+
+
+@pytest.mark.parametrize(
+    "user_data",
+    [
+        base64.b64encode(b"#!/bin/sh\nx=\x00\x01\xff\nPASSWORD=hunter2\n").decode(),
+        {"Fn::Base64": "Content-Transfer-Encoding: Quoted-Printable\n\nPASS=\nWORD=3Dhunter2\n"},
+        {"Fn::Base64": f"echo {base64.b64encode(b'password=hunter2').decode()} | base64 -d"},
+        base64.b64encode(gzip.compress(SCRIPT.encode())[:-9]).decode(),
+        members(SCRIPT) + "\n",
+    ],
+    ids=["binary", "quoted-printable", "short", "truncated", "newline"],
+)
+def test_no_disguise_of_the_outer_text_hides_a_secret(user_data: object) -> None:
+    assert any("holds a value for" in f.message for f in found(SECRET, server(UserData=user_data)))
+
+
 def test_an_instance_and_its_template_are_told_once() -> None:
     resources = {
         **SOUND,
