@@ -15,6 +15,7 @@ from pathlib import Path
 TOOLS = {
     "curl": "curl",
     "dnsmasq": "dnsmasq-base",
+    "gpg": "gpg",
     "ip": "iproute2",
     "mke2fs": "e2fsprogs",
     "mmdebstrap": "mmdebstrap",

@@ -79,7 +79,10 @@ CORE: tuple[Control, ...] = (
             "an administrator's word, without the network."
         ),
         references=("hardened-ec2",),
-        verify=(_mode("/usr/local/sbin/hardened-ec2", "500"),),
+        # Missing is no exception here.
+        verify=(
+            Check(command="stat -c %a:%u:%g /usr/local/sbin/hardened-ec2", expected="500:0:0"),
+        ),
     ),
     Control(
         name="imds-units",

@@ -126,15 +126,16 @@ KERNEL: tuple[Control, ...] = (
         ),
         verify=(
             *(
+                # What the module itself needs comes first.
                 Check(
-                    command=f"modprobe -n -v {module}",
+                    command=f"modprobe -n -v {module} | tail -n 1",
                     expected="install /bin/false",
                     when="command -v modprobe",
                 )
                 for module in _MODULES
             ),
             Check(
-                command="modprobe -n -v squashfs",
+                command="modprobe -n -v squashfs | tail -n 1",
                 expected="install /bin/false",
                 profile="strict",
                 when=(

@@ -7,6 +7,6 @@
 # in FIPS mode PAM does not use yescrypt, and login.defs stays.
 password_rules() {
 	[ ! -s /etc/security/pwquality.conf ] || set_lines /etc/security/pwquality.conf 'minlen = 15\nminclass = 4' || return
-	! grep -qs '^password.*pam_unix.*yescrypt' /etc/pam.d/common-password /etc/pam.d/system-auth ||
+	[ ! -s /etc/login.defs ] || ! grep -qs '^password.*pam_unix.*yescrypt' /etc/pam.d/common-password /etc/pam.d/system-auth ||
 		set_lines /etc/login.defs 'ENCRYPT_METHOD YESCRYPT'
 }

@@ -43,15 +43,16 @@ record() {
 "
 }
 
-# put PATH MODE <TEXT. Written beside the target and renamed, so that neither a reader nor a full
-# disk nor a power cut ever meets half a file; a link planted at PATH is replaced, not followed.
+# put PATH MODE <TEXT. Compared first: what is as wanted needs no space, so a full disk takes nothing
+# away. Then written beside the target and renamed, so that neither a reader nor a full disk nor a
+# power cut ever meets half a file; a link planted at PATH is replaced, not followed.
 put() {
-	(umask 022 && mkdir -p "${1%/*}") && echo "$1" >>"${written:-/dev/null}" && new=$(mktemp "$1.XXXXXX") || return 1
-	if cat >"$new" && chmod "$2" "$new"; then
-		cmp -s "$new" "$1" && [ "$(stat -c %a:%u:%g "$1")" = "$2:0:0" ] && rm "$new" && return
-		# shellcheck disable=SC2034 # a step returns it
-		mv -fT "$new" "$1" && changed=100 && relabel "$1" && return
-	fi
+	echo "$1" >>"${written:-/dev/null}"
+	content=$(cat && echo .)
+	printf %s "${content%.}" | cmp -s - "$1" && [ "$(stat -c %a:%u:%g "$1")" = "$2:0:0" ] && return
+	(umask 022 && mkdir -p "${1%/*}") && new=$(mktemp "$1.XXXXXX") || return
+	# shellcheck disable=SC2034 # a step returns it
+	printf %s "${content%.}" >"$new" && chmod "$2" "$new" && mv -fT "$new" "$1" && changed=100 && relabel "$1" && return
 	rm -f "$new"
 	return 1
 }

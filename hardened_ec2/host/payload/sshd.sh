@@ -85,7 +85,9 @@ harden_sshd() {
 	reason=$({ valid "$tmp/main" || echo "$error"; keys_only || echo 'passwords would be accepted'; locked_out; } | head -n 1)
 	[ ! "$reason" ] || { revert; fail "not hardened: $reason"; }
 	greeting -h "$tmp/key" && answered=1 || answered=
-	if put $SSH/$DROP_IN 600 <"$tmp/$DROP_IN" && include $first; then
+	# Without space for it what an earlier run installed stays: it still keeps passwords out.
+	put $SSH/$DROP_IN 600 <"$tmp/$DROP_IN" || fail 'the drop-in cannot be written, left as found'
+	if include $first; then
 		[ "$changed" = 100 ] || return 0
 		valid $SSH/sshd_config && reload && answers && return
 	fi
