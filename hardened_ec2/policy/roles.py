@@ -47,9 +47,14 @@ class Roles:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
+        self._statements: dict[tuple[str, str], tuple[Value, ...]] = {}
 
     def of_instances(self) -> tuple[Resource, ...]:
         """List the roles that an instance profile hands to instances."""
+        return self._of_instances
+
+    @cached_property
+    def _of_instances(self) -> tuple[Resource, ...]:
         named = (self._named(entry, ROLE, self._role_names) for entry in self._profile_roles())
         return tuple({role.key: role for role in named if role is not None}.values())
 
@@ -76,6 +81,14 @@ class Roles:
         for entry in self._profile_roles():
             if self._named(entry, ROLE, self._role_names) is None:
                 yield entry
+
+    def statements(self, role: Resource) -> tuple[Value, ...]:
+        """List the statements of every policy document that applies to a role; see `documents`."""
+        known = self._statements.get(role.key)
+        if known is None:
+            found = (s for document in self.documents(role) for s in statements(document))
+            known = self._statements[role.key] = tuple(found)
+        return known
 
     def documents(self, role: Resource) -> Iterator[Value]:
         """Yield the policy documents that apply to a role, in the templates.
