@@ -58,6 +58,22 @@ class Roles:
         named = (self._named(entry, ROLE, self._role_names) for entry in self._profile_roles())
         return tuple({role.key: role for role in named if role is not None}.values())
 
+    def of_profile(self, profile: Value) -> Resource | None:
+        """Return the role of the instance profile that a value names; none when it is not known."""
+        found = None
+        for inner in (profile, *profile.at("Name"), *profile.at("Arn")):
+            found = found or self._named(inner, INSTANCE_PROFILE, self._profile_names)
+        if found is None:
+            return None
+        for value in found.properties.at("Roles"):
+            for entry in value.entries():
+                return self._named(entry, ROLE, self._role_names)
+        return None
+
+    def may_anything(self, role: Resource) -> bool:
+        """Tell whether a role has any policy at all."""
+        return any(self.statements(role)) or any(self.managed(role))
+
     def outside(self, servers: Iterable[Server]) -> Iterator[Value]:
         """Yield the profiles of servers, and the roles of profiles, that the templates do not hold.
 

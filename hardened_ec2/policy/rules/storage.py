@@ -68,6 +68,28 @@ def volume_encryption(case: Case) -> Iterator[Outcome]:
             yield from _encrypted(encrypted, "the volume")
 
 
+@rule(
+    id="HardenedEc2-SnapshotSharing",
+    severity=Severity.ERROR,
+    fact="No snapshot can be shared with everyone.",
+    why="A public snapshot is a copy of the disk that anybody mounts in an account of his own.",
+    fix='Write AWS::EC2::SnapshotBlockPublicAccess with State "block-all-sharing".',
+    references=(
+        Control(Framework.SECURITY_HUB, "EC2.182"),
+        Control(Framework.PROWLER, "ec2_ebs_snapshot_account_block_public_access"),
+    ),
+)
+def snapshot_sharing(case: Case) -> Iterator[Outcome]:
+    """Judge the account's setting where a template makes it."""
+    for setting in case.deployment.resources("AWS::EC2::SnapshotBlockPublicAccess"):
+        for state in setting.properties.at("State"):
+            why = why_unknown(state.content)
+            if why is not None:
+                yield doubtful(state, f"State is not known: {why}")
+            elif state.content != "block-all-sharing":
+                yield faulty(state, f"State is {describe(state.content)}")
+
+
 def _mappings(mappings: Value) -> Iterator[Outcome]:
     why = why_unknown(mappings.content)
     if why is not None:
