@@ -96,6 +96,7 @@ def private_server_open_to_world(case: Case) -> Iterator[Outcome]:
         Control(Framework.CONTROL_TOWER, "CT.EC2.PR.4"),
         Control(Framework.CDK_NAG, "AwsSolutions-EC23"),
         Control(Framework.CFN_NAG, "W2"),
+        Control(Framework.PROWLER, "ec2_securitygroup_allow_ingress_from_internet_to_any_port"),
     ),
 )
 def server_port_open_to_world(case: Case) -> Iterator[Outcome]:
@@ -146,6 +147,8 @@ def server_port_open_to_world(case: Case) -> Iterator[Outcome]:
         Control(Framework.CDK_NAG, "EC2InstanceNoPublicIp"),
         Control(Framework.CHECKOV, "CKV_AWS_88"),
         Control(Framework.TRIVY, "AWS-0009"),
+        Control(Framework.PROWLER, "ec2_instance_public_ip"),
+        Control(Framework.PROWLER, "ec2_launch_template_no_public_ip"),
     ),
 )
 def public_address(case: Case) -> Iterator[Outcome]:

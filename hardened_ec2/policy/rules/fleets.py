@@ -79,6 +79,7 @@ def fleet_lifetime(case: Case) -> Iterator[Outcome]:
     fix="Write two or more subnets of different zones in VPCZoneIdentifier.",
     references=(
         Control(Framework.SECURITY_HUB, "AutoScaling.2"),
+        Control(Framework.NIST, "CP-10"),
         Control(Framework.CONTROL_TOWER, "CT.AUTOSCALING.PR.1"),
     ),
 )
@@ -113,6 +114,8 @@ def fleet_zones(case: Case) -> Iterator[Outcome]:
     fix='Write HealthCheckType "ELB".',
     references=(
         Control(Framework.SECURITY_HUB, "AutoScaling.1"),
+        Control(Framework.NIST, "CA-7"),
+        Control(Framework.PCI, "2.2"),
         Control(Framework.CONTROL_TOWER, "CT.AUTOSCALING.PR.4"),
         Control(Framework.CDK_NAG, "AwsSolutions-AS2"),
         Control(Framework.CHECKOV, "CKV2_AWS_15"),

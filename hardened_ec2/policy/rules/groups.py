@@ -188,7 +188,6 @@ def _wide(case: Case, openings: Sequence[Opening]) -> Fault | None:
         Control(Framework.CFN_NAG, "W42"),
         Control(Framework.KICS, "1a427b25"),
         Control(Framework.CHECKOV, "CKV_AWS_277"),
-        Control(Framework.GUARD_REGISTRY, "EC2_SECURITY_GROUP_INGRESS_OPEN_TO_WORLD_RULE"),
     ),
 )
 def all_ports_open(case: Case) -> Iterator[Outcome]:

@@ -47,6 +47,8 @@ CONTAINER_HOP_LIMIT: Final = 2
         Control(Framework.CHECKOV, "CKV_AWS_79"),
         Control(Framework.TRIVY, "AWS-0028"),
         Control(Framework.TRIVY, "AWS-0130"),
+        Control(Framework.PROWLER, "ec2_instance_imdsv2_enabled"),
+        Control(Framework.PROWLER, "ec2_launch_template_imdsv2_required"),
     ),
 )
 def imds_v2(case: Case) -> Iterator[Outcome]:

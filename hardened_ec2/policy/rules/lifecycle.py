@@ -58,6 +58,8 @@ def key_pair(case: Case) -> Iterator[Outcome]:
     fix="Write IamInstanceProfile with a role of the server's own; it may be without permissions.",
     references=(
         Control(Framework.CIS, "1.17"),
+        Control(Framework.NIST, "AC-3"),
+        Control(Framework.PCI, "7.1.1"),
         Control(Framework.CDK_NAG, "EC2InstanceProfileAttached"),
         Control(Framework.PROWLER, "ec2_instance_profile_attached"),
         Control(Framework.KICS, "f914357d"),

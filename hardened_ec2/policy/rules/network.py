@@ -84,6 +84,8 @@ def default_group(case: Case) -> Iterator[Outcome]:
     ),
     references=(
         Control(Framework.SECURITY_HUB, "EC2.15"),
+        Control(Framework.NIST, "AC-4(21)"),
+        Control(Framework.PCI, "1.3.1"),
         Control(Framework.CONTROL_TOWER, "CT.EC2.PR.11"),
         Control(Framework.CDK_NAG, "VPCSubnetAutoAssignPublicIpDisabled"),
         Control(Framework.CFN_NAG, "W33"),
@@ -117,6 +119,9 @@ def subnet_auto_assign(case: Case) -> Iterator[Outcome]:
     fix="Write AWS::EC2::FlowLog for the VPC, with TrafficType ALL.",
     references=(
         Control(Framework.SECURITY_HUB, "EC2.6"),
+        Control(Framework.NIST, "AC-4(26)"),
+        Control(Framework.NIST, "AU-12a"),
+        Control(Framework.PCI, "10.1"),
         Control(Framework.CIS, "3.7"),
         Control(Framework.CDK_NAG, "AwsSolutions-VPC7"),
         Control(Framework.CFN_NAG, "W60"),

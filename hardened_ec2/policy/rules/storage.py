@@ -55,6 +55,7 @@ _WHY: Final = (
         Control(Framework.TRIVY, "AWS-0026"),
         Control(Framework.TRIVY, "AWS-0008"),
         Control(Framework.CFN_NAG, "F1"),
+        Control(Framework.PROWLER, "ec2_ebs_volume_encryption"),
     ),
 )
 def volume_encryption(case: Case) -> Iterator[Outcome]:
