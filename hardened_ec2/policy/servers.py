@@ -208,12 +208,21 @@ class _Census:
                             yield found
 
     def _launched_by(self, group: Resource) -> Iterator[Resource]:
-        policy = ("MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification")
-        for keys in (("LaunchTemplate",), policy):
-            for chosen in group.properties.at(*keys):
-                template = self._template(chosen)
-                if template is not None:
-                    yield template
+        policies = group.properties.at("MixedInstancesPolicy", "LaunchTemplate")
+        choices = [
+            *group.properties.at("LaunchTemplate"),
+            *(chosen for policy in policies for chosen in policy.at("LaunchTemplateSpecification")),
+            *(
+                chosen
+                for policy in policies
+                for overrides in policy.at("Overrides")
+                for override in overrides.entries()
+                for chosen in override.at("LaunchTemplateSpecification")
+            ),
+        ]
+        for template in dict.fromkeys(map(self._template, choices)):
+            if template is not None:
+                yield template
         for value in group.properties.at("LaunchConfigurationName"):
             found = self._deployment.find(value.content)
             if found is not None:
