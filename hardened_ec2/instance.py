@@ -1,7 +1,6 @@
 """HardenedInstance: one server, locked down by construction."""
 
 from collections.abc import Sequence
-from types import NoneType
 
 from aws_cdk import Aws, Duration, Stack, Token
 from aws_cdk import aws_ec2 as ec2
@@ -24,6 +23,7 @@ from hardened_ec2.server import (
     equip,
     own_group,
     refuse_other_kinds,
+    refuse_other_subnets,
     refuse_user_data_nobody_reads,
 )
 from hardened_ec2.ssh import SshAccess
@@ -142,6 +142,7 @@ class HardenedInstance(ec2.Instance):
         source_dest_check: bool | None = None,
     ) -> None:
         refuse_other_kinds(ssh=ssh, imds=imds, host_hardening=host_hardening)
+        refuse_other_subnets(vpc_subnets)
         refuse_user_data_nobody_reads(imds, host_hardening=host_hardening, user_data=user_data)
         _refuse_contradictions(
             replaces=user_data_causes_replacement,
@@ -251,11 +252,6 @@ def _public_address(vpc_subnets: ec2.SubnetSelection | None, *, wanted: bool) ->
     Written out, the subnet moves into a network interface, where stock packs look for it in vain;
     so nothing is written where the subnets are private and nothing could come of it.
     """
-    if not isinstance(vpc_subnets, (ec2.SubnetSelection, NoneType)):
-        raise ValueError(
-            f"vpc_subnets is {vpc_subnets!r}: write "
-            "vpc_subnets=ec2.SubnetSelection(subnet_type=...), or leave it out"
-        )
     if wanted:
         if vpc_subnets is None:
             raise ValueError(

@@ -69,6 +69,26 @@ def refuse_other_kinds(*, ssh: object, imds: object, host_hardening: object) -> 
             raise ValueError(f"{name} is {value!r}: write {name}={instead}")
 
 
+def refuse_other_subnets(vpc_subnets: object) -> None:
+    """Refuse subnets that are named in another way than CDK's.
+
+    Args:
+        vpc_subnets: The subnets, or None.
+
+    Raises:
+        ValueError: If it is no ``ec2.SubnetSelection``.
+
+    Example::
+
+        refuse_other_subnets("public")  # raises
+    """
+    if not isinstance(vpc_subnets, (ec2.SubnetSelection, NoneType)):
+        raise ValueError(
+            f"vpc_subnets is {vpc_subnets!r}: write "
+            "vpc_subnets=ec2.SubnetSelection(subnet_type=...), or leave it out"
+        )
+
+
 def refuse_user_data_nobody_reads(
     imds: Imds, *, host_hardening: HostHardening | None, user_data: ec2.UserData | None
 ) -> None:
