@@ -43,8 +43,9 @@ check: tools ## linters, types, shell scripts, and the unit tests (no node proce
 pack: tools ## pack the host's shell anew, after a change of hardened_ec2/host/payload
 	$(BIN)/python -m hardened_ec2.host.pack
 
-docs: tools ## write docs/CONTROLS.md anew, after a change of a control
+docs: tools ## write docs/CONTROLS.md and docs/RULES.md anew, after a change of a control or rule
 	$(BIN)/python -m hardened_ec2.host.control_table docs/CONTROLS.md
+	$(BIN)/python -m hardened_ec2.policy.rule_table docs/RULES.md
 
 bench: tools ## what the constructs and the policy cost, beside plain CDK
 	$(BIN)/python -m benchmarks

@@ -44,17 +44,19 @@ class Distribution:
         title: What people call it.
         networking: Packages that bring up the network.
         networking_service: The unit that they restart.
+        additional: Packages of whoever made the image. Default: none.
     """
 
     suite: str
     title: str
     networking: tuple[str, ...]
     networking_service: str
+    additional: tuple[str, ...] = ()
 
     @property
     def packages(self) -> tuple[str, ...]:
         """Everything that is installed beside the essential and important packages."""
-        return (*_COMMON, *self.networking)
+        return (*_COMMON, *self.networking, *self.additional)
 
 
 BOOKWORM = Distribution(
@@ -195,6 +197,32 @@ def _root_tar(distribution: Distribution) -> Path:
     folder.touch()
     _forget(f"root-{distribution.suite}-*")
     return folder / "root.tar"
+
+
+def unpacked(suite: str, package: str) -> Path:
+    """Unpack one package of a release, or take what was unpacked before.
+
+    Args:
+        suite: The release's code name.
+        package: The package; nothing that it depends on.
+
+    Returns:
+        The folder, in the cache.
+    """
+    with _one_at_a_time():
+        folder = CACHE / f"package-{suite}-{package}"
+        if not folder.is_dir():
+            progress(f"unpacking {package} of {suite}")
+            with _beside(folder) as fresh:
+                must(
+                    *("mmdebstrap", "--mode=root", "--variant=extract", "--quiet"),
+                    *(f"--include={package}", *(f"--aptopt={each}" for each in _apt_options())),
+                    *(suite, str(fresh), _mirror()),
+                    timeout=600,
+                )
+        folder.touch()
+        _forget(f"package-{suite}-*")
+    return folder
 
 
 def _mirror() -> str:

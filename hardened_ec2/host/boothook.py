@@ -68,8 +68,8 @@ def head(options: Mapping[str, str], signal: str | None = None) -> str:
 
 
 _ABOUT = """\
-# hardened-ec2: the options; the metadata lock, which runs first; then the rest, which
-# "hardened-ec2 program" prints on the host.
+# hardened-ec2: the options; the metadata lock, which runs first; the rest, which
+# "hardened-ec2 program" prints.
 """
 
 

@@ -22,6 +22,8 @@ _SSHD_SETTINGS = {
     "loglevel": "VERBOSE",
     "logingracetime": "30",
     "clientaliveinterval": "300",
+    "tcpkeepalive": "no",
+    "compression": "no",
 }
 
 
@@ -69,7 +71,7 @@ CORE: tuple[Control, ...] = (
     Control(
         name="install",
         title="The hardening as a command on the server",
-        step="install_self",
+        step="install",
         profiles=EVERY,
         core=True,
         why=(

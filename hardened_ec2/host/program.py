@@ -90,8 +90,8 @@ def sources(profile: Profile) -> str:
     names = {file.name for file in payload.iterdir() if file.name.endswith(".sh")}
     functions = sorted(names - {*READABLE, *SIGNALS, _START})
     served = [name for name in functions if _serves(source(name), profile)]
-    steps = f"STEPS='{steps_of(profile)}'\n"
-    return steps + "".join(source(name) for name in (*served, _START))
+    steps = " ".join(each.step for each in CONTROLS if profile in each.profiles)
+    return f"STEPS='{steps}'\n" + "".join(source(name) for name in (*served, _START))
 
 
 def steps_of(profile: Profile) -> str:

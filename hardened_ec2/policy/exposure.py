@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.circumstances import When, together
+from hardened_ec2.policy.circumstances import ALWAYS, When, together
 from hardened_ec2.policy.deployment import Deployment
 from hardened_ec2.policy.groups import SECURITY_GROUP, GroupKey, Groups
 from hardened_ec2.policy.ingress import ALL_PROTOCOLS, Opening, read_rule, spelled_ports
@@ -20,6 +20,7 @@ _GROUP_LISTS = {
     Kind.INSTANCE: ("SecurityGroupIds", "SecurityGroups"),
     Kind.LAUNCH_TEMPLATE: ("SecurityGroupIds", "SecurityGroups"),
     Kind.LAUNCH_CONFIGURATION: ("SecurityGroups",),
+    Kind.SPOT_FLEET: ("SecurityGroups",),
     Kind.NETWORK_INTERFACE: ("GroupSet",),
 }
 
@@ -65,6 +66,50 @@ class Reach:
         return spelled_ports(self.protocol, self.first, self.last)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Path:
+    """One way to a port of a server: who may start, and every rule on the way.
+
+    Args:
+        hops: The rules, the farthest first. The first one names addresses; each of the others lets
+            in the group that the rule before it opens. The last one opens the server.
+        groups: The group that each rule opens, in the same order.
+        when: What must hold for all of them to be deployed.
+
+    Source: Amazon VPC User Guide, "Security group rules".
+
+    Example:
+        >>> str(path)
+        '0.0.0.0/0 -> Balancer (tcp port 443) -> Application (tcp port 8080)'
+    """
+
+    hops: tuple[Opening, ...]
+    groups: tuple[GroupKey, ...]
+    when: When
+
+    @property
+    def addresses(self) -> AddressSet:
+        """Who may start; everyone where that is not known."""
+        return self.hops[0].addresses
+
+    @property
+    def unknown(self) -> str:
+        """Why it is not fully known; empty when it is."""
+        return "; ".join(dict.fromkeys(hop.unknown for hop in self.hops if hop.unknown))
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether whoever starts it reaches the server itself, through no other group."""
+        return len(self.hops) == 1
+
+    def __str__(self) -> str:
+        steps = (
+            f"{name or group} ({hop.ports})"
+            for (group, name), hop in zip(self.groups, self.hops, strict=True)
+        )
+        return " -> ".join((spelled_addresses(self.addresses), *steps))
+
+
 class Exposure:
     """The security groups of a deployment and what they let in.
 
@@ -74,16 +119,23 @@ class Exposure:
     Source: Amazon VPC User Guide, "Security group rules": rules only permit, and all rules of all
         groups of an interface apply together.
 
+    Ask it, from the narrowest question to the widest: `openings` of a group, `attachments` of a
+    server, `of_server` for what its groups let in together, `paths` for who can reach which port of
+    it by which chain of rules, `chains` for the groups on the way alone.
+
     Example:
         >>> [str(opening.addresses) for opening in exposure.openings(group)]
         ['203.0.113.7/32']
+        >>> [str(path) for path in exposure.paths(server)]
+        ['203.0.113.7/32 -> Group (tcp port 22)']
     """
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._groups = Groups(deployment)
         self._openings: dict[GroupKey, tuple[Opening, ...]] = {}
-        self._attachments: dict[tuple[str, str], tuple[Attachment, ...]] = {}
+        self._entrances: dict[GroupKey, tuple[Path, ...]] = {}
+        self._attachments: dict[Server, tuple[Attachment, ...]] = {}
 
     @cached_property
     def groups(self) -> tuple[GroupKey, ...]:
@@ -115,10 +167,9 @@ class Exposure:
         Returns:
             The groups, also those that are not in the templates or not known.
         """
-        known = self._attachments.get(server.resource.key)
+        known = self._attachments.get(server)
         if known is None:
-            known = tuple(self._attached(server))
-            self._attachments[server.resource.key] = known
+            known = self._attachments[server] = tuple(self._attached(server))
         return known
 
     def of_server(self, server: Server) -> tuple[Opening, ...]:
@@ -137,6 +188,37 @@ class Exposure:
                 if when is not None:
                     found[opening if when == opening.when else opening.under(when)] = None
         return tuple(found)
+
+    def paths(self, server: Server) -> Iterator[Path]:
+        """Say who can reach which port of a server, by which chain of rules.
+
+        A rule that names addresses is a path by itself. Where a rule names a group, whoever can
+        reach a member of that group on any port can go on from it, if the member is taken over or
+        forwards (a load balancer, a proxy, a bastion): every way into that group is the beginning
+        of a path.
+
+        Args:
+            server: The server.
+
+        Yields:
+            For each rule of the server's groups each way to use it, the shortest chain to each
+            rule that names addresses, direct ones first within a rule. A chain of rules that are
+            never deployed together is none; groups that lead in a circle are passed once.
+
+        Example:
+            >>> [str(path) for path in exposure.paths(server)]
+            ['0.0.0.0/0 -> Balancer (tcp port 443) -> Server (tcp port 8080)']
+        """
+        seen: set[Path] = set()
+        for attachment in self.attachments(server):
+            for opening in self.openings(attachment.group):
+                when = together(opening.when, attachment.when)
+                if when is None:
+                    continue
+                for path in self._through(opening, attachment.group, when):
+                    if path not in seen:
+                        seen.add(path)
+                        yield path
 
     def chains(self, group: GroupKey) -> tuple[tuple[GroupKey, ...], ...]:
         """Follow the groups that may send to a group, and those that may send to them.
@@ -163,6 +245,47 @@ class Exposure:
                     pending.append((opening.peer, *chain))
         return tuple(found)
 
+    def _through(self, opening: Opening, group: GroupKey, when: When) -> Iterator[Path]:
+        if opening.peer is None:
+            yield Path(hops=(opening,), groups=(group,), when=when)
+            return
+        for entrance in self.entrances(opening.peer):
+            joined = together(entrance.when, when)
+            if joined is not None:
+                yield Path(
+                    hops=(*entrance.hops, opening), groups=(*entrance.groups, group), when=joined
+                )
+
+    def entrances(self, group: GroupKey) -> tuple[Path, ...]:
+        """List every way from addresses into a group.
+
+        Args:
+            group: The group that is reached.
+
+        Returns:
+            The shortest chain from each rule that names addresses, shorter ones first.
+        """
+        known = self._entrances.get(group)
+        if known is None:
+            known = self._entrances[group] = tuple(self._walk(group))
+        return known
+
+    def _walk(self, group: GroupKey) -> Iterator[Path]:
+        reached = {group}
+        pending: list[Path] = [Path(hops=(), groups=(group,), when=ALWAYS)]
+        for path in pending:
+            # Its first group has no rule yet: each of that group's rules makes it one step longer.
+            for opening in self.openings(path.groups[0]):
+                when = together(opening.when, path.when)
+                if when is None:
+                    continue
+                hops = (opening, *path.hops)
+                if opening.peer is None:
+                    yield Path(hops=hops, groups=path.groups, when=when)
+                elif opening.peer not in reached:
+                    reached.add(opening.peer)
+                    pending.append(Path(hops=hops, groups=(opening.peer, *path.groups), when=when))
+
     @cached_property
     def _standalone(self) -> dict[GroupKey, list[Value]]:
         rules: dict[GroupKey, list[Value]] = {}
@@ -186,7 +309,10 @@ class Exposure:
 
     def _attached(self, server: Server) -> Iterator[Attachment]:
         for key in _GROUP_LISTS[server.kind]:
-            yield from self._members(server.entries(key))
+            entries = server.entries(key)
+            if server.kind is Kind.SPOT_FLEET:
+                entries = tuple(name for entry in entries for name in entry.at("GroupId"))
+            yield from self._members(entries)
         if server.kind is not Kind.NETWORK_INTERFACE:
             for entry in server.entries("NetworkInterfaces"):
                 for key in ("GroupSet", "Groups"):

@@ -28,6 +28,8 @@ TCP: Final = 6
 UDP: Final = 17
 ICMPV6: Final = 58
 
+ALL_ICMP_TYPES: Final = -1
+
 FIRST_PORT: Final = 0
 LAST_PORT: Final = 65535
 
@@ -66,6 +68,7 @@ class Opening:
         peer: The group whose members may send. Default: none.
         unknown: Why the rule is not fully known; then the other fields are the worst it can be.
             Default: empty, it is known.
+        icmp_type: Type of ICMP message, for `ICMP` and `ICMPV6`; -1 for all. Default: -1.
         when: What must hold for it to be deployed.
         place: Where the rule stands.
 
@@ -82,12 +85,18 @@ class Opening:
     addresses: AddressSet
     peer: GroupKey | None = None
     unknown: str = ""
+    icmp_type: int = ALL_ICMP_TYPES
     when: When
     place: Place
 
     def admits(self, protocol: int, port: int) -> bool:
         """Tell whether it opens a port of a protocol."""
         return self.protocol in (ALL_PROTOCOLS, protocol) and self.first <= port <= self.last
+
+    def meets(self, protocol: int, first: int, last: int) -> bool:
+        """Tell whether it opens any of some ports of a protocol."""
+        mine = self.protocol in (ALL_PROTOCOLS, protocol)
+        return mine and self.first <= last and first <= self.last
 
     @property
     def ports(self) -> str:
@@ -159,6 +168,7 @@ def read_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[O
                     addresses=addresses,
                     peer=peer,
                     unknown="; ".join(filter(None, (doubt, ports.doubt))),
+                    icmp_type=_icmp_type(ports.protocol, first.content),
                     when=joined,
                     place=rule.place,
                 )
@@ -208,6 +218,11 @@ def _ports(protocol: Content, first: Content, last: Content) -> _Ports:
     low = FIRST_PORT if low is None or low < FIRST_PORT else min(low, LAST_PORT)
     high = LAST_PORT if high is None or high < FIRST_PORT else min(high, LAST_PORT)
     return _Ports(number, min(low, high), max(low, high), "; ".join(doubts))
+
+
+def _icmp_type(protocol: int, first: Content) -> int:
+    number = as_int(first) if protocol in (ICMP, ICMPV6) else None
+    return ALL_ICMP_TYPES if number is None else number
 
 
 def _protocol(content: Content) -> tuple[int, str]:

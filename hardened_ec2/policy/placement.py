@@ -5,8 +5,8 @@ from functools import cached_property
 
 from hardened_ec2.policy.circumstances import When, holds, together
 from hardened_ec2.policy.deployment import Deployment, Resource
-from hardened_ec2.policy.servers import Kind, Server
-from hardened_ec2.policy.values import ABSENT, Absent, Unknown, Value, as_bool, describe
+from hardened_ec2.policy.servers import Kind, Server, subnets_of_fleet
+from hardened_ec2.policy.values import ABSENT, Absent, Unknown, Value, as_bool, as_int, describe
 
 _SUBNET = "AWS::EC2::Subnet"
 _VPC = "AWS::EC2::VPC"
@@ -44,9 +44,8 @@ class Placement:
                 found.extend(entry.at("SubnetId"))
         for interface in server.interfaces:
             found.extend(interface.properties.at("SubnetId"))
-        for group in server.groups:
-            for zones in group.properties.at("VPCZoneIdentifier"):
-                found.extend(zones.entries())
+        for fleet in server.fleets:
+            found.extend(subnets_of_fleet(fleet))
         return tuple(subnet for subnet in found if subnet.content is not ABSENT)
 
     def circumstances(self, server: Server) -> Iterator[When]:
@@ -102,7 +101,20 @@ class Placement:
             not answers or any(answer.content is ABSENT for answer in answers)
         ):
             yield from self._from_subnets(server)
+        yield from self._ipv6(server)
         yield from self._elastic(server)
+
+    def _ipv6(self, server: Server) -> Iterator[tuple[Value, str]]:
+        """Find IPv6 addresses asked for by number or by name: each is a public one if routed."""
+        holders = [*server.own, *server.entries("NetworkInterfaces")]
+        for key in ("Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefixes"):
+            for asked in (value for holder in holders for value in holder.at(key)):
+                given = asked.content is not ABSENT and as_int(asked.content) != 0
+                if given and not isinstance(asked.content, Unknown):
+                    private = self.is_private(server, None)
+                    if private is not True:
+                        answer = Unknown("its subnet is not known") if private is None else True
+                        yield Value(answer, asked.when, asked.place), f"{key} in a public subnet"
 
     def _from_subnets(self, server: Server) -> Iterator[tuple[Value, str]]:
         subnets = self.subnets(server)

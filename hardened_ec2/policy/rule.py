@@ -8,10 +8,13 @@ from typing import TypeAlias
 
 from hardened_ec2.policy.administration import Administration, administration
 from hardened_ec2.policy.circumstances import ALWAYS, When
-from hardened_ec2.policy.deployment import Deployment
+from hardened_ec2.policy.deployment import Deployment, Resource
 from hardened_ec2.policy.exposure import Exposure
 from hardened_ec2.policy.findings import Severity
+from hardened_ec2.policy.load_balancers import LoadBalancers
 from hardened_ec2.policy.placement import Placement
+from hardened_ec2.policy.privileges import Grant, grants
+from hardened_ec2.policy.roles import Roles
 from hardened_ec2.policy.servers import Server, servers
 from hardened_ec2.policy.settings import Settings
 from hardened_ec2.policy.values import Place, Value
@@ -36,6 +39,8 @@ class Framework(StrEnum):
     TRIVY = "Trivy"
     PROWLER = "Prowler"
     KICS = "KICS"
+    GUARD_REGISTRY = "AWS Guard Rules Registry"
+    SCOUT_SUITE = "ScoutSuite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,27 @@ class Case:
     def administration(self) -> Administration:
         """How far administrative ports are open."""
         return administration(self)
+
+    @cached_property
+    def load_balancers(self) -> LoadBalancers:
+        """What stands in front of servers."""
+        return LoadBalancers(self.deployment, self.exposure)
+
+    @cached_property
+    def roles(self) -> Roles:
+        """What servers may do in the account."""
+        return Roles(self.deployment)
+
+    def grants(self, role: Resource) -> tuple[Grant, ...]:
+        """List what a role is granted; see `hardened_ec2.policy.privileges.grants`."""
+        known = self._grants.get(role.key)
+        if known is None:
+            known = self._grants[role.key] = grants(role, self.roles, self.deployment)
+        return known
+
+    @cached_property
+    def _grants(self) -> dict[tuple[str, str], tuple[Grant, ...]]:
+        return {}
 
     @cached_property
     def placement(self) -> Placement:

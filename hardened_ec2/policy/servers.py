@@ -1,8 +1,9 @@
 """What counts as a server in a template, read the same way whatever resource declares it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from hardened_ec2.policy.circumstances import together
 from hardened_ec2.policy.deployment import Deployment, Resource
@@ -20,12 +21,20 @@ class Kind(StrEnum):
     INSTANCE = "AWS::EC2::Instance"
     LAUNCH_TEMPLATE = "AWS::EC2::LaunchTemplate"
     LAUNCH_CONFIGURATION = "AWS::AutoScaling::LaunchConfiguration"
+    SPOT_FLEET = "AWS::EC2::SpotFleet"
+    """Makes servers of its own from launch specifications, the older form of launch templates."""
+
     NETWORK_INTERFACE = "AWS::EC2::NetworkInterface"
     """No server of its own, but what the groups and the addresses of one are tied to."""
 
 
-_GROUP = "AWS::AutoScaling::AutoScalingGroup"
-_ATTACHMENT = "AWS::EC2::NetworkInterfaceAttachment"
+AUTO_SCALING_GROUP: Final = "AWS::AutoScaling::AutoScalingGroup"
+_EC2_FLEET: Final = "AWS::EC2::EC2Fleet"
+_FLEETS: Final = (AUTO_SCALING_GROUP, _EC2_FLEET, Kind.SPOT_FLEET)
+"""Everything that launches servers from a launch template, besides an instance."""
+
+_REQUEST: Final = "SpotFleetRequestConfigData"
+_ATTACHMENT: Final = "AWS::EC2::NetworkInterfaceAttachment"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -39,7 +48,7 @@ class Server:
         behind: The launch-template data that an instance falls back to: unknown where the launch
             template is not in the templates. Default: none.
         interfaces: Network interfaces of the templates that are attached to it. Default: none.
-        groups: Auto Scaling groups that launch it. Default: none.
+        fleets: Auto Scaling groups, EC2 fleets and Spot fleets that launch it. Default: none.
 
     Source: Amazon EC2 User Guide, "Store instance launch parameters in launch templates": what is
         given at launch overrides the launch template.
@@ -54,7 +63,7 @@ class Server:
     own: tuple[Value, ...]
     behind: tuple[Value, ...] = ()
     interfaces: tuple[Resource, ...] = ()
-    groups: tuple[Resource, ...] = ()
+    fleets: tuple[Resource, ...] = ()
 
     @property
     def place(self) -> Place:
@@ -109,7 +118,8 @@ def servers(deployment: Deployment) -> tuple[Server, ...]:
         deployment: The templates.
 
     Returns:
-        Instances, launch templates, launch configurations and network interfaces, in that order.
+        Instances, launch templates, launch configurations, Spot fleets with launch specifications
+        and network interfaces, in that order.
 
     Source: AWS CloudFormation Template Reference, the resource types of `Kind`.
 
@@ -120,20 +130,60 @@ def servers(deployment: Deployment) -> tuple[Server, ...]:
     return tuple(_Census(deployment).servers())
 
 
+def launched_from_outside(deployment: Deployment) -> tuple[Value, ...]:
+    """List what fleets launch from that the templates do not hold.
+
+    Args:
+        deployment: The templates.
+
+    Returns:
+        Where a launch template, a launch configuration or an instance is named that no rule can
+        look into.
+
+    Example:
+        >>> [value.place.logical_id for value in launched_from_outside(deployment)]
+        ['Fleet']
+    """
+    return tuple(_Census(deployment).outside)
+
+
+def subnets_of_fleet(fleet: Resource) -> Iterator[Value]:
+    """Yield the subnets that an Auto Scaling group or a fleet launches into, as values."""
+    if fleet.type == AUTO_SCALING_GROUP:
+        lists = fleet.properties.at("VPCZoneIdentifier")
+    else:
+        lists = tuple(
+            subnet
+            for config in _configurations(fleet)
+            for overrides in config.at("Overrides")
+            for override in overrides.entries()
+            for subnet in override.at("SubnetId")
+        )
+    for subnets in lists:
+        yield from subnets.entries()
+
+
+def _configurations(fleet: Resource) -> Iterator[Value]:
+    keys = (_REQUEST,) if fleet.type == Kind.SPOT_FLEET else ()
+    for configurations in fleet.properties.at(*keys, "LaunchTemplateConfigs"):
+        yield from configurations.entries()
+
+
 class _Census:
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
+        self.outside: list[Value] = []
         self._instance_templates: set[tuple[str, str]] = set()
-        self._group_templates: dict[tuple[str, str], list[Resource]] = {}
+        self._fleet_templates: dict[tuple[str, str], list[Resource]] = {}
         self._names = {
             value.content: template
             for template in deployment.resources(Kind.LAUNCH_TEMPLATE)
             for value in template.properties.at("LaunchTemplateName")
             if isinstance(value.content, str)
         }
-        for group in deployment.resources(_GROUP):
-            for template in self._launched_by(group):
-                self._group_templates.setdefault(template.key, []).append(group)
+        for fleet in deployment.resources(*_FLEETS):
+            for template in self._launched_by(fleet):
+                self._fleet_templates.setdefault(template.key, []).append(fleet)
 
     def servers(self) -> Iterator[Server]:
         instances = tuple(map(self._instance, self._deployment.resources(Kind.INSTANCE)))
@@ -146,15 +196,19 @@ class _Census:
                 kind=Kind.LAUNCH_TEMPLATE,
                 resource=template,
                 own=template.properties.at("LaunchTemplateData"),
-                groups=tuple(self._group_templates.get(template.key, ())),
+                fleets=tuple(self._fleet_templates.get(template.key, ())),
             )
         for configuration in self._deployment.resources(Kind.LAUNCH_CONFIGURATION):
             yield Server(
                 kind=Kind.LAUNCH_CONFIGURATION,
                 resource=configuration,
                 own=(configuration.properties,),
-                groups=tuple(self._group_templates.get(configuration.key, ())),
+                fleets=tuple(self._fleet_templates.get(configuration.key, ())),
             )
+        for fleet in self._deployment.resources(Kind.SPOT_FLEET):
+            for specifications in fleet.properties.at(_REQUEST, "LaunchSpecifications"):
+                for entry in specifications.entries():
+                    yield Server(kind=Kind.SPOT_FLEET, resource=fleet, own=(entry,))
         for interface in self._deployment.resources(Kind.NETWORK_INTERFACE):
             yield Server(
                 kind=Kind.NETWORK_INTERFACE, resource=interface, own=(interface.properties,)
@@ -207,30 +261,51 @@ class _Census:
                         if found is not None:
                             yield found
 
-    def _launched_by(self, group: Resource) -> Iterator[Resource]:
-        policies = group.properties.at("MixedInstancesPolicy", "LaunchTemplate")
-        choices = [
-            *group.properties.at("LaunchTemplate"),
-            *(chosen for policy in policies for chosen in policy.at("LaunchTemplateSpecification")),
-            *(
-                chosen
-                for policy in policies
-                for overrides in policy.at("Overrides")
-                for override in overrides.entries()
-                for chosen in override.at("LaunchTemplateSpecification")
-            ),
-        ]
-        for template in dict.fromkeys(map(self._template, choices)):
+    def _launched_by(self, fleet: Resource) -> Iterator[Resource]:
+        for chosen in self._specifications(fleet):
+            if chosen.content is ABSENT:
+                continue
+            template = self._template(chosen)
             if template is not None:
                 yield template
-        for value in group.properties.at("LaunchConfigurationName"):
-            found = self._deployment.find(value.content)
+            else:
+                self.outside.append(chosen)
+        if fleet.type != AUTO_SCALING_GROUP:
+            return
+        for value in fleet.properties.at("LaunchConfigurationName"):
+            found = self._configuration(value)
             if found is not None:
                 yield found
+            elif value.content is not ABSENT:
+                self.outside.append(value)
+        self.outside.extend(
+            value for value in fleet.properties.at("InstanceId") if value.content is not ABSENT
+        )
+
+    @staticmethod
+    def _specifications(fleet: Resource) -> Iterator[Value]:
+        chosen = "LaunchTemplateSpecification"
+        configurations: Iterable[Value] = _configurations(fleet)
+        if fleet.type == AUTO_SCALING_GROUP:
+            yield from fleet.properties.at("LaunchTemplate")
+            configurations = fleet.properties.at("MixedInstancesPolicy", "LaunchTemplate")
+        for configuration in configurations:
+            yield from configuration.at(chosen)
+            for overrides in configuration.at("Overrides"):
+                for override in overrides.entries():
+                    yield from override.at(chosen)
+
+    def _configuration(self, value: Value) -> Resource | None:
+        if isinstance(value.content, str):
+            for configuration in self._deployment.resources(Kind.LAUNCH_CONFIGURATION):
+                names = configuration.properties.at("LaunchConfigurationName")
+                if any(name.content == value.content for name in names):
+                    return configuration
+        return self._deployment.find(value.content)
 
     def _mentioned_elsewhere(self) -> set[tuple[str, str]]:
         """Launch templates that something besides an instance launches from."""
-        mentioned = set(self._group_templates)
+        mentioned = set(self._fleet_templates)
         if not self._instance_templates:
             return mentioned
         for resource in self._deployment.everything():

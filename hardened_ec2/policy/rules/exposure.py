@@ -1,15 +1,25 @@
 """What else the internet can reach of a server: forgotten openings and public addresses."""
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from hardened_ec2.policy.circumstances import ALWAYS, When, holds, worlds
 from hardened_ec2.policy.exposure import Reach, is_world, reaches, spelled_addresses
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.ingress import ICMP, ICMPV6, TCP, UDP, Opening
+from hardened_ec2.policy.groups import GroupKey
+from hardened_ec2.policy.ingress import ICMP, ICMPV6, TCP, UDP, Opening, spelled_ports
+from hardened_ec2.policy.load_balancers import Door
+from hardened_ec2.policy.ports import port_names
 from hardened_ec2.policy.rule import Case, Control, Doubt, Fault, Framework, Outcome, rule
 from hardened_ec2.policy.servers import Server
+from hardened_ec2.policy.settings import Settings
 from hardened_ec2.policy.values import Place, as_bool, why_unknown
+
+_SHOWN: Final = 3
+"""Servers or ports that a message names before it only counts them."""
+
+_NEEDED_ICMP: Final = {ICMP: (3, 11), ICMPV6: (1, 2, 3, 4)}
+"""ICMP types without which connections break: unreachable, too big, time exceeded (RFC 4890)."""
 
 _Sighting: TypeAlias = tuple[Reach, When]
 
@@ -33,11 +43,18 @@ _Sighting: TypeAlias = tuple[Reach, When]
     ),
 )
 def private_server_open_to_world(case: Case) -> Iterator[Outcome]:
-    """Join subnet, route and group: world ingress where no route brings the world."""
+    """Join subnet, route and group: world ingress where no route brings the world.
+
+    A Network Load Balancer that leaves the sender's address as it is brings the world, too: the
+    rules it needs are judged by `load_balancer_opens_server`.
+    """
     seen = _Sightings()
     reported = _reported(case)
     for server in case.servers:
-        openings = [o for o in case.exposure.of_server(server) if o.addresses]
+        used = _used_by_load_balancers(case, server)
+        openings = [
+            o for o in case.exposure.of_server(server) if o.addresses and o.place not in used
+        ]
         if not openings:
             continue
         circumstances = [o.when for o in openings]
@@ -89,10 +106,13 @@ def server_port_open_to_world(case: Case) -> Iterator[Outcome]:
     seen = _Sightings()
     reported = _reported(case)
     for server in case.servers:
+        hidden = reported
+        if case.placement.is_private(server, None):
+            hidden = reported | _used_by_load_balancers(case, server)
         openings = [
             o
             for o in case.exposure.of_server(server)
-            if o.protocol not in (ICMP, ICMPV6) and o.place not in reported
+            if o.protocol not in (ICMP, ICMPV6) and o.place not in hidden
         ]
         for world in worlds(o.when for o in openings):
             for reach in _from_the_world(openings, world):
@@ -148,6 +168,145 @@ def public_address(case: Case) -> Iterator[Outcome]:
                 )
 
 
+@rule(
+    id="HardenedEc2-LoadBalancerOpensServer",
+    severity=Severity.ERROR,
+    fact="Through a load balancer the internet reaches no port but those that are meant for it.",
+    why=(
+        "A load balancer carries the internet past every subnet and route: what it forwards to "
+        "SSH, to a database or to an agent is as open as if the server stood outside."
+    ),
+    fix=(
+        "Forward only what is meant for everyone (Settings.public_ports), to a port that is not "
+        'administrative; make the load balancer "internal", or let in only those who use it.'
+    ),
+    references=(
+        Control(Framework.SECURITY_HUB, "EC2.18"),
+        Control(Framework.SECURITY_HUB, "EC2.19"),
+        Control(Framework.NIST, "SC-7(5)"),
+        Control(Framework.PCI, "1.3.1"),
+    ),
+)
+def load_balancer_opens_server(case: Case) -> Iterator[Outcome]:
+    """Follow every internet-facing load balancer to the servers behind it."""
+    reported = _reported(case)
+    for server in case.servers:
+        for door in case.load_balancers.in_front_of(server):
+            if not (door.sees_sender and all(o.place in reported for o in door.openings)):
+                yield from _judged_door(case.settings, server, door)
+
+
+def _judged_door(settings: Settings, server: Server, door: Door) -> Iterator[Outcome]:
+    world = is_world(door.addresses)
+    inside = [port for port in settings.administrative_ports if door.first <= port <= door.last]
+    administrative = inside if door.protocol == TCP else []
+    too_many = administrative and door.addresses.public.width > settings.whitelist_width
+    if not world and not too_many:
+        return
+    where = f"{server.resource.logical_id} through load balancer {door.balancer.logical_id}"
+    if door.unknown:
+        yield Doubt(
+            place=door.place,
+            why=f"which ports the internet reaches of {where} is not known: {door.unknown}",
+            when=door.when,
+        )
+        return
+    if administrative or door.listens not in settings.public_ports:
+        opened = spelled_ports(door.protocol, door.first, door.last)
+        if administrative:
+            opened = f"port {port_names(administrative, settings.administrative_ports)}"
+        yield Fault(
+            place=door.place,
+            message=f"{opened} of {where} (port {door.listens}) is open to "
+            f"{spelled_addresses(door.addresses)}",
+            when=door.when,
+        )
+
+
+@rule(
+    id="HardenedEc2-SteppingStone",
+    severity=Severity.WARNING,
+    fact="No server that the internet reaches may administer another one.",
+    why=(
+        "The server that faces the internet is the first to fall; where it may log in to the ones "
+        "behind it, they fall with it."
+    ),
+    fix=(
+        "Let in, on administrative ports, only the group of a bastion or of an EC2 Instance "
+        "Connect Endpoint; give what the servers say to one another ports of its own."
+    ),
+    references=(Control(Framework.NIST, "SC-7(11)"),),
+)
+def stepping_stone(case: Case) -> Iterator[Outcome]:
+    """Report administrative ports at the end of a chain of rules that begins at the internet."""
+    settings = case.settings
+    held = {a.group for each in case.servers for a in case.exposure.attachments(each)}
+    seen: set[tuple[Place, GroupKey]] = set()
+    for server in case.servers:
+        for path in case.exposure.paths(server):
+            if path.is_direct or path.unknown or not is_world(path.addresses):
+                continue
+            last, stone = path.hops[-1], path.groups[-2]
+            ports = [port for port in settings.administrative_ports if last.admits(TCP, port)]
+            # A load balancer forwards, but nobody logs in from it.
+            if not ports or stone not in held or (last.place, stone) in seen:
+                continue
+            seen.add((last.place, stone))
+            names = port_names(ports, settings.administrative_ports)
+            opened = names if len(ports) <= _SHOWN else "every administrative port"
+            yield Fault(
+                place=last.place,
+                message=f"port {opened} of {server.resource.logical_id} can be reached by whoever "
+                f"takes over a server on the way: {path}",
+                when=path.when,
+            )
+
+
+@rule(
+    id="HardenedEc2-IcmpOpenToWorld",
+    severity=Severity.WARNING,
+    fact="A server answers the internet's ICMP only where path MTU discovery needs it.",
+    why=(
+        "Whoever can ping a server knows that it is there, how far away and when it restarts; "
+        "redirects and timestamps tell more."
+    ),
+    fix=(
+        "Let in type 3 code 4 (IPv4, fragmentation needed) and type 2 (IPv6, packet too big) only, "
+        "or name who monitors the server."
+    ),
+    references=(Control(Framework.SCOUT_SUITE, "ec2-security-group-opens-icmp-to-all"),),
+)
+def icmp_open_to_world(case: Case) -> Iterator[Outcome]:
+    """Report world-open ICMP of public servers; on private ones it is an opening like any other."""
+    seen: set[Opening] = set()
+    for server in case.servers:
+        if case.placement.is_private(server, None) is True:
+            continue
+        for opening in case.exposure.of_server(server):
+            needed = opening.icmp_type in _NEEDED_ICMP.get(opening.protocol, (opening.icmp_type,))
+            if needed or opening in seen or opening.unknown or not is_world(opening.addresses):
+                continue
+            seen.add(opening)
+            kind = "" if opening.icmp_type < 0 else f" type {opening.icmp_type}"
+            yield Fault(
+                place=opening.place,
+                message=f"{opening.ports}{kind} is open to {spelled_addresses(opening.addresses)} "
+                f"on {server.resource.logical_id}",
+                when=opening.when,
+            )
+
+
+def _used_by_load_balancers(case: Case, server: Server) -> set[Place]:
+    """List the rules that let in what a load balancer forwards with the sender's own address."""
+    used: set[Place] = set()
+    for door in case.load_balancers.in_front_of(server):
+        if door.sees_sender and not door.unknown:
+            used.update(
+                o.place for o in door.openings if door.first <= o.first and o.last <= door.last
+            )
+    return used
+
+
 def _reported(case: Case) -> set[Place]:
     """List the rules that the rules for administrative ports report: once is enough."""
     return {o.place for breach in case.administration.breaches for o in breach.openings}
@@ -196,9 +355,9 @@ def _relevant(reach: Reach, world: When | None) -> When:
 
 def _words(reach: Reach, servers: Iterable[str]) -> dict[str, str]:
     names = list(servers)
-    shown = ", ".join(names[:3])
-    if len(names) > 3:  # noqa: PLR2004 - as many as are shown
-        shown += f" and {len(names) - 3} more"
+    shown = ", ".join(names[:_SHOWN])
+    if len(names) > _SHOWN:
+        shown += f" and {len(names) - _SHOWN} more"
     return {
         "ports": reach.ports,
         "addresses": spelled_addresses(reach.addresses),

@@ -5,7 +5,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.roles import Roles, statements, texts
+from hardened_ec2.policy.privileges import (
+    ESCALATIONS,
+    LAUNCHERS,
+    OWN_METADATA,
+    PASS_ROLE,
+    Grant,
+    allowing,
+    pattern,
+    reaches_anything,
+)
+from hardened_ec2.policy.roles import statements, texts
 from hardened_ec2.policy.rule import (
     Case,
     Control,
@@ -15,7 +25,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.values import Text, Value, describe, why_unknown
+from hardened_ec2.policy.values import ABSENT, Text, Tree, Value, describe, why_unknown
 
 ADMINISTRATOR_POLICIES: Final = frozenset(
     {"AdministratorAccess", "IAMFullAccess", "PowerUserAccess"}
@@ -26,8 +36,13 @@ _EVERYTHING = re.compile(r"[*?:]*\*[*?:]*")
 """An action or a resource made of wildcards only: ``*``, ``*:*``."""
 
 _ALL_OF_IAM = re.compile(r"iam:[*?]*\*[*?]*", re.IGNORECASE)
+_ALL_OF_A_SERVICE = re.compile(r"[\w-]+:[*?]*\*[*?]*")
 _AWS_MANAGED = re.compile(r":iam::aws:policy/(?:[\w+=,.@-]+/)*([\w+=,.@-]+)$")
-_ANY_RESOURCE = re.compile(r"\*[*?:]*|arn:\*[*?:/]*")
+_FIX: Final = "Name the actions the server calls and the resources it calls them on."
+_ESCALATION: Final = (
+    Control(Framework.CHECKOV, "CKV_AWS_110"),
+    Control(Framework.PROWLER, "iam_inline_policy_allows_privilege_escalation"),
+)
 
 
 @rule(
@@ -38,7 +53,7 @@ _ANY_RESOURCE = re.compile(r"\*[*?:]*|arn:\*[*?:/]*")
         "Whoever runs code on the server is its role: with administration, one flaw in one web "
         "application is the whole account."
     ),
-    fix="Name the actions the server calls and the resources it calls them on.",
+    fix=_FIX,
     references=(
         Control(Framework.SECURITY_HUB, "IAM.1"),
         Control(Framework.NIST, "AC-6(10)"),
@@ -50,12 +65,13 @@ _ANY_RESOURCE = re.compile(r"\*[*?:]*|arn:\*[*?:/]*")
         Control(Framework.CHECKOV, "CKV_AWS_62"),
         Control(Framework.CHECKOV, "CKV_AWS_63"),
         Control(Framework.CHECKOV, "CKV_AWS_274"),
+        Control(Framework.CFN_NAG, "F3"),
         Control(Framework.CFN_NAG, "W43"),
     ),
 )
 def role_administrator(case: Case) -> Iterator[Outcome]:
     """Judge every statement of every policy of the roles that reach instances."""
-    roles = Roles(case.deployment)
+    roles = case.roles
     for outside in roles.outside(case.servers):
         content = outside.content
         why = why_unknown(content) or f"{describe(content)} is not in the templates"
@@ -72,9 +88,8 @@ def role_administrator(case: Case) -> Iterator[Outcome]:
                     policy.value,
                     f"policy {policy.arn} of role {role.logical_id} is not in the templates",
                 )
-        for document in roles.documents(role):
-            for statement in statements(document):
-                yield from _judged(statement, role.logical_id)
+        for statement in allowing(role, roles):
+            yield from _judged(statement, role.logical_id)
 
 
 def _judged(statement: Value, role: str) -> Iterator[Outcome]:
@@ -82,12 +97,10 @@ def _judged(statement: Value, role: str) -> Iterator[Outcome]:
     if why is not None:
         yield doubtful(statement, f"a policy of role {role} is not known: {why}")
         return
-    if all(effect.content == "Deny" for effect in statement.at("Effect")):
-        return
-    if not _reaches_anything(statement):
+    if not reaches_anything(statement):
         return
     for action in texts(statement, "Action"):
-        text = _pattern(action)
+        text = pattern(action)
         if _EVERYTHING.fullmatch(text) or _ALL_OF_IAM.fullmatch(text):
             yield faulty(action, f"role {role} may do {describe(action.content)} on everything")
         elif not isinstance(action.content, str | Text):
@@ -96,19 +109,255 @@ def _judged(statement: Value, role: str) -> Iterator[Outcome]:
             )
     excepted = texts(statement, "NotAction")
     if excepted:
-        listed = ", ".join(_pattern(action) for action in excepted[:3])
+        listed = ", ".join(pattern(action) for action in excepted[:3])
         yield faulty(
             excepted[0], f"role {role} may do everything on everything except {listed} (NotAction)"
         )
 
 
-def _reaches_anything(statement: Value) -> bool:
-    """Tell whether a statement is for all resources, or for all but some."""
-    return bool(texts(statement, "NotResource")) or any(
-        _ANY_RESOURCE.fullmatch(_pattern(resource)) for resource in texts(statement, "Resource")
+@rule(
+    id="HardenedEc2-RoleEscalation",
+    severity=Severity.ERROR,
+    fact="The role of a server cannot make itself more, nor become another role or server.",
+    why=(
+        "A role that may write policies, assume any role or send commands to any server is "
+        "administration with one more call in between."
+    ),
+    fix=(
+        "Leave these actions to the pipeline that deploys; where the server needs one, name the "
+        "one role, function or document it needs it for, and never the server's own role."
+    ),
+    references=(
+        *_ESCALATION,
+        Control(Framework.CHECKOV, "CKV_AWS_109"),
+        Control(Framework.NIST, "AC-6(10)"),
+    ),
+)
+def role_escalation(case: Case) -> Iterator[Outcome]:
+    """Report actions by which a role becomes more than its policies say."""
+    yield from _reported(case, ESCALATIONS, "so it can become more than its policies say")
+
+
+@rule(
+    id="HardenedEc2-RolePassRole",
+    severity=Severity.ERROR,
+    fact="The role of a server passes no role but those it is told.",
+    why=(
+        "Whoever may pass any role starts a server, a function or a stack under the strongest role "
+        "of the account, and is that role."
+    ),
+    fix="Write the ARNs of the roles it passes as Resource of iam:PassRole.",
+    references=(
+        Control(Framework.CFN_NAG, "F38"),
+        Control(Framework.CHECKOV, "CKV_AWS_109"),
+        *_ESCALATION,
+    ),
+)
+def role_pass_role(case: Case) -> Iterator[Outcome]:
+    """Report iam:PassRole on every role, with what can be started under a role it passes."""
+    for role in case.roles.of_instances():
+        granted = case.grants(role)
+        launches = sorted({action for grant in granted for action in grant.covers & LAUNCHERS})
+        for grant in granted:
+            if PASS_ROLE in grant.covers and grant.reaches_wide and not _is_administration(grant):
+                also = f", and may {', '.join(launches[:3])} with it" if launches else ""
+                yield _narrowed(
+                    grant, f"role {role.logical_id} may do iam:PassRole on any role{also}"
+                )
+
+
+@rule(
+    id="HardenedEc2-RoleOwnHardening",
+    severity=Severity.ERROR,
+    fact="The role of a server cannot change metadata options, user data or security groups.",
+    why=(
+        "Whoever takes the server switches IMDSv2 off, opens its groups and writes user data that "
+        "runs at the next boot: the hardening lasts as long as nobody attacks it."
+    ),
+    fix=(
+        "Leave ec2:ModifyInstanceMetadataOptions, ec2:ModifyInstanceAttribute and the actions on "
+        "security group rules to the pipeline that deploys."
+    ),
+    references=(Control(Framework.CHECKOV, "CKV_AWS_111"),),
+)
+def role_own_hardening(case: Case) -> Iterator[Outcome]:
+    """Report actions by which a server undoes its own hardening."""
+    yield from _reported(case, OWN_METADATA, "so the server can undo its own hardening")
+
+
+@rule(
+    id="HardenedEc2-RoleTrustOpen",
+    severity=Severity.ERROR,
+    fact="Nobody in the world may assume the role of a server.",
+    why="A role that trusts everyone is everyone's: its permissions need no server to be stolen.",
+    fix='Write the principal {"Service": "ec2.amazonaws.com"}.',
+    references=(
+        Control(Framework.CHECKOV, "CKV_AWS_60"),
+        Control(Framework.KICS, "f80e3aa7"),
+        Control(Framework.CFN_NAG, "F2"),
+    ),
+)
+def role_trust_open(case: Case) -> Iterator[Outcome]:
+    """Report trust policies of instance roles that name everyone, or everyone but some."""
+    for role, statement in _trust(case):
+        why = why_unknown(statement.content)
+        if why is not None:
+            yield doubtful(statement, f"who may assume role {role} is not known: {why}")
+            continue
+        conditional = any(not _is_absent(value) for value in statement.at("Condition"))
+        for principal, kind in _principals(statement):
+            everyone = kind in {"", "AWS"} and _EVERYTHING.fullmatch(pattern(principal))
+            if kind != _EXCEPTED and not everyone:
+                continue
+            who = "everyone except some" if kind == _EXCEPTED else "everyone"
+            if conditional:
+                yield doubtful(
+                    principal, f"whether a condition narrows who may assume role {role} ({who})"
+                )
+            else:
+                yield faulty(principal, f"role {role} may be assumed by {who}")
+
+
+@rule(
+    id="HardenedEc2-RoleTrustWide",
+    severity=Severity.WARNING,
+    fact="Only EC2 may assume the role of a server.",
+    why=(
+        "Every other principal that may assume the role gets what the server has, without the "
+        "server; what it does looks like the server's doing."
+    ),
+    fix="Give each user, service and account a role of its own.",
+    references=(Control(Framework.KICS, "f80e3aa7"),),
+)
+def role_trust_wide(case: Case) -> Iterator[Outcome]:
+    """Report trust policies of instance roles that name another service, account or provider."""
+    for role, statement in _trust(case):
+        if why_unknown(statement.content) is not None:
+            continue
+        for principal, kind in _principals(statement):
+            if kind == _EXCEPTED or _EVERYTHING.fullmatch(pattern(principal)):
+                continue
+            why = why_unknown(principal.content)
+            if kind == "Service" and pattern(principal).startswith("ec2.amazonaws.com"):
+                continue
+            if kind == "Service" and pattern(principal).startswith("ec2.${"):
+                continue
+            if why is not None and not pattern(principal):
+                yield doubtful(principal, f"who may assume role {role} is not known: {why}")
+            else:
+                yield faulty(
+                    principal, f"role {role} may be assumed by {describe(principal.content)}, too"
+                )
+
+
+@rule(
+    id="HardenedEc2-RoleServiceWildcard",
+    severity=Severity.WARNING,
+    fact="The role of a server has no wildcard for all actions of a service.",
+    why=(
+        "A wildcard holds what the service is able to delete, share and grant, today's actions and "
+        "next year's."
+    ),
+    fix=_FIX,
+    references=(
+        Control(Framework.SECURITY_HUB, "IAM.21"),
+        Control(Framework.CONTROL_TOWER, "CT.IAM.PR.3"),
+        Control(Framework.CONTROL_TOWER, "CT.IAM.PR.5"),
+        Control(Framework.CDK_NAG, "AwsSolutions-IAM5"),
+    ),
+)
+def role_service_wildcard(case: Case) -> Iterator[Outcome]:
+    """Report every action of the form service:*, and AWS's own policies of full access."""
+    for role in case.roles.of_instances():
+        for policy in case.roles.managed(role):
+            managed = _AWS_MANAGED.search(policy.arn)
+            name = managed.group(1) if managed else ""
+            if name.endswith("FullAccess") and name not in ADMINISTRATOR_POLICIES:
+                yield faulty(policy.value, f"role {role.logical_id} has the AWS policy {name}")
+        for grant in case.grants(role):
+            everything = grant.reaches_anything and _ALL_OF_IAM.fullmatch(grant.action)
+            if _ALL_OF_A_SERVICE.fullmatch(grant.action) and not everything:
+                yield faulty(grant.value, f"role {role.logical_id} may do {grant.action}")
+
+
+@rule(
+    id="HardenedEc2-RoleNotAction",
+    severity=Severity.WARNING,
+    fact="The policies of a server's role say what is allowed, not what is left out.",
+    why=(
+        "What is left out is a list from the day it was written: every action and resource that "
+        "AWS or the team adds later is allowed."
+    ),
+    fix="Write Action and Resource; to forbid, write a statement with Effect Deny.",
+    references=(
+        Control(Framework.CFN_NAG, "W15"),
+        Control(Framework.CFN_NAG, "W21"),
+        Control(Framework.CONTROL_TOWER, "CT.IAM.PR.3"),
+    ),
+)
+def role_not_action(case: Case) -> Iterator[Outcome]:
+    """Report NotAction and NotResource where `role_administrator` has nothing to say."""
+    for role in case.roles.of_instances():
+        for statement in allowing(role, case.roles):
+            if why_unknown(statement.content) is not None:
+                continue
+            for key in ("NotAction", "NotResource"):
+                excepted = texts(statement, key)
+                if excepted and not (key == "NotAction" and reaches_anything(statement)):
+                    yield faulty(excepted[0], f"a statement of role {role.logical_id} has {key}")
+
+
+def _reported(case: Case, actions: frozenset[str], consequence: str) -> Iterator[Outcome]:
+    for role in case.roles.of_instances():
+        for grant in case.grants(role):
+            covered = sorted(grant.covers & actions)
+            if covered and grant.reaches_wide and not _is_administration(grant):
+                shown = ", ".join(covered[:3])
+                more = f" and {len(covered) - 3} more" if len(covered) > 3 else ""  # noqa: PLR2004
+                yield _narrowed(
+                    grant, f"role {role.logical_id} may do {shown}{more}, {consequence}"
+                )
+
+
+def _narrowed(grant: Grant, message: str) -> Outcome:
+    """Report a grant; only doubt it where a condition may narrow it."""
+    if grant.conditional:
+        return doubtful(grant.value, f"whether the condition is narrow enough: {message}")
+    return faulty(grant.value, message)
+
+
+def _is_administration(grant: Grant) -> bool:
+    """Tell whether `role_administrator` reports it already."""
+    return grant.reaches_anything and (
+        bool(_EVERYTHING.fullmatch(grant.action) or _ALL_OF_IAM.fullmatch(grant.action))
+        or grant.value in texts(grant.statement, "NotAction")
     )
 
 
-def _pattern(value: Value) -> str:
-    content = value.content
-    return str(content) if isinstance(content, str | Text) else ""
+_EXCEPTED: Final = "NotPrincipal"
+
+
+def _trust(case: Case) -> Iterator[tuple[str, Value]]:
+    """Yield the statements that let somebody assume a role of instances."""
+    for role in case.roles.of_instances():
+        for document in role.properties.at("AssumeRolePolicyDocument"):
+            for statement in statements(document):
+                if not all(effect.content == "Deny" for effect in statement.at("Effect")):
+                    yield role.logical_id, statement
+
+
+def _principals(statement: Value) -> Iterator[tuple[Value, str]]:
+    """Yield who a statement of a trust policy names, each with the kind of principal it is."""
+    for value in statement.at(_EXCEPTED):
+        if not _is_absent(value):
+            yield value, _EXCEPTED
+    for value in statement.at("Principal"):
+        if isinstance(value.content, Tree):
+            for kind in ("AWS", "Service", "Federated", "CanonicalUser"):
+                yield from ((entry, kind) for entry in texts(value, kind))
+        elif not _is_absent(value):
+            yield value, ""
+
+
+def _is_absent(value: Value) -> bool:
+    return value.content is ABSENT

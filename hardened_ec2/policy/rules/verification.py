@@ -5,6 +5,7 @@ from typing import Final
 
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.rule import Case, Doubt, rule
+from hardened_ec2.policy.servers import launched_from_outside
 from hardened_ec2.policy.values import Place
 
 _HARMLESS_TRANSFORMS: Final = frozenset({"AWS::LanguageExtensions"})
@@ -39,6 +40,12 @@ def cannot_verify(case: Case) -> Iterator[Doubt]:
                     place=Place(template.name, "", f"Resources.{logical_id}"),
                     why=f"{logical_id} makes resources at deployment",
                 )
+    for launched in launched_from_outside(case.deployment):
+        yield Doubt(
+            place=launched.place,
+            why="what it launches servers from is not among the templates",
+            when=launched.when,
+        )
     for stack in case.deployment.unfollowed_stacks():
         yield Doubt(
             place=stack.place, why="the template of the nested stack is not among those given"

@@ -22,7 +22,13 @@ CHECKS = [(made.name, check) for made in CONTROLS for check in made.verify]
 SHELL_BUILTINS = {"time", "umask", "test", "exec", "trap", "wait", "kill"}
 
 CORE = {"imds-lock", "install", "imds-units", "user-data-files", "sshd"}
-STRICT_ONLY = {"host-firewall", "imds-sessions", "audit-rules"}
+STRICT_ONLY = {
+    "host-firewall",
+    "imds-sessions",
+    "idle-shells",
+    "password-rules",
+    "audit-rules",
+}
 BOTH = {
     "sshd-moduli",
     "login-banner",

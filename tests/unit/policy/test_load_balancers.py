@@ -1,0 +1,234 @@
+"""Who reaches a server through what stands in front of it."""
+
+from typing import Any
+
+import pytest
+
+from hardened_ec2.policy import Settings, Severity
+from tests.unit.policy.templates import (
+    GATEWAY,
+    SOUND,
+    found,
+    get_att,
+    group,
+    if_,
+    instance,
+    judged,
+    message,
+    ref,
+    resource,
+    rule,
+)
+
+OPENS = "LoadBalancerOpensServer"
+V2 = "ElasticLoadBalancingV2"
+HTTPS = rule("0.0.0.0/0", ports=(443, 443))
+UNSET: dict[str, Any] = {"Parameters": {"Unset": {"Type": "String"}}}
+CONDITIONS: dict[str, Any] = {"Conditions": {"C": {"Fn::Equals": [ref("AWS::Region"), "x"]}}}
+TO_TARGETS = [{"Type": "forward", "TargetGroupArn": ref("Targets")}]
+
+
+def balanced(
+    *ingress: object,
+    listens: object = 443,
+    port: object = 8080,
+    kind: str = "application",
+    front: object = HTTPS,
+    **more: Any,  # noqa: ANN401
+) -> dict[str, Any]:
+    """Return the sound server behind an internet-facing load balancer."""
+    grouped = {} if front is None else {"SecurityGroups": [ref("Front")]}
+    rules = ingress or (
+        rule(ports=(port, port), SourceSecurityGroupId=get_att("Front", "GroupId")),
+    )
+    return {
+        **SOUND,
+        "Group": group(*rules),
+        **({} if front is None else {"Front": group(front)}),
+        "Balancer": resource(f"{V2}::LoadBalancer", Type=kind, **grouped),
+        "Listener": resource(
+            f"{V2}::Listener",
+            LoadBalancerArn=ref("Balancer"),
+            Port=listens,
+            Protocol="TCP" if kind == "network" else "HTTPS",
+            DefaultActions=TO_TARGETS,
+        ),
+        "Targets": resource(
+            f"{V2}::TargetGroup",
+            Port=port,
+            Protocol="TCP" if kind == "network" else "HTTP",
+            TargetType="instance",
+            Targets=[{"Id": ref("Server")}],
+        ),
+        **more,
+    }
+
+
+def changed(resources: dict[str, Any], name: str, **properties: object) -> dict[str, Any]:
+    merged = {**resources[name]["Properties"], **properties}
+    return {**resources, name: {**resources[name], "Properties": merged}}
+
+
+SSH = balanced(listens=2222, port=22, front=rule("0.0.0.0/0", ports=(2222, 2222)))
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        balanced(),
+        balanced(listens="443"),
+        balanced(kind="network"),
+        # It leaves the sender's address as it is, so the server must let in everyone.
+        balanced(rule("0.0.0.0/0", ports=(8080, 8080)), kind="network", front=None),
+        # A listener nobody is let in to, and one for a few only.
+        balanced(listens=2222, port=22),
+        balanced(listens=2222, port=22, front=rule("203.0.113.7/32", ports=(2222, 2222))),
+        changed(SSH, "Balancer", Scheme="internal"),
+        # The server lets nothing in that the load balancer sends.
+        {**SSH, "Group": group(rule(ports=(8080, 8080), SourceSecurityGroupId=ref("Front")))},
+        balanced(rule("203.0.113.7/32"), listens=22, port=22, kind="network", front=None),
+        changed(SSH, "Listener", DefaultActions=[{"Type": "redirect", "RedirectConfig": {}}]),
+        changed(SSH, "Targets", Targets=[{"Id": "i-0123456789abcdef0"}]),
+    ],
+)
+def test_what_is_meant_for_everyone_or_reaches_nobody_is_sound(resources: dict[str, Any]) -> None:
+    assert [f for f in judged(resources) if f.severity is Severity.ERROR] == []
+
+
+def test_ssh_behind_another_port_is_an_error() -> None:
+    (finding,) = found(OPENS, SSH)
+    assert finding.severity is Severity.ERROR
+    assert finding.logical_id == "Balancer"
+    assert finding.message == (
+        "port 22 (SSH) of Server through load balancer Balancer (port 2222) is open to 0.0.0.0/0"
+    )
+
+
+def fleet(**properties: object) -> dict[str, Any]:
+    """Put the servers of an Auto Scaling group behind the load balancer of `SSH`."""
+    data = instance(SubnetId=None)["Properties"]
+    return {
+        **changed(SSH, "Targets", Targets=[]),
+        "Server": resource("EC2::LaunchTemplate", LaunchTemplateData=data),
+        "Fleet": resource(
+            "AutoScaling::AutoScalingGroup",
+            VPCZoneIdentifier=[ref("Subnet")],
+            LaunchTemplate={"LaunchTemplateId": ref("Server"), "Version": "1"},
+            **properties,
+        ),
+    }
+
+
+def classic(**properties: object) -> dict[str, Any]:
+    given: dict[str, object] = {
+        "Instances": [ref("Server")],
+        "SecurityGroups": [ref("Front")],
+        "Listeners": [{"LoadBalancerPort": "2222", "InstancePort": "22", "Protocol": "TCP"}],
+    }
+    balancer = resource("ElasticLoadBalancing::LoadBalancer", **(given | properties))
+    return {**SSH, "Targets": resource("X::X"), "Listener": resource("X::X"), "Balancer": balancer}
+
+
+WEIGHTED = {"TargetGroups": [{"TargetGroupArn": ref("Targets"), "Weight": 1}]}
+INSIDE = rule("10.0.0.0/24")
+BY_ADDRESS = [{"Id": get_att("Server", "PrivateIp"), "Port": 22}]
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        balanced(listens=443, port=22),
+        balanced(kind="network", port=22),
+        balanced(rule(protocol="-1", SourceSecurityGroupId=ref("Front")), port=22),
+        changed(
+            {**SSH, "Front": group(*(rule(c, ports=(2222, 2222)) for c in ("0.0.0.0/1", "::/0")))},
+            "Listener",
+            DefaultActions=[{"Type": "forward", "ForwardConfig": WEIGHTED}],
+        ),
+        # The load balancer's own addresses are inside: a private rule lets the world in.
+        changed(
+            balanced(INSIDE, listens=443, port=22, kind="network", front=None),
+            "Targets",
+            TargetType="ip",
+            Targets=BY_ADDRESS,
+        ),
+        changed(
+            balanced(INSIDE, listens=443, port=22, kind="network", front=None),
+            "Targets",
+            TargetGroupAttributes=[{"Key": "preserve_client_ip.enabled", "Value": "false"}],
+        ),
+        changed(SSH, "Targets", Port=8080, Targets=[{"Id": ref("Server"), "Port": 22}]),
+        {
+            **changed(SSH, "Listener", DefaultActions=[]),
+            "Rule": resource(
+                f"{V2}::ListenerRule", ListenerArn=ref("Listener"), Actions=TO_TARGETS
+            ),
+        },
+        changed(SSH, "Listener", DefaultActions=[if_("C", TO_TARGETS[0])]),
+        fleet(TargetGroupARNs=[ref("Targets")]),
+        fleet(TrafficSources=[{"Identifier": ref("Targets"), "Type": "elbv2"}]),
+        classic(),
+        {
+            **fleet(LoadBalancerNames=[ref("Balancer")]),
+            "Balancer": classic(Instances=[])["Balancer"],
+        },
+        balanced(listens=5432, port=5432, front=rule("0.0.0.0/0", ports=(5432, 5432))),
+        changed(SSH, "Balancer", Scheme=if_("C", "internal", "internet-facing")),
+    ],
+)
+def test_a_port_is_found_behind_every_kind_of_load_balancer(resources: dict[str, Any]) -> None:
+    messages = [finding.message for finding in found(OPENS, resources, **CONDITIONS)]
+    assert messages
+    assert all("of Server through load balancer Balancer" in each for each in messages)
+
+
+def test_half_a_whitelist_too_wide_for_ssh_is_found_too() -> None:
+    resources = balanced(listens=2222, port=22, front=rule("198.51.100.0/22", ports=(2222, 2222)))
+    assert "is open to 198.51.100.0/22" in message(OPENS, resources)
+
+
+def test_the_public_ports_are_a_setting() -> None:
+    resources = balanced(listens=8443, front=rule("0.0.0.0/0", ports=(8443, 8443)))
+    assert found(OPENS, resources)
+    settings = Settings(public_ports=frozenset({8443}))
+    assert found(OPENS, resources, settings=settings) == []
+
+
+def test_a_port_that_is_not_known_cannot_be_verified() -> None:
+    resources = balanced(rule(protocol="-1", SourceSecurityGroupId=ref("Front")), port=ref("Unset"))
+    assert found(OPENS, resources, **UNSET) == []
+    assert any(
+        "which ports the internet reaches of Server through load balancer Balancer is not known"
+        in finding.message
+        for finding in found("CannotVerify", resources, **UNSET)
+    )
+
+
+def test_a_world_rule_that_no_load_balancer_uses_stays_an_error() -> None:
+    network = balanced(rule("0.0.0.0/0", ports=(8080, 8081)), kind="network", front=None)
+    assert found("PrivateServerOpenToWorld", network)
+    behind_a_proxy = balanced(rule("0.0.0.0/0", ports=(8080, 8080)))
+    assert found("PrivateServerOpenToWorld", behind_a_proxy)
+    public = balanced(rule("0.0.0.0/0", ports=(8080, 8080)), kind="network", front=None)
+    assert found("ServerPortOpenToWorld", {**public, **GATEWAY})
+
+
+def test_ssh_for_everyone_is_told_once() -> None:
+    resources = balanced(rule("0.0.0.0/0"), listens=22, port=22, kind="network", front=None)
+    assert found("AdminPortOpenToWorld", resources)
+    assert found(OPENS, resources) == []
+
+
+def test_udp_is_followed_as_udp() -> None:
+    resources = changed(
+        balanced(
+            rule("0.0.0.0/0", ports=(5353, 5353), protocol="udp"),
+            listens=5353,
+            port=5353,
+            kind="network",
+            front=None,
+        ),
+        "Listener",
+        Protocol="TCP_UDP",
+    )
+    assert message(OPENS, resources).startswith("udp port 5353 of Server through load balancer")
