@@ -83,7 +83,7 @@ def _service_linked_role(scope: Construct) -> iam.IPrincipal:
     """Name the role of EC2 Auto Scaling by a condition.
 
     As a principal it would have to exist when the key is made, and in an account that never had an
-    Auto Scaling group it does not.
+    Auto Scaling group it does not. The condition leaves no one else.
     """
     stack = Stack.of(scope)
     return iam.AnyPrincipal().with_conditions(
