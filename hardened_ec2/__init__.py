@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hardened_ec2.addresses import AddressSet as AddressSet
+    from hardened_ec2.auto_scaling_group import (
+        HardenedAutoScalingGroup as HardenedAutoScalingGroup,
+    )
     from hardened_ec2.host import HostHardening as HostHardening
     from hardened_ec2.imds import Imds as Imds
     from hardened_ec2.instance import HardenedInstance as HardenedInstance
     from hardened_ec2.instance_connect import InstanceConnectEndpoint as InstanceConnectEndpoint
+    from hardened_ec2.launch_template import HardenedLaunchTemplate as HardenedLaunchTemplate
     from hardened_ec2.nag import HardenedEc2Checks as HardenedEc2Checks
     from hardened_ec2.network import HardenedVpc as HardenedVpc
     from hardened_ec2.role import InstanceRole as InstanceRole
@@ -22,8 +26,10 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "AddressSet": "addresses",
+    "HardenedAutoScalingGroup": "auto_scaling_group",
     "HardenedEc2Checks": "nag",
     "HardenedInstance": "instance",
+    "HardenedLaunchTemplate": "launch_template",
     "HardenedUserData": "user_data",
     "HardenedVpc": "network",
     "HostHardening": "host",

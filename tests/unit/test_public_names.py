@@ -15,8 +15,10 @@ def test_the_public_names_are_these() -> None:
     """A name that goes away breaks an app, so the list only changes on purpose."""
     assert sorted(hardened_ec2.__all__) == [
         "AddressSet",
+        "HardenedAutoScalingGroup",
         "HardenedEc2Checks",
         "HardenedInstance",
+        "HardenedLaunchTemplate",
         "HardenedUserData",
         "HardenedVpc",
         "HostHardening",
