@@ -6,6 +6,7 @@ library, which is several times faster; its lines are looked for when a finding 
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
@@ -16,7 +17,12 @@ MAX_DEPTH: Final = 200
 MAX_NODES: Final = 2_000_000
 """Values in one text, what an alias repeats counted again each time."""
 
+_LONGEST_NUMBER: Final = 64
+
 _SHORT_WITHOUT_FN = {"!Ref": "Ref", "!Condition": "Condition"}
+_PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "int", "map", "null", "seq", "str")
+)
 _MERGE = "<<"
 _EMPTY: Final[Mapping[str, "Marks"]] = {}
 
@@ -49,14 +55,23 @@ class Marks:
     inside: Mapping[str, "Marks"] = field(default_factory=lambda: _EMPTY)
 
     def line_of(self, path: tuple[str, ...]) -> int:
-        """Return the line of what a path leads to, or of the last step that there is."""
-        here = self
-        for step in path:
-            found = here.inside.get(step)
-            if found is None:
-                break
-            here = found
-        return here.line
+        """Return the line of what a path leads to, or of the last step that there is.
+
+        A path says what is deployed: the arms of ``Fn::If`` are searched where it names none.
+        """
+        return _deepest(self, path)[1]
+
+
+def _deepest(here: Marks, path: tuple[str, ...]) -> tuple[int, int]:
+    """Return how many steps of a path can be followed, and the line they lead to."""
+    found = here.inside.get(path[0]) if path else None
+    if found is not None:
+        steps, line = _deepest(found, path[1:])
+        return steps + 1, line
+    arms = here.inside.get("Fn::If") if path else None
+    ways = [_deepest(arm, path) for arm in arms.inside.values()] if arms else []
+    best = max(ways, key=lambda way: way[0], default=(0, here.line))
+    return best if best[0] else (0, here.line)
 
 
 def decode(text: str) -> Any:  # noqa: ANN401 - whatever the text holds
@@ -104,7 +119,11 @@ def marks(text: str) -> Marks | None:
 
 def _json(text: str) -> Any:  # noqa: ANN401 - whatever the text holds
     try:
-        return json.loads(text, parse_constant=_refused_constant)
+        document = json.loads(
+            text, parse_constant=_refused_constant, object_pairs_hook=_without_duplicates
+        )
+    except _DuplicateKey as error:
+        raise UndecodableText(_where_twice(text, error.args[0])) from None
     except json.JSONDecodeError as error:
         try:
             return _yaml(text)[0]  # a flow collection: YAML that begins as JSON does
@@ -116,6 +135,43 @@ def _json(text: str) -> Any:  # noqa: ANN401 - whatever the text holds
     except ValueError as error:
         # NaN and the like, and numbers of thousands of digits.
         raise UndecodableText(f"it is not JSON: {error}") from None
+    _refuse_depth(document)
+    return document
+
+
+class _DuplicateKey(Exception):  # noqa: N818 - never leaves this module
+    pass
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Of two equal keys one reader takes the first and another the last: a place to hide in.
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _DuplicateKey(next(key for key, n in Counter(k for k, _ in pairs).items() if n > 1))
+    return made
+
+
+def _where_twice(text: str, key: str) -> str:
+    try:
+        _yaml(text)  # which counts lines, and refuses the same
+    except UndecodableText as error:
+        if "stands twice" in str(error):
+            return str(error)
+    return f"the key {key} stands twice in one object"
+
+
+def _refuse_depth(document: Any) -> None:  # noqa: ANN401 - whatever the text holds
+    level = [document] if isinstance(document, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise UndecodableText(f"it is nested too deeply: more than {MAX_DEPTH} levels")
 
 
 def _refused_constant(constant: str) -> NoReturn:
@@ -242,11 +298,11 @@ class _Composer:
                 raise UndecodableText(f"<< merges no object in the object at line {done.line}")
             for key, value in merged.items():
                 done.value.setdefault(key, value)
-        node = (
-            self._tagged(done.tag, done.value, done.line),
-            Marks(done.line, done.inside),
-            done.size,
-        )
+        value = self._tagged(done.tag, done.value, done.line)
+        inside = done.inside
+        if value is not done.value:
+            inside = {next(iter(value)): Marks(done.line, inside)}
+        node = (value, Marks(done.line, inside), done.size)
         if done.anchor:
             self._anchors[done.anchor] = node
         return node
@@ -285,6 +341,8 @@ class _Composer:
         # A date stays as it is written: CloudFormation takes it for text.
         if kind not in ("bool", "float", "int", "null"):
             return text
+        if len(text) > _LONGEST_NUMBER:
+            return text  # a number in base 60 takes time by the square of its length
         try:
             node = self._yaml.ScalarNode(tag, text)
             return getattr(self._constructor, f"construct_yaml_{kind}")(node)
@@ -292,10 +350,10 @@ class _Composer:
             return text
 
     def _tagged(self, tag: str | None, value: Any, line: int) -> Any:  # noqa: ANN401 - any value
-        if tag is None or not tag.startswith("!"):
+        if tag is None or tag == "!" or tag in _PLAIN_TAGS:
             return value
-        if tag == "!":
-            return value
+        if not (tag.startswith("!") and tag[1:].isalnum()):
+            raise UndecodableText(f"the tag {tag} at line {line} is none of CloudFormation's")
         name = _SHORT_WITHOUT_FN.get(tag, f"Fn::{tag[1:]}")
         if name == "Fn::GetAtt" and isinstance(value, str):
             resource, dot, attribute = value.partition(".")

@@ -169,3 +169,46 @@ def test_yaml_without_pyyaml_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 def test_the_reader_without_libyaml_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
     assert decode(SHORT) == LONG
+
+
+@pytest.mark.parametrize("form", ["short", "long"])
+def test_a_property_behind_a_condition_has_its_line(form: str) -> None:
+    text = (
+        "Options: !If\n- IsProd\n- Tokens: required\n- Hops: 1\n  Tokens: optional\n"
+        if form == "short"
+        else "Options:\n  Fn::If:\n  - IsProd\n  - Tokens: required\n  - Hops: 1\n"
+    )
+    found = marks(text)
+    assert found is not None
+    first = 3 if form == "short" else 4
+    assert found.line_of(("Options", "Tokens")) == first
+    assert found.line_of(("Options", "Hops")) == first + 1
+    assert found.line_of(("Options", "Nowhere")) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ['{"A": 1,\n"B": {"C": 1,\n"C": 2}}', 'A: 1\nB: {C: 1,\n  "C": 2}']
+)
+def test_a_key_that_stands_twice_is_refused_in_both_formats(text: str) -> None:
+    with pytest.raises(UndecodableText, match="the key C stands twice in one object at line 3"):
+        decode(text)
+
+
+def test_json_is_nested_no_deeper_than_yaml() -> None:
+    deep = "[" * MAX_DEPTH + "]" * MAX_DEPTH
+    assert decode(deep) == decode(f"# YAML\n{deep}")
+    for text in (f"[{deep}]", f"# YAML\n[{deep}]"):
+        with pytest.raises(UndecodableText, match="it is nested too deeply"):
+            decode(text)
+
+
+def test_a_number_in_base_60_ends() -> None:
+    assert decode("Port: 1:22") == {"Port": 82}
+    endless = ":".join(["1"] * 200_000)
+    assert decode(f"Port: {endless}") == {"Port": endless}
+
+
+@pytest.mark.parametrize("tag", ["!!python/object:os.system", "!!set", "!!binary", "!a/b", "!<x>"])
+def test_a_tag_that_cloudformation_has_not_is_refused(tag: str) -> None:
+    with pytest.raises(UndecodableText, match=r"at line 2 is none of CloudFormation's"):
+        decode(f"A:\n  {tag} {{}}")
