@@ -146,7 +146,8 @@ def test_an_administrator_policy_is_an_error_in_every_spelling(arn: object) -> N
     ],
 )
 def test_narrow_roles_and_roles_of_others_are_sound(resources: dict[str, Any]) -> None:
-    assert [f for f in judged(resources) if f.severity is Severity.ERROR] == []
+    wider_than_needed = {"HardenedEc2-RoleServiceWildcard", "HardenedEc2-RoleNotAction"}
+    assert {finding.rule for finding in judged(resources)} <= wider_than_needed
 
 
 @pytest.mark.parametrize(

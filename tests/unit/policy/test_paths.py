@@ -86,6 +86,8 @@ def test_a_group_that_is_attached_only_without_the_rule_is_no_path() -> None:
         "Server": instance(SecurityGroupIds=[if_("C", ref("Group"))]),
     }
     assert paths(resources, **CONDITIONS) == []
+    deployment = Deployment([template({**SOUND, **resources}, **CONDITIONS)])
+    assert Exposure(deployment).of_server(servers(deployment)[0]) == ()
 
 
 def test_a_path_that_is_not_known_says_why() -> None:
