@@ -47,7 +47,7 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
       while the stack is updated, each after its successor is in service. If successors do not get
       there, the update fails, and CloudFormation rolls the group back the same way;
     - health checks by EC2 and by the load balancer, if one is attached;
-    - a maximum lifetime of 30 days for each server, so that none escapes patches and changes;
+    - a maximum lifetime of 30 days for each server, so that nothing settles in one for good;
     - notifications of launches, terminations and their failures to an encrypted topic;
     - protection from deletion with its servers in it, and metrics of the group.
 
