@@ -35,6 +35,7 @@ class Finding:
         fix: What to write instead.
         references: The same demand in public benchmarks and checkers.
         line: The line in the template's source. Default: none, not known.
+        undecided: The ids of the rules that could not be verified there. Default: none.
 
     Source: the vocabulary of AWS CloudFormation ("logical ID", "property").
 
@@ -53,6 +54,7 @@ class Finding:
     fix: str
     references: tuple[str, ...] = ()
     line: int | None = None
+    undecided: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:

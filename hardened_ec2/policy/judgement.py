@@ -94,7 +94,8 @@ def judge(
             names = tuple(template.name for template in templates)
             raise RuleFailed(rule.id, names) from error
     for (place, when), unverified in doubts.items():
-        findings[_finding(cannot_verify, place, unverified.message, when)] = None
+        finding = _finding(cannot_verify, place, unverified.message, when)
+        findings[replace(finding, undecided=tuple(unverified.rules))] = None
     return [
         replace(each, line=by_name[each.template].line(each.logical_id, each.path))
         for each in sorted(findings, key=_order)

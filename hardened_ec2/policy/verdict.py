@@ -37,9 +37,9 @@ class Verdict:
 
     @property
     def passed(self) -> tuple[str, ...]:
-        """The rules that hold in all templates; none where nothing was judged."""
-        broken = {finding.rule for finding in self.findings}
-        broken |= {finding.rule for finding, _ in self.accepted}
+        """The rules that hold in all templates, none in doubt; none where nothing was judged."""
+        found = (*self.findings, *(finding for finding, _ in self.accepted))
+        broken = {rule for finding in found for rule in (finding.rule, *finding.undecided)}
         return tuple(rule.id for rule in RULES if self.templates and rule.id not in broken)
 
     def count(self, severity: Severity) -> int:

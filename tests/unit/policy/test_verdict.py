@@ -65,6 +65,18 @@ def test_json_has_the_shape_that_programs_rely_on(found: Verdict) -> None:
     assert set(document) == {"findings", "passed", "unreadable", "summary"}
 
 
+def test_a_rule_in_doubt_is_no_pass(template: Path) -> None:
+    template.write_text(
+        "Parameters: {Tokens: {Type: String}}\n"
+        "Resources:\n  Server:\n    Type: AWS::EC2::Instance\n"
+        "    Properties: {MetadataOptions: {HttpTokens: !Ref Tokens}}\n"
+    )
+    found = verdict(collect([template]))
+    assert "HardenedEc2-ImdsV2" not in {finding.rule for finding in found.findings}
+    assert "HardenedEc2-ImdsV2" not in found.passed
+    assert "HardenedEc2-CannotVerify" not in found.passed
+
+
 def test_nothing_passes_where_nothing_was_judged() -> None:
     assert verdict(collect([Path("missing.json")])).passed == ()
 
