@@ -6,6 +6,10 @@ Context:
         there is a bastion too. Default: none; SSH then only goes through the endpoint.
     s3_prefix_list_id: AWS's prefix list for S3 in the region, so that the servers can fetch
         packages. Default: none.
+    guardrails: The mode of VPC Block Public Access, ``off``, ``block-ingress`` or
+        ``block-bidirectional``. With it there are guardrails too, for all of the account and
+        Region; the bastion stays reachable, and nothing else that faces the internet. Default:
+        none; the account stays as it is.
 """
 
 import sys
@@ -13,8 +17,14 @@ import sys
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
-from hardened_ec2 import HardenedEc2Checks, SshAccess
+from hardened_ec2 import (
+    HardenedEc2Checks,
+    PublicAccessExclusion,
+    SshAccess,
+    VpcBlockPublicAccess,
+)
 from stacks.bastion_stack import BastionStack
+from stacks.guardrails_stack import GuardrailsStack
 from stacks.network_stack import NetworkStack
 from stacks.server_stack import ServerStack
 
@@ -42,6 +52,30 @@ def ssh_whitelist(context: object) -> SshAccess:
     return SshAccess.from_cidrs(*(each.strip() for each in addresses))
 
 
+def block_public_access(mode: str, network: NetworkStack) -> VpcBlockPublicAccess:
+    """Read the context value ``guardrails``.
+
+    Args:
+        mode: The mode of VPC Block Public Access.
+        network: The network, whose public subnets are left alone.
+
+    Returns:
+        The mode, with these exclusions.
+
+    Raises:
+        ValueError: If there is no such mode.
+    """
+    if mode == "off":
+        return VpcBlockPublicAccess.off()
+    return VpcBlockPublicAccess(
+        mode=mode,
+        exclusions=tuple(
+            PublicAccessExclusion(name=f"Bastion{number}", subnet_id=subnet.subnet_id)
+            for number, subnet in enumerate(network.vpc.public_subnets, 1)
+        ),
+    )
+
+
 def build(app: cdk.App) -> None:
     """Add the stacks and the policy packs to an app.
 
@@ -63,6 +97,13 @@ def build(app: cdk.App) -> None:
         bastion = BastionStack(app, "HardenedEc2Bastion", vpc=network.vpc, ssh=whitelist)
         ssh |= whitelist | SshAccess.from_security_group(bastion.bastion.security_group)
     ServerStack(app, "HardenedEc2Server", vpc=network.vpc, ssh=ssh)
+    mode = app.node.try_get_context("guardrails")
+    if mode:
+        GuardrailsStack(
+            app,
+            "HardenedEc2Guardrails",
+            vpc_block_public_access=block_public_access(mode, network),
+        )
     cdk.Validations.of(app).add_plugins(
         HardenedEc2Checks(app), AwsSolutionsChecks(app), NIST80053R5Checks(app)
     )
