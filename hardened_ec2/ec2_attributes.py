@@ -155,6 +155,8 @@ class Ec2Attributes:
             it back on one that is running. Default: True. Without it, IMDSv2 is only what an
             instance gets that asks for nothing else. Templates of fleets that ask for IMDSv1
             launch nothing any more: the metric ``MetadataNoToken`` says who still uses it.
+            EC2 has this since 2026: where Lambda's boto3 is older, the deployment fails and says
+            so, rather than leave it out.
         http_put_response_hop_limit: Network hops that a session token may travel, 1 to 64, on
             instances that ask for nothing else. Default: 1. Bridged containers need 2. None
             leaves it to the image.

@@ -94,16 +94,16 @@ def _carry_out(event: Event, name: str, physical_id: str) -> str:
     """Create, update or delete, and return the physical id."""
     setting = SETTINGS[name]
     ec2 = _client()
-    if event["RequestType"] == "Delete":
-        found = dict(parse_qsl(physical_id.partition("?")[2]))
-        if found:
-            _put_back(ec2, name, setting, found)
-        return physical_id
     wanted = {
         key: str(value)
         for key, value in event["ResourceProperties"].items()
         if key not in ("ServiceToken", "ServiceTimeout")
     }
+    if event["RequestType"] == "Delete":
+        found = dict(parse_qsl(physical_id.partition("?")[2]))
+        if found not in ({}, wanted):
+            _put_back(ec2, name, setting, found)
+        return physical_id
     before = setting.read(ec2)
     _set(ec2, name, setting, before, wanted)
     if event["RequestType"] == "Create" and setting.restorable:
@@ -129,10 +129,11 @@ def _set(
 
 def _put_back(ec2: "EC2Client", name: str, setting: Setting, found: dict[str, str]) -> None:
     now = setting.read(ec2)
-    if now.values == found or now.managed_by != ACCOUNT:
+    if now.managed_by != ACCOUNT:
         # What an organization has set since then is not the stack's to change, nor in its way.
         logger.info("%s stays %s", name, now.values)
         return
+    # Whatever was read: EC2 takes minutes to show some changes, and a rollback comes sooner.
     setting.write(ec2, found)
     logger.info("%s was %s and is %s again", name, now.values, found)
 

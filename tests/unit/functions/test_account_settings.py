@@ -139,7 +139,7 @@ def test_what_already_is_right_is_left_alone_and_stays(
     cloudformation: CloudFormation, ec2: Stubber, switch: Switch
 ) -> None:
     """No write is scripted, so that any would fail: hardened before, hardened after."""
-    for _ in range(3):
+    for _ in range(2):
         ec2.add_response(switch.read, switch.hardened)
     created = cloudformation.ask("Create", switch.name, **switch.wanted)
     again = cloudformation.ask("Create", switch.name, **switch.wanted)
@@ -148,6 +148,23 @@ def test_what_already_is_right_is_left_alone_and_stays(
     )
     assert {each["Status"] for each in (created, again, deleted)} == {"SUCCESS"}
     assert created["PhysicalResourceId"] == again["PhysicalResourceId"]
+
+
+def test_a_change_that_does_not_show_yet_is_put_back_too(
+    cloudformation: CloudFormation, ec2: Stubber
+) -> None:
+    """Blocking public images takes up to ten minutes; a rollback does not wait for it."""
+    ec2.add_response(
+        "get_image_block_public_access_state", {"ImageBlockPublicAccessState": "unblocked"}
+    )
+    ec2.add_response("disable_image_block_public_access", {}, {})
+    answer = cloudformation.ask(
+        "Delete",
+        "ImageBlockPublicAccess",
+        "ImageBlockPublicAccess?ImageBlockPublicAccessState=unblocked",
+        ImageBlockPublicAccessState="block-new-sharing",
+    )
+    assert answer["Status"] == "SUCCESS"
 
 
 def test_an_update_and_its_rollback_keep_the_physical_id(
