@@ -10,6 +10,8 @@ Context:
         ``block-bidirectional``. With it there are guardrails too, for all of the account and
         Region; the bastion stays reachable, and nothing else that faces the internet. Default:
         none; the account stays as it is.
+    fleet: "true" for a fleet too, and the interface endpoint that its servers report through.
+        Default: none.
 """
 
 import sys
@@ -24,6 +26,7 @@ from hardened_ec2 import (
     VpcBlockPublicAccess,
 )
 from stacks.bastion_stack import BastionStack
+from stacks.fleet_stack import FleetStack
 from stacks.guardrails_stack import GuardrailsStack
 from stacks.network_stack import NetworkStack
 from stacks.server_stack import ServerStack
@@ -76,6 +79,25 @@ def block_public_access(mode: str, network: NetworkStack) -> VpcBlockPublicAcces
     )
 
 
+def wants_fleet(context: object) -> bool:
+    """Read the context value ``fleet``.
+
+    Args:
+        context: What the context holds; None when it is not given.
+
+    Returns:
+        Whether the app has a fleet.
+
+    Raises:
+        ValueError: If the value is none of true and false.
+    """
+    if context in (None, "", "false", False):
+        return False
+    if context in ("true", True):
+        return True
+    raise ValueError(f"fleet is {context!r}: write -c fleet=true, or leave it out")
+
+
 def build(app: cdk.App) -> None:
     """Add the stacks and the policy packs to an app.
 
@@ -86,9 +108,11 @@ def build(app: cdk.App) -> None:
         ValueError: If the context is wrong.
     """
     whitelist = ssh_whitelist(app.node.try_get_context("ssh_whitelist"))
+    fleet = wants_fleet(app.node.try_get_context("fleet"))
     network = NetworkStack(
         app,
         "HardenedEc2Network",
+        fleet=fleet,
         public_subnets=bool(whitelist),
         s3_prefix_list_id=app.node.try_get_context("s3_prefix_list_id"),
     )
@@ -104,6 +128,8 @@ def build(app: cdk.App) -> None:
             "HardenedEc2Guardrails",
             vpc_block_public_access=block_public_access(mode, network),
         )
+    if fleet:
+        FleetStack(app, "HardenedEc2Fleet", vpc=network.vpc, ssh=ssh)
     cdk.Validations.of(app).add_plugins(
         HardenedEc2Checks(app), AwsSolutionsChecks(app), NIST80053R5Checks(app)
     )

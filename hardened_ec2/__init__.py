@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hardened_ec2.addresses import AddressSet as AddressSet
+    from hardened_ec2.auto_scaling_group import (
+        HardenedAutoScalingGroup as HardenedAutoScalingGroup,
+    )
     from hardened_ec2.ec2_attributes import Ec2Attributes as Ec2Attributes
     from hardened_ec2.ec2_attributes import PublicAccessExclusion as PublicAccessExclusion
     from hardened_ec2.ec2_attributes import VpcBlockPublicAccess as VpcBlockPublicAccess
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from hardened_ec2.imds import Imds as Imds
     from hardened_ec2.instance import HardenedInstance as HardenedInstance
     from hardened_ec2.instance_connect import InstanceConnectEndpoint as InstanceConnectEndpoint
+    from hardened_ec2.launch_template import HardenedLaunchTemplate as HardenedLaunchTemplate
     from hardened_ec2.nag import HardenedEc2Checks as HardenedEc2Checks
     from hardened_ec2.network import HardenedVpc as HardenedVpc
     from hardened_ec2.role import InstanceRole as InstanceRole
@@ -30,8 +34,10 @@ _MODULES = {
     "AddressSet": "addresses",
     "DefaultVpc": "guardrails",
     "Ec2Attributes": "ec2_attributes",
+    "HardenedAutoScalingGroup": "auto_scaling_group",
     "HardenedEc2Checks": "nag",
     "HardenedInstance": "instance",
+    "HardenedLaunchTemplate": "launch_template",
     "HardenedUserData": "user_data",
     "HardenedVpc": "network",
     "HostHardening": "host",

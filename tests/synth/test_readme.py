@@ -11,7 +11,9 @@ import pytest
 from hardened_ec2 import __all__ as public_names
 from hardened_ec2.acknowledgements import (
     ACCOUNT_SETTINGS_FUNCTION,
+    ANY_GROUP_OF_THIS_NAME,
     DEFAULT_HOST_MANAGEMENT,
+    MIXED_INSTANCES,
     SESSION_MANAGER_ON_EVERY_RESOURCE,
     OwnAcknowledgement,
     account_settings_permissions,
@@ -21,6 +23,8 @@ from hardened_ec2.functions.account_settings.settings import SETTINGS
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 ACKNOWLEDGED = [
     *SESSION_MANAGER_ON_EVERY_RESOURCE,
+    ANY_GROUP_OF_THIS_NAME,
+    *MIXED_INSTANCES,
     *ACCOUNT_SETTINGS_FUNCTION,
     *DEFAULT_HOST_MANAGEMENT,
     *account_settings_permissions(

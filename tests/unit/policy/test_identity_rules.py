@@ -207,4 +207,5 @@ def test_a_profile_of_the_templates_is_found_by_every_name(profile: object) -> N
 
 
 def test_a_server_without_a_role_can_do_nothing() -> None:
-    assert judged({**SOUND, "Server": instance(IamInstanceProfile=None)}) == []
+    (finding,) = judged({**SOUND, "Server": instance(IamInstanceProfile=None)})
+    assert finding.rule == "HardenedEc2-InstanceProfile"
