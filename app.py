@@ -6,6 +6,10 @@ Context:
         there is a bastion too. Default: none; SSH then only goes through the endpoint.
     s3_prefix_list_id: AWS's prefix list for S3 in the region, so that the servers can fetch
         packages. Default: none.
+    guardrails: The mode of VPC Block Public Access, ``off``, ``block-ingress`` or
+        ``block-bidirectional``. With it there are guardrails too, for all of the account and
+        Region; the bastion stays reachable, and nothing else that faces the internet. Default:
+        none; the account stays as it is.
     fleet: "true" for a fleet too, and the interface endpoint that its servers report through.
         Default: none.
 """
@@ -15,9 +19,15 @@ import sys
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
-from hardened_ec2 import HardenedEc2Checks, SshAccess
+from hardened_ec2 import (
+    HardenedEc2Checks,
+    PublicAccessExclusion,
+    SshAccess,
+    VpcBlockPublicAccess,
+)
 from stacks.bastion_stack import BastionStack
 from stacks.fleet_stack import FleetStack
+from stacks.guardrails_stack import GuardrailsStack
 from stacks.network_stack import NetworkStack
 from stacks.server_stack import ServerStack
 
@@ -43,6 +53,30 @@ def ssh_whitelist(context: object) -> SshAccess:
             "-c ssh_whitelist=203.0.113.7,198.51.100.0/28"
         )
     return SshAccess.from_cidrs(*(each.strip() for each in addresses))
+
+
+def block_public_access(mode: str, network: NetworkStack) -> VpcBlockPublicAccess:
+    """Read the context value ``guardrails``.
+
+    Args:
+        mode: The mode of VPC Block Public Access.
+        network: The network, whose public subnets are left alone.
+
+    Returns:
+        The mode, with these exclusions.
+
+    Raises:
+        ValueError: If there is no such mode.
+    """
+    if mode == "off":
+        return VpcBlockPublicAccess.off()
+    return VpcBlockPublicAccess(
+        mode=mode,
+        exclusions=tuple(
+            PublicAccessExclusion(name=f"Bastion{number}", subnet_id=subnet.subnet_id)
+            for number, subnet in enumerate(network.vpc.public_subnets, 1)
+        ),
+    )
 
 
 def wants_fleet(context: object) -> bool:
@@ -87,6 +121,13 @@ def build(app: cdk.App) -> None:
         bastion = BastionStack(app, "HardenedEc2Bastion", vpc=network.vpc, ssh=whitelist)
         ssh |= whitelist | SshAccess.from_security_group(bastion.bastion.security_group)
     ServerStack(app, "HardenedEc2Server", vpc=network.vpc, ssh=ssh)
+    mode = app.node.try_get_context("guardrails")
+    if mode:
+        GuardrailsStack(
+            app,
+            "HardenedEc2Guardrails",
+            vpc_block_public_access=block_public_access(mode, network),
+        )
     if fleet:
         FleetStack(app, "HardenedEc2Fleet", vpc=network.vpc, ssh=ssh)
     cdk.Validations.of(app).add_plugins(

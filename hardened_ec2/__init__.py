@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from hardened_ec2.auto_scaling_group import (
         HardenedAutoScalingGroup as HardenedAutoScalingGroup,
     )
+    from hardened_ec2.ec2_attributes import Ec2Attributes as Ec2Attributes
+    from hardened_ec2.ec2_attributes import PublicAccessExclusion as PublicAccessExclusion
+    from hardened_ec2.ec2_attributes import VpcBlockPublicAccess as VpcBlockPublicAccess
+    from hardened_ec2.guardrails import AccountGuardrails as AccountGuardrails
+    from hardened_ec2.guardrails import DefaultVpc as DefaultVpc
     from hardened_ec2.host import HostHardening as HostHardening
     from hardened_ec2.imds import Imds as Imds
     from hardened_ec2.instance import HardenedInstance as HardenedInstance
@@ -25,7 +30,10 @@ if TYPE_CHECKING:
     from hardened_ec2.user_data import HardenedUserData as HardenedUserData
 
 _MODULES = {
+    "AccountGuardrails": "guardrails",
     "AddressSet": "addresses",
+    "DefaultVpc": "guardrails",
+    "Ec2Attributes": "ec2_attributes",
     "HardenedAutoScalingGroup": "auto_scaling_group",
     "HardenedEc2Checks": "nag",
     "HardenedInstance": "instance",
@@ -37,8 +45,10 @@ _MODULES = {
     "InstanceConnectEndpoint": "instance_connect",
     "InstanceRole": "role",
     "LockedSecurityGroup": "security_group",
+    "PublicAccessExclusion": "ec2_attributes",
     "SessionLogs": "role",
     "SshAccess": "ssh",
+    "VpcBlockPublicAccess": "ec2_attributes",
 }
 
 __all__ = list(_MODULES)

@@ -1,5 +1,6 @@
 """What our own constructs acknowledge towards policy packs: few findings, each with its reason."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aws_cdk import Acknowledgment, Validations
@@ -32,6 +33,84 @@ SESSION_MANAGER_ON_EVERY_RESOURCE = (
         ),
     ),
 )
+
+ACCOUNT_SETTINGS_FUNCTION = (
+    OwnAcknowledgement(
+        rule="NIST.800.53.R5::NIST.800.53.R5-LambdaConcurrency",
+        where="AccountGuardrails/Settings/Function",
+        reason=(
+            "CloudFormation calls it a few times a deployment; reserved concurrency would fail "
+            "in accounts with the smallest quota."
+        ),
+    ),
+    OwnAcknowledgement(
+        rule="NIST.800.53.R5::NIST.800.53.R5-LambdaDLQ",
+        where="AccountGuardrails/Settings/Function",
+        reason=(
+            "CloudFormation waits for its answer, and fails the deployment when there is none: "
+            "no event is lost unseen."
+        ),
+    ),
+    OwnAcknowledgement(
+        rule="NIST.800.53.R5::NIST.800.53.R5-LambdaInsideVPC",
+        where="AccountGuardrails/Settings/Function",
+        reason=(
+            "It calls EC2's API and CloudFormation, and reaches nothing in a VPC; the VPC that it "
+            "may delete is the default one."
+        ),
+    ),
+)
+
+DEFAULT_HOST_MANAGEMENT = (
+    OwnAcknowledgement(
+        rule=(
+            "AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/"
+            "AmazonSSMManagedEC2InstanceDefaultPolicy]"
+        ),
+        where="AccountGuardrails/DefaultHostManagementRole",
+        reason=(
+            "The policy that AWS wrote for this one purpose and keeps in step with the agent; "
+            "default_host_management_role takes another."
+        ),
+    ),
+)
+
+
+def account_settings_permissions(kinds: Iterable[str]) -> tuple[OwnAcknowledgement, ...]:
+    """Return what the function of the account settings acknowledges for its permissions.
+
+    Args:
+        kinds: The kinds of resources that it changes, such as ``security-group``.
+
+    Returns:
+        One acknowledgement for what takes no resource, and one for each kind.
+    """
+    where = "AccountGuardrails/Settings/Permissions"
+    return (
+        OwnAcknowledgement(
+            rule="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+            where=where,
+            reason=(
+                "Settings of the account have no resource type, so AWS accepts no resource but *; "
+                "the actions are named one by one, and only those of the settings in use."
+            ),
+        ),
+        *(
+            OwnAcknowledgement(
+                rule=(
+                    "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ec2:"
+                    f"<AWS::Region>:<AWS::AccountId>:{kind}/*]"
+                ),
+                where=where,
+                reason=(
+                    "What belongs to the default VPC is only known to the account: the function "
+                    "looks it up, and touches nothing else."
+                ),
+            )
+            for kind in sorted(kinds)
+        ),
+    )
+
 
 MIXED_INSTANCES = tuple(
     OwnAcknowledgement(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -10,6 +10,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from hardened_ec2.log_group import encrypted_log_group
 from hardened_ec2.security_group import LockedSecurityGroup
 
 SESSION_MANAGER_ENDPOINTS = ("ssm", "ssmmessages")
@@ -212,44 +213,20 @@ def private_subnets(vpc: ec2.IVpc, *, named_by: str = _NAMED_BY) -> ec2.SubnetTy
 def _flow_log_to_cloud_watch(
     vpc: HardenedVpc, retention: logs.RetentionDays | None, key: kms.IKey | None
 ) -> None:
-    stack = Stack.of(vpc)
-    name = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"
-    if key is None:
-        own = kms.Key(
-            vpc,
-            "FlowLogKey",
-            description="VPC flow logs",
-            enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,
-        )
-        own.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
-                actions=[
-                    "kms:Decrypt*",
-                    "kms:Describe*",
-                    "kms:Encrypt*",
-                    "kms:GenerateDataKey*",
-                    "kms:ReEncrypt*",
-                ],
-                resources=["*"],
-                conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": name}},
-            )
-        )
-        key = own
-    log_group = logs.LogGroup(
+    log_group = encrypted_log_group(
         vpc,
         "FlowLogGroup",
+        key_id="FlowLogKey",
+        key_description="VPC flow logs",
         encryption_key=key,
-        retention=retention or logs.RetentionDays.ONE_YEAR,
-        removal_policy=RemovalPolicy.RETAIN,
+        retention=retention,
     )
     role = iam.Role(
         vpc,
         "FlowLogRole",
         assumed_by=iam.ServicePrincipal(
             "vpc-flow-logs.amazonaws.com",
-            conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(vpc).account}},
         ),
         description="Writes VPC flow logs",
     )

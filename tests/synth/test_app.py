@@ -97,6 +97,72 @@ def test_a_whitelist_brings_a_bastion_that_passes_too(tmp_path: Path) -> None:
     assert standalone == []
 
 
+GUARDRAILS_ACKNOWLEDGED = {
+    (
+        "AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/"
+        "AmazonSSMManagedEC2InstanceDefaultPolicy]"
+    ),
+    "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+    (
+        "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ec2:<AWS::Region>:"
+        "<AWS::AccountId>:security-group/*]"
+    ),
+    "NIST.800.53.R5::NIST.800.53.R5-LambdaConcurrency",
+    "NIST.800.53.R5::NIST.800.53.R5-LambdaDLQ",
+    "NIST.800.53.R5::NIST.800.53.R5-LambdaInsideVPC",
+}
+
+
+def test_guardrails_are_had_on_request_and_pass_too(tmp_path: Path) -> None:
+    done = run("app.py", tmp_path, guardrails="block-bidirectional", ssh_whitelist="203.0.113.7")
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    assert acknowledged(tmp_path) >= GUARDRAILS_ACKNOWLEDGED
+    template = json.loads((tmp_path / "HardenedEc2Guardrails.template.json").read_text("utf-8"))
+    by_type: dict[str, list[Any]] = {}
+    for resource in template["Resources"].values():
+        by_type.setdefault(resource["Type"], []).append(resource["Properties"])
+    assert by_type["AWS::EC2::VPCBlockPublicAccessOptions"] == [
+        {"InternetGatewayBlockMode": "block-bidirectional"}
+    ]
+    # The bastion's subnets stay reachable.
+    exclusions = by_type["AWS::EC2::VPCBlockPublicAccessExclusion"]
+    assert len(exclusions) == 2
+    assert all("PublicSubnet" in str(each["SubnetId"]) for each in exclusions)
+    manifest = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
+    guardrails = manifest["artifacts"]["HardenedEc2Guardrails"]
+    assert guardrails["properties"]["terminationProtection"]
+
+
+def test_guardrails_can_leave_the_internet_alone(tmp_path: Path) -> None:
+    done = run("app.py", tmp_path, guardrails="off")
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    template = (tmp_path / "HardenedEc2Guardrails.template.json").read_text("utf-8")
+    assert "VPCBlockPublicAccess" not in template
+    assert "Custom::InstanceMetadataDefaults" in template
+
+
+@pytest.mark.parametrize("mode", ["true", "block", {"mode": "off"}])
+def test_a_wrong_mode_is_one_line_and_no_traceback(tmp_path: Path, mode: object) -> None:
+    done = run("app.py", tmp_path / "out", guardrails=mode)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("app.py: VpcBlockPublicAccess has mode=")
+    assert line.endswith("write one of 'off', 'block-ingress', 'block-bidirectional'")
+
+
+def test_the_guardrails_example_passes_every_pack(tmp_path: Path) -> None:
+    done = run("examples/guardrails.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    template = json.loads((tmp_path / "Organization.template.json").read_text("utf-8"))
+    (policy,) = template["Resources"].values()
+    assert policy["Properties"]["Type"] == "DECLARATIVE_POLICY_EC2"
+    content = policy["Properties"]["Content"]["ec2_attributes"]
+    assert content["instance_metadata_defaults"]["http_tokens"] == {"@@assign": "required"}
+
+
 FLEET_OF_THIS_NAME = (
     "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:autoscaling:<AWS::Region>:"
     "<AWS::AccountId>:autoScalingGroup:*:autoScalingGroupName/"

@@ -10,13 +10,37 @@ import pytest
 
 from hardened_ec2 import __all__ as public_names
 from hardened_ec2.acknowledgements import (
+    ACCOUNT_SETTINGS_FUNCTION,
     ANY_GROUP_OF_THIS_NAME,
+    DEFAULT_HOST_MANAGEMENT,
     MIXED_INSTANCES,
     SESSION_MANAGER_ON_EVERY_RESOURCE,
     OwnAcknowledgement,
+    account_settings_permissions,
 )
+from hardened_ec2.functions.account_settings.settings import SETTINGS
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+ACKNOWLEDGED = [
+    *SESSION_MANAGER_ON_EVERY_RESOURCE,
+    ANY_GROUP_OF_THIS_NAME,
+    *MIXED_INSTANCES,
+    *ACCOUNT_SETTINGS_FUNCTION,
+    *DEFAULT_HOST_MANAGEMENT,
+    *account_settings_permissions(
+        {kind for each in SETTINGS.values() for kind in each.resource_actions}
+    ),
+]
+SMALL_VALUES = {
+    "AddressSet",
+    "DefaultVpc",
+    "HardenedUserData",
+    "PublicAccessExclusion",
+    "SessionLogs",
+    "VpcBlockPublicAccess",
+}
+"""What constructs and larger values take, and their docstrings explain."""
+
 FIRST_EXAMPLE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
 
 
@@ -41,16 +65,12 @@ def test_the_first_example_runs_as_it_stands(tmp_path: Path) -> None:
     assert "10.0.1.0/28" in template
 
 
-@pytest.mark.parametrize(
-    "each", [*SESSION_MANAGER_ON_EVERY_RESOURCE, ANY_GROUP_OF_THIS_NAME, *MIXED_INSTANCES]
-)
+@pytest.mark.parametrize("each", ACKNOWLEDGED)
 def test_what_we_acknowledge_ourselves_is_listed(each: OwnAcknowledgement) -> None:
     row = f"| `{each.rule}` | `{each.where}` | {each.reason} |"
     assert row in README
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(public_names) - {"AddressSet", "SessionLogs", "HardenedUserData"})
-)
+@pytest.mark.parametrize("name", sorted(set(public_names) - SMALL_VALUES))
 def test_every_construct_is_named(name: str) -> None:
     assert f"| `{name}` |" in README

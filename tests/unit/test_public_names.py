@@ -14,7 +14,10 @@ PACKAGE = Path(hardened_ec2.__file__).parent
 def test_the_public_names_are_these() -> None:
     """A name that goes away breaks an app, so the list only changes on purpose."""
     assert sorted(hardened_ec2.__all__) == [
+        "AccountGuardrails",
         "AddressSet",
+        "DefaultVpc",
+        "Ec2Attributes",
         "HardenedAutoScalingGroup",
         "HardenedEc2Checks",
         "HardenedInstance",
@@ -26,8 +29,10 @@ def test_the_public_names_are_these() -> None:
         "InstanceConnectEndpoint",
         "InstanceRole",
         "LockedSecurityGroup",
+        "PublicAccessExclusion",
         "SessionLogs",
         "SshAccess",
+        "VpcBlockPublicAccess",
     ]
     assert dir(hardened_ec2) == sorted(hardened_ec2.__all__)
 
@@ -40,6 +45,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_the_policy_and_the_host_load_no_cdk() -> None:
     code = (
         "import hardened_ec2.policy, hardened_ec2.host, hardened_ec2.addresses, sys;"
+        "from hardened_ec2 import Ec2Attributes; Ec2Attributes().declarative_policy();"
         "print([m for m in sys.modules if m.split('.')[0] in ('aws_cdk', 'jsii', 'cdk_nag')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -49,6 +55,8 @@ def test_the_policy_and_the_host_load_no_cdk() -> None:
 def test_the_lower_floor_never_imports_upward() -> None:
     ground = [
         PACKAGE / "addresses.py",
+        PACKAGE / "ec2_attributes.py",
+        *PACKAGE.glob("functions/**/*.py"),
         *PACKAGE.glob("host/**/*.py"),
         *PACKAGE.glob("policy/**/*.py"),
     ]

@@ -1,0 +1,1 @@
+"""What runs in AWS Lambda. Each package here is deployed as it is, and imports nothing outside."""
