@@ -1,4 +1,4 @@
-"""The files of a check: what is named, what is in a folder, and what is deployed together."""
+"""The files of a check: what is named, what is in a folder, what a cloud assembly deploys."""
 
 import json
 import os
@@ -26,17 +26,12 @@ class Collection:
     """What was found.
 
     Args:
-        deployments: The templates; those of one path that was named are deployed together.
+        templates: The templates, by the order of the paths.
         unreadable: What could not be read, and why.
     """
 
-    deployments: tuple[tuple[Template, ...], ...]
+    templates: tuple[Template, ...]
     unreadable: tuple[UnreadableTemplate, ...]
-
-    @property
-    def templates(self) -> tuple[Template, ...]:
-        """All templates."""
-        return tuple(template for each in self.deployments for template in each)
 
 
 def collect(paths: Sequence[Path]) -> Collection:
@@ -61,9 +56,8 @@ def collect(paths: Sequence[Path]) -> Collection:
     """
     seen: set[str] = set()
     unreadable: list[UnreadableTemplate] = []
-    deployments = []
+    templates = []
     for path in paths:
-        templates = []
         for file, wanted in _files(path, unreadable):
             real = os.path.realpath(file)
             if real in seen:
@@ -74,9 +68,7 @@ def collect(paths: Sequence[Path]) -> Collection:
             except UnreadableTemplate as error:
                 if wanted or _was_meant(file):
                     unreadable.append(error)
-        if templates:
-            deployments.append(tuple(templates))
-    return Collection(deployments=tuple(deployments), unreadable=tuple(unreadable))
+    return Collection(templates=tuple(templates), unreadable=tuple(unreadable))
 
 
 def _files(path: Path, unreadable: list[UnreadableTemplate]) -> Iterator[tuple[Path, bool]]:

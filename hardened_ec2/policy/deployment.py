@@ -10,7 +10,7 @@ from typing import Any, Final
 from hardened_ec2.policy.circumstances import ALWAYS, When
 from hardened_ec2.policy.scope import Scope
 from hardened_ec2.policy.template import Template
-from hardened_ec2.policy.text import Budget
+from hardened_ec2.policy.text import MAX_WORK, Budget
 from hardened_ec2.policy.values import Place, Reference, Tree, Unknown, Value, as_bool
 
 METADATA_KEY: Final = "hardened-ec2"
@@ -102,7 +102,7 @@ class Deployment:
                 raise ValueError(
                     f"template {name} is given twice: give each template once, under its own name"
                 )
-        budget = Budget()
+        budget = Budget(text=MAX_WORK * max(1, len(templates)))
         self._scopes = {
             template.name: Scope(template=template, deployment=self, budget=budget)
             for template in sorted(templates, key=lambda template: template.name)

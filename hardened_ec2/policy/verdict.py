@@ -57,10 +57,10 @@ class Verdict:
 def verdict(
     collection: Collection, settings: Settings | None = None, baseline: Baseline | None = None
 ) -> Verdict:
-    """Judge a collection.
+    """Judge a collection as one deployment: exports and nested stacks are followed through it.
 
-    A rule that fails on a deployment says nothing about it: its templates are judged one by one,
-    and one on which the rule fails again counts as unreadable. So no fault of the policy's is ever
+    A rule that fails says nothing about the deployment: its templates are judged one by one, and
+    one on which the rule fails again counts as unreadable. So no fault of the policy's is ever
     taken for a pass.
 
     Args:
@@ -74,10 +74,9 @@ def verdict(
     unreadable = list(collection.unreadable)
     judged: list[str] = []
     findings: list[Finding] = []
-    for deployment in collection.deployments:
-        for templates, found in _judged(deployment, settings, unreadable):
-            judged += [template.name for template in templates]
-            findings += found
+    for templates, found in _judged(collection.templates, settings, unreadable):
+        judged += [template.name for template in templates]
+        findings += found
     accepted = baseline or Baseline()
     pairs = [(finding, accepted.accepting(finding)) for finding in findings]
     return Verdict(

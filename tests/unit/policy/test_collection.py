@@ -36,7 +36,6 @@ def test_a_folder_is_read_with_its_folders(tmp_path: Path) -> None:
     found = collect([tmp_path])
     assert names(found, tmp_path) == ["a.json", "b/e.template", "b/c/d.yaml"]
     assert found.unreadable == ()
-    assert len(found.deployments) == 1
 
 
 def test_a_broken_template_in_a_folder_is_not_passed_over(tmp_path: Path) -> None:

@@ -77,6 +77,22 @@ def test_a_rule_in_doubt_is_no_pass(template: Path) -> None:
     assert "HardenedEc2-CannotVerify" not in found.passed
 
 
+def test_files_that_are_named_are_deployed_together(tmp_path: Path) -> None:
+    network = "Outputs: {Id: {Value: !Ref Group, Export: {Name: web-group}}}\n"
+    (tmp_path / "network.yaml").write_text(OPEN + network)
+    (tmp_path / "server.yaml").write_text(
+        "Resources:\n  Server:\n    Type: AWS::EC2::Instance\n"
+        "    Properties: {SecurityGroupIds: [!ImportValue web-group]}\n"
+    )
+
+    def doubts(*names: str) -> list[str]:
+        found = verdict(collect([tmp_path / name for name in names])).findings
+        return [each.message for each in found if "SecurityGroupIds" in each.path]
+
+    assert doubts("server.yaml")
+    assert doubts("server.yaml", "network.yaml") == []
+
+
 def test_nothing_passes_where_nothing_was_judged() -> None:
     assert verdict(collect([Path("missing.json")])).passed == ()
 
@@ -266,7 +282,7 @@ def test_a_rule_that_fails_is_no_pass(template: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("hardened_ec2.policy.verdict.judge", judged)
     loaded = tuple(Template.load(each) for each in (template, sound))
-    found = verdict(Collection(deployments=(loaded,), unreadable=()))
+    found = verdict(Collection(templates=loaded, unreadable=()))
     assert found.templates == ("sound.yaml",)
     assert found.exit_code == 2
     (unreadable,) = found.unreadable
