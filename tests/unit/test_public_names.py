@@ -15,7 +15,11 @@ def test_the_public_names_are_these() -> None:
     """A name that goes away breaks an app, so the list only changes on purpose."""
     assert sorted(hardened_ec2.__all__) == [
         "AddressSet",
+        "HardenInstance",
+        "HardenSecurityGroup",
+        "HardenVolume",
         "HardenedEc2Checks",
+        "HardenedEc2Defaults",
         "HardenedInstance",
         "HardenedUserData",
         "HardenedVpc",
