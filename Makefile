@@ -26,12 +26,12 @@ try: tools ## synthesize, judge, deploy to a local emulator, read back; SSH_WHIT
 test: tools checkov ## every test that runs on this machine
 	$(BIN)/python -m pytest
 
-proof: tools ## boot Debian 12 and 13 with the synthesized user data and attack them (root; 20 minutes)
+proof: tools ## boot servers with the synthesized user data and attack them (root; 25 minutes)
 	$(BIN)/python -m lab.requirements
 	$(BIN)/python -m pytest tests/proof
 
 proof-all: export PROOF_ALL = 1
-proof-all: proof ## the same, and everything that may go wrong on a server (an hour)
+proof-all: proof ## the same for every distribution and profile, and for all that may go wrong (hours)
 
 check: tools ## linters, types, shell scripts, and the unit tests (no node process)
 	$(BIN)/ruff check
@@ -43,8 +43,9 @@ check: tools ## linters, types, shell scripts, and the unit tests (no node proce
 pack: tools ## pack the host's shell anew, after a change of hardened_ec2/host/payload
 	$(BIN)/python -m hardened_ec2.host.pack
 
-docs: tools ## write docs/CONTROLS.md anew, after a change of a control
+docs: tools ## write docs/CONTROLS.md and docs/RULES.md anew, after a change of a control or rule
 	$(BIN)/python -m hardened_ec2.host.control_table docs/CONTROLS.md
+	$(BIN)/python -m hardened_ec2.policy.rule_table docs/RULES.md
 
 bench: tools ## what the constructs and the policy cost, beside plain CDK
 	$(BIN)/python -m benchmarks

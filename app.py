@@ -6,6 +6,8 @@ Context:
         there is a bastion too. Default: none; SSH then only goes through the endpoint.
     s3_prefix_list_id: AWS's prefix list for S3 in the region, so that the servers can fetch
         packages. Default: none.
+    fleet: "true" for a fleet too, and the interface endpoint that its servers report through.
+        Default: none.
 """
 
 import sys
@@ -15,6 +17,7 @@ from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 from hardened_ec2 import HardenedEc2Checks, SshAccess
 from stacks.bastion_stack import BastionStack
+from stacks.fleet_stack import FleetStack
 from stacks.network_stack import NetworkStack
 from stacks.server_stack import ServerStack
 
@@ -42,6 +45,25 @@ def ssh_whitelist(context: object) -> SshAccess:
     return SshAccess.from_cidrs(*(each.strip() for each in addresses))
 
 
+def wants_fleet(context: object) -> bool:
+    """Read the context value ``fleet``.
+
+    Args:
+        context: What the context holds; None when it is not given.
+
+    Returns:
+        Whether the app has a fleet.
+
+    Raises:
+        ValueError: If the value is none of true and false.
+    """
+    if context in (None, "", "false", False):
+        return False
+    if context in ("true", True):
+        return True
+    raise ValueError(f"fleet is {context!r}: write -c fleet=true, or leave it out")
+
+
 def build(app: cdk.App) -> None:
     """Add the stacks and the policy packs to an app.
 
@@ -52,9 +74,11 @@ def build(app: cdk.App) -> None:
         ValueError: If the context is wrong.
     """
     whitelist = ssh_whitelist(app.node.try_get_context("ssh_whitelist"))
+    fleet = wants_fleet(app.node.try_get_context("fleet"))
     network = NetworkStack(
         app,
         "HardenedEc2Network",
+        fleet=fleet,
         public_subnets=bool(whitelist),
         s3_prefix_list_id=app.node.try_get_context("s3_prefix_list_id"),
     )
@@ -63,6 +87,8 @@ def build(app: cdk.App) -> None:
         bastion = BastionStack(app, "HardenedEc2Bastion", vpc=network.vpc, ssh=whitelist)
         ssh |= whitelist | SshAccess.from_security_group(bastion.bastion.security_group)
     ServerStack(app, "HardenedEc2Server", vpc=network.vpc, ssh=ssh)
+    if fleet:
+        FleetStack(app, "HardenedEc2Fleet", vpc=network.vpc, ssh=ssh)
     cdk.Validations.of(app).add_plugins(
         HardenedEc2Checks(app), AwsSolutionsChecks(app), NIST80053R5Checks(app)
     )

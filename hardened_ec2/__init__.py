@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hardened_ec2.addresses import AddressSet as AddressSet
+    from hardened_ec2.auto_scaling_group import (
+        HardenedAutoScalingGroup as HardenedAutoScalingGroup,
+    )
     from hardened_ec2.host import HostHardening as HostHardening
     from hardened_ec2.imds import Imds as Imds
     from hardened_ec2.instance import HardenedInstance as HardenedInstance
     from hardened_ec2.instance_connect import InstanceConnectEndpoint as InstanceConnectEndpoint
+    from hardened_ec2.launch_template import HardenedLaunchTemplate as HardenedLaunchTemplate
     from hardened_ec2.mixins import HardenInstance as HardenInstance
     from hardened_ec2.mixins import HardenSecurityGroup as HardenSecurityGroup
     from hardened_ec2.mixins import HardenVolume as HardenVolume
@@ -29,9 +33,11 @@ _MODULES = {
     "HardenInstance": "mixins",
     "HardenSecurityGroup": "mixins",
     "HardenVolume": "mixins",
+    "HardenedAutoScalingGroup": "auto_scaling_group",
     "HardenedEc2Checks": "nag",
     "HardenedEc2Defaults": "retrofit",
     "HardenedInstance": "instance",
+    "HardenedLaunchTemplate": "launch_template",
     "HardenedUserData": "user_data",
     "HardenedVpc": "network",
     "HostHardening": "host",

@@ -33,6 +33,30 @@ SESSION_MANAGER_ON_EVERY_RESOURCE = (
     ),
 )
 
+MIXED_INSTANCES = tuple(
+    OwnAcknowledgement(
+        rule=rule,
+        where="HardenedAutoScalingGroup/ASG",
+        reason=(
+            "The rule reads the launch template of a group, not those of its mixed instances "
+            f"policy; each of these is a HardenedLaunchTemplate, {guarantee}."
+        ),
+    )
+    for rule, guarantee in (
+        ("AwsSolutions::AwsSolutions-EC26", "which encrypts every volume"),
+        ("NIST.800.53.R5::NIST.800.53.R5-EC2IMDSv2Enabled", "which requires IMDSv2"),
+    )
+)
+
+ANY_GROUP_OF_THIS_NAME = OwnAcknowledgement(
+    rule="AwsSolutions::AwsSolutions-IAM5[Resource::<ARN of the group>]",
+    where="HardenedAutoScalingGroup/CompleteLifecycleAction",
+    reason=(
+        "The ARN of an Auto Scaling group has an id in it that EC2 makes up; the group's name, "
+        "which is unique in its account and region, follows it in full."
+    ),
+)
+
 
 def acknowledge(construct: IConstruct, *acknowledgements: OwnAcknowledgement) -> None:
     """Acknowledge findings on one construct."""

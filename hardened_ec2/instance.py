@@ -1,9 +1,8 @@
 """HardenedInstance: one server, locked down by construction."""
 
 from collections.abc import Sequence
-from types import NoneType
 
-from aws_cdk import Annotations, Aws, Duration, Lazy, Stack, Token
+from aws_cdk import Aws, Duration, Stack, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -11,27 +10,26 @@ from constructs import Construct
 
 from hardened_ec2.block_devices import encrypted_devices, root_device_of
 from hardened_ec2.host import HostHardening, ResourceSignal
-from hardened_ec2.imds import CONTAINER_METADATA, Imds
+from hardened_ec2.imds import Imds
 from hardened_ec2.network import HardenedVpc, private_subnets
 from hardened_ec2.role import InstanceRole
-from hardened_ec2.security_group import LockedSecurityGroup
+from hardened_ec2.server import (
+    DEFAULT_HARDENING,
+    DEFAULT_IMDS,
+    INSTANCE_TYPE,
+    NO_SSH,
+    ROOT_VOLUME_SIZE,
+    default_image,
+    equip,
+    own_group,
+    refuse_other_kinds,
+    refuse_other_subnets,
+    refuse_user_data_nobody_reads,
+)
 from hardened_ec2.ssh import SshAccess
-from hardened_ec2.user_data import HardenedUserData, UserDataProperty
-
-ROOT_VOLUME_SIZE = 16
-"""Size of the root volume in GiB: room for the images of every supported distribution."""
-
-
-NO_SSH = SshAccess.none()
-DEFAULT_IMDS = Imds()
-DEFAULT_HARDENING = HostHardening()
+from hardened_ec2.user_data import HardenedUserData
 
 _PRIVATE_SUBNET_TYPES = (ec2.SubnetType.PRIVATE_ISOLATED, ec2.SubnetType.PRIVATE_WITH_EGRESS)
-
-_CPU_TYPES = {
-    ec2.InstanceArchitecture.ARM_64: ec2.AmazonLinuxCpuType.ARM_64,
-    ec2.InstanceArchitecture.X86_64: ec2.AmazonLinuxCpuType.X86_64,
-}
 
 
 class HardenedInstance(ec2.Instance):
@@ -143,21 +141,19 @@ class HardenedInstance(ec2.Instance):
         private_ip_address: str | None = None,
         source_dest_check: bool | None = None,
     ) -> None:
-        _refuse_other_kinds(ssh, imds, host_hardening, vpc_subnets)
+        refuse_other_kinds(ssh=ssh, imds=imds, host_hardening=host_hardening)
+        refuse_other_subnets(vpc_subnets)
+        refuse_user_data_nobody_reads(imds, host_hardening=host_hardening, user_data=user_data)
         _refuse_contradictions(
-            imds=imds,
-            without_user_data=user_data is None and host_hardening in (None, DEFAULT_HARDENING),
             replaces=user_data_causes_replacement,
             protected=disable_api_termination,
             signals=resource_signal_timeout is not None,
-            hardens=host_hardening is not None,
+            hardens=host_hardening is not None and imds.http_endpoint,
         )
         if instance_type is None:
-            instance_type = ec2.InstanceType("t4g.small")
+            instance_type = ec2.InstanceType(INSTANCE_TYPE)
         if machine_image is None:
-            machine_image = ec2.MachineImage.latest_amazon_linux2023(
-                cpu_type=_CPU_TYPES[instance_type.architecture]
-            )
+            machine_image = default_image(instance_type)
         devices = encrypted_devices(
             block_devices,
             root_device_name=root_device_name or root_device_of(machine_image),
@@ -172,14 +168,7 @@ class HardenedInstance(ec2.Instance):
         # Whatever can be refused was refused above, before the first construct was made.
         access = Construct(scope, f"{id}Access")
         try:
-            group = security_group or LockedSecurityGroup(
-                access,
-                "SecurityGroup",
-                vpc=vpc,
-                description="Hardened EC2 instance",
-                max_administrative_addresses=ssh.max_addresses,
-            )
-            ssh.allow_into(group)
+            group = own_group(access, security_group, vpc=vpc, ssh=ssh)
             super().__init__(
                 scope,
                 id,
@@ -218,19 +207,14 @@ class HardenedInstance(ec2.Instance):
             commands.signal = self._signal()
         if isinstance(vpc, HardenedVpc):
             vpc.allow_endpoints_from(self)
-        if imds.http_endpoint:
-            delivery = UserDataProperty(self, commands)
-            self.instance.user_data = Lazy.uncached_string(delivery)
-            self.node.add_validation(delivery)
-        else:
-            Annotations.of(self).add_warning_v2(
-                "hardened-ec2:imds-disabled",
-                "the metadata service is disabled, so no hardening reaches the host at boot: the "
-                "image has to carry it",
-            )
-        if imds.containers:
-            for key, value in CONTAINER_METADATA.items():
-                self.instance.add_metadata(key, value)
+        resource = self.instance
+        equip(
+            self,
+            resource,
+            imds=imds,
+            commands=commands,
+            set_user_data=lambda value: setattr(resource, "user_data", value),
+        )
 
     def _signal(self) -> ResourceSignal:
         """Name this instance to its stack, without tokens where it can be done."""
@@ -244,34 +228,10 @@ class HardenedInstance(ec2.Instance):
         )
 
 
-def _refuse_other_kinds(
-    ssh: object, imds: object, host_hardening: object, vpc_subnets: object
-) -> None:
-    for name, value, kinds, instead in (
-        ("ssh", ssh, (SshAccess,), "SshAccess.from_cidrs('203.0.113.7'), or leave it out"),
-        ("imds", imds, (Imds,), "Imds(), Imds.for_containers() or Imds.disabled()"),
-        ("host_hardening", host_hardening, (HostHardening, NoneType), "HostHardening()"),
-        (
-            "vpc_subnets",
-            vpc_subnets,
-            (ec2.SubnetSelection, NoneType),
-            "ec2.SubnetSelection(subnet_type=...), or leave it out",
-        ),
-    ):
-        if not isinstance(value, kinds):
-            raise ValueError(f"{name} is {value!r}: write {name}={instead}")
-
-
 def _refuse_contradictions(
-    *,
-    imds: Imds,
-    without_user_data: bool,
-    replaces: bool,
-    protected: bool,
-    signals: bool,
-    hardens: bool,
+    *, replaces: bool, protected: bool, signals: bool, hardens: bool
 ) -> None:
-    if signals and not (hardens and imds.http_endpoint):
+    if signals and not hardens:
         raise ValueError(
             "resource_signal_timeout without the hardening at boot, which is what signals: leave "
             "host_hardening and imds at their defaults, or leave resource_signal_timeout out and "
@@ -283,12 +243,6 @@ def _refuse_contradictions(
             "could not end the instance that it replaces. Write disable_api_termination=False as "
             "well, or leave user_data_causes_replacement out: changed hardening then reaches the "
             "server by a restart"
-        )
-    if not imds.http_endpoint and not without_user_data:
-        raise ValueError(
-            "imds=Imds.disabled() with user_data or host_hardening: an instance without metadata "
-            "service never receives user data. Bake them into the image and leave them out, or "
-            "leave imds at Imds()"
         )
 
 

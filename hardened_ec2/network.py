@@ -131,6 +131,8 @@ class HardenedVpc(ec2.Vpc):
             },
         )
         self._s3_prefix_list_id = s3_prefix_list_id
+        self.interface_endpoints = tuple(interface_endpoints)
+        """The AWS services that are reached privately, by short name."""
         self._private_subnet_type = private
         if flow_log_bucket is not None:
             self.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_s3(flow_log_bucket))

@@ -1,6 +1,7 @@
 """HardenedUserData: the hardening first, then the user's own commands."""
 
 import base64
+from dataclasses import asdict, replace
 
 import jsii
 from aws_cdk import Annotations, Fn, IResolveContext, IStringProducer, Resource, Stack
@@ -8,7 +9,13 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk.interfaces.aws_s3 import IBucketRef
 from constructs import Construct, IValidation
 
-from hardened_ec2.host import USER_DATA_LIMIT, HostHardening, ResourceSignal, user_data_size
+from hardened_ec2.host import (
+    USER_DATA_LIMIT,
+    HostHardening,
+    LifecycleSignal,
+    ResourceSignal,
+    user_data_size,
+)
 from hardened_ec2.host.multipart import has_tokens
 
 
@@ -47,8 +54,8 @@ class HardenedUserData(ec2.UserData):
             )
         super().__init__()
         self.hardening = hardening
-        self.signal: ResourceSignal | None = None
-        """The resource that waits for the host to say how the hardening went."""
+        self.signal: ResourceSignal | LifecycleSignal | None = None
+        """What waits for the host to say how the hardening went."""
         # Kept in CDK's own class, so that its downloads and signals render as anywhere else.
         self._commands = commands
         if commands is not None:
@@ -81,13 +88,12 @@ class HardenedUserData(ec2.UserData):
                 return self.render()
             commands = resolved
         if signal is not None and has_tokens(signal.arguments):
-            arguments = Stack.of(scope).resolve(
-                [signal.stack, signal.resource, signal.region or ""]
+            resolved = Stack.of(scope).resolve(
+                {name: value for name, value in asdict(signal).items() if value is not None}
             )
-            if not all(isinstance(argument, str) for argument in arguments):
+            if not all(isinstance(value, str) for value in resolved.values()):
                 return self.render()
-            stack, resource, region = arguments
-            signal = ResourceSignal(stack=stack, resource=resource, region=region or None)
+            signal = replace(signal, **resolved)
         return self.hardening.compress(commands, signal=signal)
 
     @property

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hardened_ec2.host.control_types import Profile
 from lab.commands import LabError, must
 from lab.security_group import Rule, logical_group, rules
 
@@ -33,11 +34,14 @@ class Server:
     hop_limit: int
 
 
-def synthesize(whitelist: Sequence[str], commands: Sequence[str], folder: Path) -> Server:
+def synthesize(
+    whitelist: Sequence[str], profile: Profile, commands: Sequence[str], folder: Path
+) -> Server:
     """Synthesize the reference app and read its bastion.
 
     Args:
         whitelist: The addresses that may SSH.
+        profile: How much of the host's hardening the bastion has.
         commands: The user's own commands on the bastion.
         folder: Where the assembly goes.
 
@@ -48,7 +52,12 @@ def synthesize(whitelist: Sequence[str], commands: Sequence[str], folder: Path) 
         LabError: If the app failed, or the template has something that the lab cannot hold.
     """
     flags = json.loads((_ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
-    context = {**flags, "ssh_whitelist": list(whitelist), "bastion_commands": list(commands)}
+    context = {
+        **flags,
+        "ssh_whitelist": list(whitelist),
+        "bastion_profile": profile,
+        "bastion_commands": list(commands),
+    }
     must(
         *("env", f"--chdir={_ROOT}", f"CDK_OUTDIR={folder}", "CDK_VALIDATION=false"),
         # CDK looks for pytest's own variables, and behaves differently under a test.

@@ -4,25 +4,44 @@ After each fault three things are asked: is the metadata still locked, does the 
 in, and does the server say what failed?
 """
 
+import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lab.assembly import Server
-from lab.clients import key_login, password_command, password_login
+from lab.clients import key_login, password_command, password_login, settled
 from lab.commands import LabError, must, progress
 from lab.guest import BOOT_SECONDS, Guest
 from lab.image import Distribution, File, Recipe
 from lab.metadata import METADATA
 from lab.network import TAP
 from lab.observation import Attempt, ask, survey
-from lab.proof import running
+from lab.proof import EVIDENCE, running
 from lab.server_image import CLERK, PASSWORD, careless
 
 _WITHOUT_NETWORK = 60
 """Seconds; systemd is long past the point where the lock has to stand by then."""
 
 _SITE = "/etc/ssh/sshd_config.d/10-site.conf"
+
+_MENDED_LATER = {
+    "/etc/systemd/system/lab-mend.service": File(
+        text=f"""\
+[Unit]
+Description=Somebody with another way in mends the configuration of sshd
+After=hardened-ec2.service
+[Service]
+Type=oneshot
+ExecStart=/bin/rm {_SITE}
+ExecStart=/bin/systemctl reset-failed ssh.service
+ExecStart=/bin/systemctl start ssh.service
+[Install]
+WantedBy=cloud-init.target
+"""
+    )
+}
 
 
 def _boot(guest: Guest) -> None:
@@ -87,19 +106,37 @@ class Fault:
         recipe: What is wrong with the image. Default: nothing.
         happen: Boots the server, and does to it what goes wrong then. Default: boot.
         steps: Step of the hardening to the outcome and the words that it has to report.
+        silent: Whether the report could not be written, so that only the console and the state of
+            the service say what went wrong.
+        quick: Whether `make proof` has the time for it.
     """
 
     title: str
     recipe: Recipe = field(default_factory=Recipe)
     happen: Callable[[Guest], None] = _boot
     steps: Mapping[str, str] = field(default_factory=dict)
+    silent: bool = False
+    quick: bool = False
+
+    @property
+    def fails(self) -> bool:
+        """Whether the hardening has to say that it failed."""
+        return self.silent or any(says.startswith("failed") for says in self.steps.values())
 
 
 FAULTS = (
+    # Two at once: each boot takes minutes, and neither hides what becomes of the other.
     Fault(
-        title="no nftables",
-        recipe=Recipe(commands=("dpkg --purge --force-depends nftables >/dev/null 2>&1",)),
-        steps={"imds-lock": "ok imds-lock ip rules"},
+        title="no nftables, and a step made to fail",
+        recipe=Recipe(
+            files={"/etc/modprobe.d/hardened-ec2.conf/in-the-way": File(text="")},
+            commands=("dpkg --purge --force-depends nftables >/dev/null 2>&1",),
+        ),
+        steps={
+            "imds-lock": "ok imds-lock ip rules",
+            "kernel-modules": "failed kernel-modules",
+        },
+        quick=True,
     ),
     Fault(
         title="host key of a kind that the hardening switches off",
@@ -109,9 +146,17 @@ FAULTS = (
             }
         ),
     ),
-    Fault(title="power cut in the middle of the first boot", happen=_cut_power),
-    Fault(title="full disk", happen=_fill_disk),
+    Fault(title="power cut in the middle of the first boot", happen=_cut_power, quick=True),
+    Fault(title="full disk", happen=_fill_disk, silent=True),
     Fault(title="no network at boot", happen=_boot_without_network),
+    Fault(
+        title="broken algorithm list in the image's own sshd configuration",
+        recipe=Recipe(
+            files={_SITE: File(text="KexAlgorithms curve25519-sha256,nowhere\n"), **_MENDED_LATER},
+            commands=("systemctl enable lab-mend.service",),
+        ),
+        steps={"sshd": "failed sshd invalid before the hardening, left as found"},
+    ),
     Fault(
         title="AllowGroups that no administrator is in",
         recipe=Recipe(
@@ -139,8 +184,8 @@ class Aftermath:
         admin: How the administrator's login ended.
         password: How a login with a password ended.
         report: The hardening's own report.
+        service: What systemd says of hardened-ec2.service.
         console: The serial console.
-        failed_units: What systemd calls failed.
     """
 
     fault: Fault
@@ -149,12 +194,17 @@ class Aftermath:
     admin: str
     password: str
     report: str
+    service: Mapping[str, str]
     console: str
-    failed_units: tuple[str, ...]
 
     def reached(self) -> set[str]:
         """Return who reached the metadata service, at any of its addresses."""
         return {a.user for a in self.metadata if a.address in METADATA and a.answer == "open"}
+
+    def failures(self) -> int | None:
+        """Return how many steps failed by what the console says last; None if it says nothing."""
+        said = re.findall(r"^HARDENING-RESULT .*\bfailed=(\d+)", self.console, re.MULTILINE)
+        return int(said[-1]) if said else None
 
 
 def suffer(distribution: Distribution, server: Server, fault: Fault) -> Aftermath:
@@ -170,14 +220,21 @@ def suffer(distribution: Distribution, server: Server, fault: Fault) -> Aftermat
         fault.happen(machine)
         progress(f"{fault.title}: it happened, looking at what is left")
         metadata, container = survey(machine)
-        facts = ask(machine, "facts", {"logins": [], "client": "", "modes": [], "modules": []})
-        return Aftermath(
+        facts = ask(machine, "facts", {"logins": [], "client": "", "modes": []})
+        found = Aftermath(
             fault=fault,
             metadata=metadata,
             container=container,
-            admin=key_login(machine, machine.admin),
-            password=password_login(machine, machine.network.intruder, CLERK, PASSWORD),
+            admin=settled(lambda: key_login(machine, machine.admin)),
+            password=settled(
+                lambda: password_login(machine, machine.network.intruder, CLERK, PASSWORD)
+            ),
             report=facts["hardening"],
+            service=facts["service"],
             console=machine.console(),
-            failed_units=tuple(facts["failed_units"]),
         )
+    file = EVIDENCE / fault.title / "aftermath.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    left = {name: value for name, value in vars(found).items() if name != "fault"}
+    file.write_text(json.dumps(left, indent=1, default=vars), encoding="utf-8")
+    return found

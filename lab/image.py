@@ -19,8 +19,8 @@ from pathlib import Path
 
 from lab.commands import LabError, must, progress
 
-CACHE = Path(__file__).resolve().parents[1] / "build" / "lab"
-"""What may be kept between runs; `make clean` removes it."""
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hardened-ec2"
+"""What may be kept between runs, of every checkout: images, and the keys that they let in."""
 
 _VERSION = 1
 """Raise it when the way an image is made changes, so that no older image is taken for one."""
@@ -32,6 +32,8 @@ _COMMON = (
     *("linux-image-cloud-amd64", "initramfs-tools", "systemd-sysv", "dbus", "libpam-systemd"),
     *("openssh-server", "cloud-init", "cloud-guest-utils", "gdisk", "sudo", "procps", "kmod"),
     *("iproute2", "netbase", "nftables", "curl", "ca-certificates"),
+    # What controls are about: without it they would have nothing to do.
+    *("auditd", "cron", "rpcbind", "unattended-upgrades"),
 )
 
 
@@ -44,17 +46,23 @@ class Distribution:
         title: What people call it.
         networking: Packages that bring up the network.
         networking_service: The unit that they restart.
+        clock: The package that sets the time.
+        unwanted: Packages that Debian calls important, and its cloud images do not have.
+        additional: Packages of whoever made the image. Default: none.
     """
 
     suite: str
     title: str
     networking: tuple[str, ...]
     networking_service: str
+    clock: str
+    unwanted: tuple[str, ...] = ()
+    additional: tuple[str, ...] = ()
 
     @property
     def packages(self) -> tuple[str, ...]:
         """Everything that is installed beside the essential and important packages."""
-        return (*_COMMON, *self.networking)
+        return (*_COMMON, *self.networking, self.clock, *self.additional)
 
 
 BOOKWORM = Distribution(
@@ -62,12 +70,16 @@ BOOKWORM = Distribution(
     title="Debian 12",
     networking=("ifupdown", "isc-dhcp-client"),
     networking_service="networking.service",
+    clock="chrony",
 )
 TRIXIE = Distribution(
     suite="trixie",
     title="Debian 13",
     networking=("netplan.io", "systemd-resolved", "dhcpcd-base"),
     networking_service="systemd-networkd.service",
+    clock="systemd-timesyncd",
+    # Beside netplan it makes cloud-init call itself degraded.
+    unwanted=("ifupdown",),
 )
 
 
@@ -112,9 +124,19 @@ class Image:
     initrd: Path
 
 
+_PATIENT = """\
+[Manager]
+DefaultTimeoutStartSec=15min
+DefaultTimeoutStopSec=5min
+DefaultDeviceTimeoutSec=15min
+"""
+"""A busy machine that emulates is no server on which something hangs; older ones do not know the
+last line, and say so."""
+
 # No name service until DHCP brings one: cloud-init waits 40 s, twice, for one that is not there.
 _CLOUD = Recipe(
     files={
+        "/etc/systemd/system.conf.d/lab.conf": File(text=_PATIENT),
         "/etc/fstab": File(text="/dev/vda / ext4 errors=remount-ro 0 1\n"),
         "/etc/hostname": File(text="localhost\n"),
         "/etc/machine-id": File(text=""),
@@ -189,12 +211,42 @@ def _root_tar(distribution: Distribution) -> Path:
                 *("mmdebstrap", "--mode=root", "--variant=important", "--format=tar", "--quiet"),
                 f"--include={','.join(distribution.packages)}",
                 *(f"--aptopt={option}" for option in _apt_options()),
+                *(
+                    f'--customize-hook=chroot "$1" dpkg --purge {package}'
+                    for package in distribution.unwanted
+                ),
                 *(distribution.suite, str(fresh / "root.tar"), _mirror()),
                 timeout=1200,
             )
     folder.touch()
     _forget(f"root-{distribution.suite}-*")
     return folder / "root.tar"
+
+
+def unpacked(suite: str, package: str) -> Path:
+    """Unpack one package of a release, or take what was unpacked before.
+
+    Args:
+        suite: The release's code name.
+        package: The package; nothing that it depends on.
+
+    Returns:
+        The folder, in the cache.
+    """
+    with _one_at_a_time():
+        folder = CACHE / f"package-{suite}-{package}"
+        if not folder.is_dir():
+            progress(f"unpacking {package} of {suite}")
+            with _beside(folder) as fresh:
+                must(
+                    *("mmdebstrap", "--mode=root", "--variant=extract", "--quiet"),
+                    *(f"--include={package}", *(f"--aptopt={each}" for each in _apt_options())),
+                    *(suite, str(fresh), _mirror()),
+                    timeout=600,
+                )
+        folder.touch()
+        _forget(f"package-{suite}-*")
+    return folder
 
 
 def _mirror() -> str:
@@ -222,7 +274,7 @@ def _apt_options() -> list[str]:
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """Make a folder that takes its name only when it is whole."""
-    CACHE.mkdir(parents=True, exist_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="unfinished-") as scratch:
         fresh = Path(scratch) / "fresh"
         fresh.mkdir()
@@ -240,7 +292,7 @@ def _forget(pattern: str) -> None:
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     """Wait while somebody else makes an image: it may be the same one."""
-    CACHE.mkdir(parents=True, exist_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (CACHE / "lock").open("w", encoding="ascii") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield

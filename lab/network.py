@@ -34,7 +34,7 @@ OUTSIDE_CLIENT = "198.51.100.9"
 WHITELIST = (ADMIN_CLIENT, INTRUDER_CLIENT)
 
 _ROOT = Path(__file__).resolve().parents[1]
-_READY_SECONDS = 20
+_READY_SECONDS = 60
 
 _ROUTER = f"""
 ip tuntap add {TAP} mode tap

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.clients import Forwarding, forwarding, key_login, open_ports, password_login, ssh_audit
+from lab.checks import Outcome, Question, outcomes
+from lab.clients import (
+    Forwarding,
+    forwarding,
+    key_login,
+    open_ports,
+    password_login,
+    settled,
+    ssh_audit,
+)
 from lab.commands import LabError, progress
 from lab.guest import ADMIN, Guest, Key
 from lab.metadata import METADATA, NAMES, TIME
@@ -20,7 +29,7 @@ NOBODY = 65534
 STRANGERS = (1, 4321, NOBODY, 2**31, 2**32 - 3)
 """Uids to try as, beside every account that there is: of no account, up to the highest."""
 
-REPAIR_SECONDS = 75.0
+REPAIR_SECONDS = 120.0
 """Once a minute the lock is looked after; the rest is what a slow machine may take."""
 
 MODES = (
@@ -75,7 +84,7 @@ class Plan:
         root_key: The key in root's authorized_keys.
         ssh_audit: The program.
         disturbances: Name to shell command. Default: none.
-        modules: Kernel modules to ask about.
+        checks: The checks of the controls. Default: none.
     """
 
     name: str
@@ -85,7 +94,7 @@ class Plan:
     root_key: Key
     ssh_audit: Path
     disturbances: Mapping[str, str] = field(default_factory=dict)
-    modules: Sequence[str] = ()
+    checks: Sequence[Question] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +109,11 @@ class Observation:
         audit: ssh-audit's notes.
         metadata: What users in the guest reached.
         container: What a forwarded network reached.
+        session: What root of the administrator's login session reached, through sudo.
         later_user: What an allowed user reached who was made just now.
         canary: Searcher to everything readable that holds the secret.
         facts: What the system says of itself.
+        checks: What became of the checks of the controls.
         disturbances: How the lock came back.
         console: The serial console.
     """
@@ -114,9 +125,11 @@ class Observation:
     audit: Mapping[str, tuple[str, ...]]
     metadata: tuple[Attempt, ...]
     container: tuple[Attempt, ...]
+    session: tuple[Attempt, ...]
     later_user: tuple[Attempt, ...]
     canary: Mapping[str, tuple[str, ...]]
     facts: Mapping[str, Any]
+    checks: tuple[Outcome, ...]
     disturbances: Mapping[str, Disturbance]
     console: str
 
@@ -140,8 +153,11 @@ def observe(guest: Guest, plan: Plan) -> Observation:
         inside = pool.submit(open_ports, guest.network.intruder)
         progress(f"{plan.name}: facts")
         facts = ask(guest, "facts", _questions(plan))
+        progress(f"{plan.name}: controls")
+        checks = check(guest, plan.checks)
         progress(f"{plan.name}: metadata")
         metadata, container = survey(guest)
+        session, _ = survey(guest, [0], in_session=True)
         progress(f"{plan.name}: logins")
         logins = _logins(guest, plan)
         tunnels = forwarding(guest)
@@ -167,21 +183,28 @@ def observe(guest: Guest, plan: Plan) -> Observation:
             audit=audit,
             metadata=metadata,
             container=container,
+            session=session,
             later_user=later,
             canary={name: tuple(paths) for name, paths in canary.items()},
             facts=facts,
+            checks=checks,
             disturbances=disturbed,
             console=guest.console(),
         )
 
 
-def ask(guest: Guest, program: str, question: Mapping[str, Any]) -> dict[str, Any]:
+def ask(
+    guest: Guest, program: str, question: Mapping[str, Any], *, in_session: bool = False
+) -> dict[str, Any]:
     """Run a program of `lab.inside` in a guest, as root.
+
+    As a service: a login session may be kept from what root of the system reaches.
 
     Args:
         guest: Where.
         program: Its name.
         question: What it reads.
+        in_session: Whether the administrator's own session runs it, through sudo.
 
     Returns:
         What it answered.
@@ -190,10 +213,29 @@ def ask(guest: Guest, program: str, question: Mapping[str, Any]) -> dict[str, An
         LabError: If it failed.
     """
     put(guest, program)
-    answer = guest.root(
-        f"python3 /run/lab-{program}.py <<'END'\n{json.dumps(question)}\nEND\n", timeout=900
+    service = () if in_session else ("systemd-run", "--quiet", "--collect", "--wait", "--pipe")
+    done = guest.ssh(
+        *("sudo", *service, "python3", f"/run/lab-{program}.py"),
+        stdin=json.dumps(question),
+        timeout=900,
     )
-    return dict(json.loads(answer))
+    if done.returncode:
+        raise LabError(f"{program}.py: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return dict(json.loads(done.stdout))
+
+
+def check(guest: Guest, asked: Sequence[Question]) -> tuple[Outcome, ...]:
+    """Do checks of controls.
+
+    Args:
+        guest: Where.
+        asked: Which ones.
+
+    Returns:
+        What became of them, in the same order.
+    """
+    wanted = [{"when": each.check.when, "command": each.check.command} for each in asked]
+    return outcomes(asked, ask(guest, "checks", {"checks": wanted})["outcomes"])
 
 
 def put(guest: Guest, program: str) -> None:
@@ -205,13 +247,14 @@ def put(guest: Guest, program: str) -> None:
 
 
 def survey(
-    guest: Guest, uids: Sequence[int] | None = None
+    guest: Guest, uids: Sequence[int] | None = None, *, in_session: bool = False
 ) -> tuple[tuple[Attempt, ...], tuple[Attempt, ...]]:
     """Try the link-local services.
 
     Args:
         guest: Where.
         uids: Who tries. Default: every account, some uids without one, and a container.
+        in_session: Whether they do so from the administrator's login session.
 
     Returns:
         The attempts of users, and those of the container.
@@ -223,7 +266,7 @@ def survey(
         "names": NAMES,
         "times": TIME,
     }
-    found = ask(guest, "metadata", question)
+    found = ask(guest, "metadata", question, in_session=in_session)
     users, container = (
         tuple(Attempt(**each) for each in found[who]) for who in ("users", "container")
     )
@@ -261,7 +304,7 @@ def disturb(guest: Guest, disturbances: Mapping[str, str]) -> dict[str, Disturba
     )
     deadline = time.monotonic() + len(disturbances) * REPAIR_SECONDS + 300
     while True:
-        done = guest.ssh("sudo", "cat", _RESULT, timeout=60)
+        done = guest.ssh("sudo", "cat", _RESULT, timeout=180)
         if done.returncode == 0:
             found = json.loads(done.stdout)
             return {name: Disturbance(**each) for name, each in found.items()}
@@ -275,17 +318,18 @@ def _questions(plan: Plan) -> dict[str, Any]:
         "logins": [ADMIN, plan.password_user, "root"],
         "client": "192.0.2.1",
         "modes": MODES,
-        "modules": list(plan.modules),
     }
 
 
 def _logins(guest: Guest, plan: Plan) -> dict[str, str]:
     intruder = guest.network.intruder
     return {
-        "administrator, key": key_login(guest, ADMIN),
-        "root, key": key_login(guest, "root", identity=plan.root_key),
-        "user, password": password_login(guest, intruder, plan.password_user, plan.password),
-        "root, password": password_login(guest, intruder, "root", plan.password),
+        "administrator, key": settled(lambda: key_login(guest, ADMIN)),
+        "root, key": settled(lambda: key_login(guest, "root", identity=plan.root_key)),
+        "user, password": settled(
+            lambda: password_login(guest, intruder, plan.password_user, plan.password)
+        ),
+        "root, password": settled(lambda: password_login(guest, intruder, "root", plan.password)),
     }
 
 
@@ -298,7 +342,7 @@ def _later_user(guest: Guest) -> tuple[Attempt, ...]:
     """Make a user who is allowed, and wait until they are let in, but not long."""
     guest.root(f"id {LATER_USER} >/dev/null 2>&1 || useradd --system {LATER_USER}")
     uid = int(guest.ssh("id", "-u", LATER_USER).stdout)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + REPAIR_SECONDS
     while True:
         seen = tuple(a for a in survey(guest, [uid])[0] if a.address in METADATA)
         if all(each.answer == "open" for each in seen) or time.monotonic() > deadline:

@@ -3,23 +3,26 @@
 import json
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from hardened_ec2.host.control_types import Profile
 from lab.assembly import Server, synthesize
+from lab.checks import questions
 from lab.clients import Intruder, PasswordAttempt
 from lab.commands import progress
 from lab.guest import Guest, guest, key
-from lab.image import CACHE, Distribution, Recipe, build_image
+from lab.image import Distribution, Recipe, build_image
 from lab.network import WHITELIST, network
 from lab.observation import Observation, Plan, observe
 from lab.requirements import SSH_AUDIT
 from lab.security_group import Rule
 from lab.server_image import CLERK, PASSWORD, careless
 
-EVIDENCE = CACHE / "evidence"
+EVIDENCE = Path(__file__).resolve().parents[1] / "build" / "lab" / "evidence"
 """Console logs and everything that was seen, of the last run."""
 
 FIRST_BOOT, REBOOT = "first boot", "after a reboot"
@@ -42,27 +45,71 @@ _PLANTED = "PasswordAuthentication yes\nPermitRootLogin yes\n"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A server that something is proven of.
+
+    Args:
+        distribution: What it runs.
+        profile: How much of the hardening it has; None for none, the negative control.
+    """
+
+    distribution: Distribution
+    profile: Profile | None
+
+    @property
+    def name(self) -> str:
+        """What its evidence is called."""
+        return f"{self.distribution.suite}-{self.profile or 'bare'}"
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return f"{self.distribution.title} {self.profile or 'bare'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How long the first boot took.
+
+    Args:
+        login_seconds: From the switch to the administrator's first session.
+        login_cpu_seconds: The time that the machine took of this computer's processor until then.
+        booted_seconds: To the end of the boot, with cloud-init and the user's commands done.
+        booted_cpu_seconds: The same, of the processor's time.
+    """
+
+    login_seconds: float
+    login_cpu_seconds: float
+    booted_seconds: float
+    booted_cpu_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Proof:
     """What one server showed.
 
     Args:
-        distribution: What it runs.
-        seconds_to_login: From the switch to the administrator's first session.
+        subject: The server.
+        timing: Of its first boot.
         attempts: What the intruder tried from the first second on.
         observations: Phase to what was seen in it.
     """
 
-    distribution: Distribution
-    seconds_to_login: float
+    subject: Subject
+    timing: Timing
     attempts: tuple[PasswordAttempt, ...]
     observations: dict[str, Observation]
 
 
-def hardened_server() -> Server:
-    """Synthesize the reference app, with `COMMANDS` on its bastion, and return that bastion."""
-    progress("synthesizing the reference app")
+def hardened_server(profile: Profile) -> Server:
+    """Synthesize the reference app and return its bastion, with `COMMANDS` on it.
+
+    Args:
+        profile: How much of the host's hardening it has.
+    """
+    progress(f"synthesizing the reference app, profile {profile}")
     with tempfile.TemporaryDirectory(prefix="hardened-ec2-") as folder:
-        return synthesize(WHITELIST, COMMANDS, Path(folder) / "cdk.out")
+        return synthesize(WHITELIST, profile, COMMANDS, Path(folder) / "cdk.out")
 
 
 def unhardened(server: Server) -> Server:
@@ -94,18 +141,15 @@ def running(
             )
         )
         yield stack.enter_context(
-            guest(image, net, admin, requests, EVIDENCE / f"{name}.console.log")
+            guest(image, net, admin, requests, EVIDENCE / name / "console.log")
         )
 
 
-def prove(
-    name: str, distribution: Distribution, server: Server, *, phases: tuple[str, ...]
-) -> Proof:
+def prove(subject: Subject, server: Server, *, phases: tuple[str, ...]) -> Proof:
     """Boot a server and look at it.
 
     Args:
-        name: What the evidence is called.
-        distribution: What it runs.
+        subject: Which one.
         server: Its user data and its security group.
         phases: `FIRST_BOOT`, and `REBOOT` after it if wanted.
 
@@ -113,15 +157,24 @@ def prove(
         What it showed.
     """
     observations = {}
-    EVIDENCE.mkdir(parents=True, exist_ok=True)
-    with running(name, distribution, server) as machine:
+    name = subject.title
+    folder = EVIDENCE / subject.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with running(subject.name, subject.distribution, server) as machine:
         intruder = Intruder(machine, CLERK, PASSWORD)
         progress(f"{name}: switched on")
         machine.switch_on()
         with intruder.at_work():
-            seconds = machine.wait_for_login()
-            progress(f"{name}: the administrator is in after {seconds:.0f} s")
+            login = machine.wait_for_login()
+            login_cpu = machine.cpu_seconds()
+            progress(f"{name}: the administrator is in after {login:.0f} s")
             machine.wait_until_booted()
+            timing = Timing(
+                login_seconds=round(login, 1),
+                login_cpu_seconds=round(login_cpu, 1),
+                booted_seconds=round(time.monotonic() - machine.switched_on, 1),
+                booted_cpu_seconds=round(machine.cpu_seconds(), 1),
+            )
         progress(f"{name}: booted, {len(intruder.attempts)} passwords tried")
         for phase in phases:
             if phase == REBOOT:
@@ -132,32 +185,35 @@ def prove(
                 seconds_back = machine.reboot()
                 machine.wait_until_booted()
                 progress(f"{name}: rebooted in {seconds_back:.0f} s")
-            observations[phase] = observe(machine, _plan(name, distribution, server, phase))
-            evidence = EVIDENCE / f"{name}, {phase}.json"
+            observations[phase] = observe(machine, _plan(subject, phase))
+            evidence = folder / f"{phase}.json"
             evidence.write_text(json.dumps(asdict(observations[phase]), indent=1), encoding="utf-8")
     return Proof(
-        distribution=distribution,
-        seconds_to_login=seconds,
+        subject=subject,
+        timing=timing,
         attempts=tuple(intruder.attempts),
         observations=observations,
     )
 
 
-def _plan(name: str, distribution: Distribution, server: Server, phase: str) -> Plan:
+def _plan(subject: Subject, phase: str) -> Plan:
     """Say what to look at: without a lock there is nothing to undo."""
     disturbances = {
-        "nft flush ruleset": "nft flush ruleset",
         "systemctl restart nftables": "systemctl restart nftables.service",
-        "networking restarted": f"systemctl restart {distribution.networking_service}",
+        "networking restarted": f"systemctl restart {subject.distribution.networking_service}",
     }
-    if phase == REBOOT:
+    # These two wait for the timer: one in each phase.
+    if phase == FIRST_BOOT:
+        disturbances["nft flush ruleset"] = "nft flush ruleset"
+    else:
         disturbances["our table deleted"] = "nft delete table inet hardened_ec2_imds"
     return Plan(
-        name=name,
+        name=subject.title,
         canary=CANARY,
         password_user=CLERK,
         password=PASSWORD,
         root_key=key("root"),
         ssh_audit=SSH_AUDIT,
-        disturbances={} if server.user_data == UNHARDENED else disturbances,
+        disturbances=disturbances if subject.profile else {},
+        checks=questions(subject.profile),
     )

@@ -1,12 +1,15 @@
-"""The reference app, with commands of a user's own on the bastion: what the lab boots.
+"""The reference app, with a profile and commands of a user's own on the bastion: what is booted.
 
 Context, beside that of the app itself:
-    bastion_commands: A list of shell commands.
+    bastion_profile: A profile of the host's hardening. Default: that of the stack.
+    bastion_commands: A list of shell commands. Default: none.
 """
 
 import aws_cdk as cdk
 
 import app as reference
+from hardened_ec2 import HostHardening
+from hardened_ec2.user_data import HardenedUserData
 from stacks.bastion_stack import BastionStack
 
 
@@ -14,10 +17,15 @@ def main() -> None:
     """Synthesize it."""
     the_app = cdk.App()
     reference.build(the_app)
-    commands = the_app.node.try_get_context("bastion_commands")
+    profile = the_app.node.try_get_context("bastion_profile")
+    commands = the_app.node.try_get_context("bastion_commands") or ()
     for stack in the_app.node.children:
-        if isinstance(stack, BastionStack) and commands:
-            stack.bastion.user_data.add_commands(*commands)
+        if isinstance(stack, BastionStack):
+            user_data = stack.bastion.user_data
+            if profile:
+                assert isinstance(user_data, HardenedUserData)  # noqa: S101 - what it is made with
+                user_data.hardening = HostHardening(profile=profile)
+            user_data.add_commands(*commands)
     the_app.synth()
 
 

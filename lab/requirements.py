@@ -9,11 +9,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 TOOLS = {
     "curl": "curl",
     "dnsmasq": "dnsmasq-base",
+    "gpg": "gpg",
     "ip": "iproute2",
     "mke2fs": "e2fsprogs",
     "mmdebstrap": "mmdebstrap",
@@ -29,16 +31,23 @@ TOOLS = {
 }
 """Command to Debian package."""
 
+SCANS = {"linux.uml": "user-mode-linux"}
+"""The same, of what only `lab.scans` needs."""
+
 SSH_AUDIT = Path(sys.executable).parent / "ssh-audit"
 """Comes with this environment, from the locked requirements."""
 
 
-def missing() -> list[str]:
-    """Return what is not there: a Debian package each, or root."""
+def missing(tools: Mapping[str, str] = TOOLS) -> list[str]:
+    """Return what is not there: a Debian package each, or root.
+
+    Args:
+        tools: Command to Debian package. Default: `TOOLS`.
+    """
     needed = sorted(
         {
             package
-            for tool, package in TOOLS.items()
+            for tool, package in tools.items()
             if shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None
         }
     )
@@ -47,9 +56,13 @@ def missing() -> list[str]:
     return needed
 
 
-def install() -> int:
-    """Install what is missing; return the exit code."""
-    needed = missing()
+def install(tools: Mapping[str, str] = TOOLS) -> int:
+    """Install what is missing; return the exit code.
+
+    Args:
+        tools: Command to Debian package. Default: `TOOLS`.
+    """
+    needed = missing(tools)
     if "root" in needed:
         sys.stderr.write(f"the lab needs {', '.join(needed)}\n")
         return 1

@@ -4,6 +4,8 @@ from aws_cdk import Acknowledgment, Environment, Stack, Validations
 from constructs import Construct
 
 from hardened_ec2 import HardenedVpc, InstanceConnectEndpoint
+from hardened_ec2.fleet import AUTO_SCALING_ENDPOINT
+from hardened_ec2.network import SESSION_MANAGER_ENDPOINTS
 
 
 class NetworkStack(Stack):
@@ -14,6 +16,7 @@ class NetworkStack(Stack):
         id: The stack's id there.
         public_subnets: Whether a bastion needs public subnets. Default: False, and then there is
             no internet gateway.
+        fleet: Whether servers of a fleet have to reach EC2 Auto Scaling. Default: False.
         s3_prefix_list_id: AWS's prefix list for S3 in the region, so that servers can fetch
             packages. Default: none.
         env: The account and region. Default: those of the credentials at deployment.
@@ -25,12 +28,18 @@ class NetworkStack(Stack):
         id: str,  # noqa: A002 - CDK's own name for it
         *,
         public_subnets: bool = False,
+        fleet: bool = False,
         s3_prefix_list_id: str | None = None,
         env: Environment | None = None,
     ) -> None:
         super().__init__(scope, id, env=env)
+        endpoints = SESSION_MANAGER_ENDPOINTS
         self.vpc = HardenedVpc(
-            self, "Vpc", public_subnets=public_subnets, s3_prefix_list_id=s3_prefix_list_id
+            self,
+            "Vpc",
+            public_subnets=public_subnets,
+            interface_endpoints=(*endpoints, AUTO_SCALING_ENDPOINT) if fleet else endpoints,
+            s3_prefix_list_id=s3_prefix_list_id,
         )
         self.instance_connect_endpoint = InstanceConnectEndpoint(
             self, "InstanceConnectEndpoint", vpc=self.vpc

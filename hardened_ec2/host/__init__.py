@@ -3,7 +3,7 @@
 from hardened_ec2.host.controls import CONTROLS, Check, Control, Profile, control
 from hardened_ec2.host.hardening import AllowTcpForwarding, HostHardening
 from hardened_ec2.host.multipart import USER_DATA_LIMIT, user_data_size
-from hardened_ec2.host.signal import ResourceSignal
+from hardened_ec2.host.signal import LifecycleSignal, ResourceSignal
 
 __all__ = [
     "CONTROLS",
@@ -12,6 +12,7 @@ __all__ = [
     "Check",
     "Control",
     "HostHardening",
+    "LifecycleSignal",
     "Profile",
     "ResourceSignal",
     "control",

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from hardened_ec2.host.controls import Profile
-from hardened_ec2.host.program import READABLE, SIGNAL, packed, program, source
+from hardened_ec2.host.program import READABLE, packed, program, source
 
 # What may stand in an option: plain text, a line or more. No other control character is anything
 # that sshd, nft or a terminal should ever be shown.
@@ -46,11 +46,13 @@ def boothook(options: Mapping[str, str], profile: Profile = "strict") -> str:
     return head(options) + packed_rest(profile)
 
 
-def head(options: Mapping[str, str]) -> str:
+def head(options: Mapping[str, str], signal: str | None = None) -> str:
     """Return what differs from host to host: marker, options, and the signal if one is awaited.
 
     Args:
         options: as `boothook` takes them.
+        signal: the file of the payload that gives the signal, which the option SIGNAL is for.
+            Default: none.
 
     Raises:
         ValueError: as `boothook` does.
@@ -61,13 +63,13 @@ def head(options: Mapping[str, str]) -> str:
 
     """
     settings = "".join(_setting(name, value) for name, value in options.items())
-    signals = source(SIGNAL) if "SIGNAL" in options else ""
+    signals = "" if signal is None else source(signal)
     return f"#cloud-boothook\n#!/bin/sh\n{_ABOUT}{settings}{signals}"
 
 
 _ABOUT = """\
-# hardened-ec2: the options; the metadata lock, which runs first; then the rest, which
-# "hardened-ec2 program" prints on the host.
+# hardened-ec2: the options; the metadata lock, which runs first; the rest, which
+# "hardened-ec2 program" prints.
 """
 
 

@@ -20,6 +20,12 @@ other, and fails the run. A control is left out by its name, `HostHardening(with
 or `hardened-ec2 user-data --without {example}`. The core cannot be: it is what keeps the metadata,
 the user data and SSH closed.
 
+What is left out later, or is not of a lower profile, loses the files that it wrote, its units and
+the firewall's table at the end of the next run in which nothing fails (`switched-off` in the
+status). Kernel settings, loaded rules and mount options last until the reboot after it. What was
+set in a package's own file (`login.defs`, `auditd.conf`, `moduli`, `chrony.conf`, dnf's
+`automatic.conf`) and units that were masked stay, for whoever wants them otherwise to say so.
+
 | control | profiles | why | verified | references | switch off |
 | --- | --- | --- | --- | --- | --- |
 """

@@ -1,6 +1,8 @@
 """Controls of people: what a login may do, and that it keeps working."""
 
-from hardened_ec2.host.control_types import BOTH, Check, Control
+from hardened_ec2.host.control_types import BOTH, STRICT, Check, Control
+
+_PASSWORD_RULES = {"minlen": "15", "minclass": "4"}
 
 ACCOUNTS: tuple[Control, ...] = (
     Control(
@@ -50,6 +52,54 @@ ACCOUNTS: tuple[Control, ...] = (
         ),
     ),
     Control(
+        name="idle-shells",
+        title="A shell that was left alone ends",
+        step="idle_shells",
+        profiles=STRICT,
+        why=(
+            "A session that somebody walked away from is a login without a key. bash ends after "
+            "ten minutes at its prompt; a program that runs in it does not count as idle."
+        ),
+        references=("CIS Amazon Linux 2023 4.6", "ANSSI-BP-028 R32"),
+        verify=(
+            Check(
+                command="bash -lc 'echo $TMOUT; TMOUT=0; echo changed' 2>/dev/null",
+                expected="600",
+            ),
+        ),
+    ),
+    Control(
+        name="password-rules",
+        title="Passwords that are long, hashed alike everywhere",
+        step="password_rules",
+        profiles=STRICT,
+        why=(
+            "sshd takes no password, but sudo and the serial console may. At least 15 characters "
+            "of four kinds where pam_pwquality is installed; and tools that do not ask PAM use its "
+            "yescrypt, where PAM does. No lock after wrong passwords: any program of a user could "
+            "keep the administrator out of sudo."
+        ),
+        references=("CIS Amazon Linux 2023 4.4", "ANSSI-BP-028 R31", "ANSSI-BP-028 R68"),
+        verify=(
+            *(
+                Check(
+                    command=f"sed -n 's/^{key} *= *//p' /etc/security/pwquality.conf",
+                    expected=value,
+                    when="test -s /etc/security/pwquality.conf",
+                )
+                for key, value in _PASSWORD_RULES.items()
+            ),
+            Check(
+                command="sed -n 's/^ENCRYPT_METHOD[[:space:]]*//p' /etc/login.defs",
+                expected="YESCRYPT",
+                when=(
+                    "grep -qs '^password.*pam_unix.*yescrypt' "
+                    "/etc/pam.d/common-password /etc/pam.d/system-auth"
+                ),
+            ),
+        ),
+    ),
+    Control(
         name="password-ageing",
         title="No password ageing for those who have no password",
         step="password_ageing",
@@ -73,15 +123,24 @@ ACCOUNTS: tuple[Control, ...] = (
     ),
     Control(
         name="cron-permissions",
-        title="Timetables for root's eyes only",
+        title="Timetables and sshd's configuration for root's eyes only",
         step="cron_permissions",
         profiles=BOTH,
         why=(
             "What root runs and when, and the secrets on those command lines, are nobody else's "
-            "business. Users keep their own timetables."
+            "business; nor is who may log in, and from where. Users keep their own timetables."
         ),
-        references=("CIS Amazon Linux 2023 5.1", "dev-sec linux-baseline"),
+        references=(
+            "CIS Amazon Linux 2023 4.2.1",
+            "CIS Amazon Linux 2023 5.1",
+            "dev-sec linux-baseline",
+        ),
         verify=(
+            Check(
+                command="stat -c %a:%u:%g /etc/ssh/sshd_config",
+                expected="600:0:0",
+                when="test -e /etc/ssh/sshd_config",
+            ),
             Check(
                 command="stat -c %a:%u:%g /etc/crontab",
                 expected="600:0:0",

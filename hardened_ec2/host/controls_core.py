@@ -22,6 +22,8 @@ _SSHD_SETTINGS = {
     "loglevel": "VERBOSE",
     "logingracetime": "30",
     "clientaliveinterval": "300",
+    "tcpkeepalive": "no",
+    "compression": "no",
 }
 
 
@@ -69,7 +71,7 @@ CORE: tuple[Control, ...] = (
     Control(
         name="install",
         title="The hardening as a command on the server",
-        step="install_self",
+        step="install",
         profiles=EVERY,
         core=True,
         why=(
@@ -77,7 +79,10 @@ CORE: tuple[Control, ...] = (
             "an administrator's word, without the network."
         ),
         references=("hardened-ec2",),
-        verify=(_mode("/usr/local/sbin/hardened-ec2", "500"),),
+        # Missing is no exception here.
+        verify=(
+            Check(command="stat -c %a:%u:%g /usr/local/sbin/hardened-ec2", expected="500:0:0"),
+        ),
     ),
     Control(
         name="imds-units",

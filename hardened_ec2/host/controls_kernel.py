@@ -69,9 +69,10 @@ KERNEL: tuple[Control, ...] = (
         why=(
             "Kernel addresses, its log, tracing of other processes and unprivileged BPF are what "
             "local exploits are built from. A distribution's stricter value stays. Strict allows "
-            "tracing to root only, pipes core dumps to nothing, and locks kexec unless memory is "
-            "reserved for a crash kernel. Module loading and user namespaces are left alone: "
-            "services, containers and sandboxes need them."
+            "tracing to root only, pipes core dumps to nothing, locks kexec unless memory is "
+            "reserved for a crash kernel, and reboots when the kernel finds a fault in itself: an "
+            "exploit that failed gets no second try. Module loading and user namespaces are left "
+            "alone: services, containers and sandboxes need them."
         ),
         references=(
             "CIS Amazon Linux 2023 1.5.2",
@@ -91,6 +92,12 @@ KERNEL: tuple[Control, ...] = (
             *(_at_least(key, values[1], "strict") for key, values in _AT_LEAST.items()),
             Check(
                 command="sysctl -n kernel.core_pattern", expected="|/bin/false", profile="strict"
+            ),
+            Check(command="sysctl -n kernel.panic_on_oops", expected="1", profile="strict"),
+            Check(
+                command='test "$(sysctl -n kernel.panic)" -ge 10 && echo yes',
+                expected="yes",
+                profile="strict",
             ),
             Check(
                 command="sysctl -n kernel.kexec_load_disabled",
@@ -119,15 +126,16 @@ KERNEL: tuple[Control, ...] = (
         ),
         verify=(
             *(
+                # What the module itself needs comes first.
                 Check(
-                    command=f"modprobe -n -v {module}",
+                    command=f"modprobe -n -v {module} | tail -n 1",
                     expected="install /bin/false",
                     when="command -v modprobe",
                 )
                 for module in _MODULES
             ),
             Check(
-                command="modprobe -n -v squashfs",
+                command="modprobe -n -v squashfs | tail -n 1",
                 expected="install /bin/false",
                 profile="strict",
                 when=(

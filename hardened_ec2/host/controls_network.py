@@ -66,8 +66,9 @@ NETWORK: tuple[Control, ...] = (
         step="login_banner",
         profiles=BOTH,
         why=(
-            "Where the law asks for a warning before a login, it stands in /etc/issue.net, and "
-            "tells nothing about the system. Only when a text is given."
+            "Where the law asks for a warning before a login, it stands in /etc/issue.net and "
+            "/etc/issue (the serial console), and tells nothing about the system. Only when a text "
+            "is given."
         ),
         references=("CIS Amazon Linux 2023 1.7", "dev-sec ssh-baseline"),
         verify=(
@@ -75,6 +76,11 @@ NETWORK: tuple[Control, ...] = (
                 command="stat -c %a:%u:%g /etc/issue.net",
                 expected="644:0:0",
                 when="test -e /etc/issue.net",
+            ),
+            Check(
+                command="stat -c %a:%u:%g /etc/issue",
+                expected="644:0:0",
+                when="test -e /etc/issue && test ! -L /etc/issue",
             ),
         ),
     ),

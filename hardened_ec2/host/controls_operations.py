@@ -92,15 +92,20 @@ OPERATIONS: tuple[Control, ...] = (
         step="audit_rules",
         profiles=STRICT,
         why=(
-            "Who changed an account, sudo, sshd or a unit, loaded a module, became root or was "
-            "refused a file. A full disk suspends the records, never the server, and the rules "
-            "stay changeable, so that a mistake in them does not need a reboot. Only where auditd "
-            "is installed."
+            "Who changed an account, sudo, sshd or a unit, loaded a module, called sudo, became "
+            "root or was refused a file. A full disk suspends the records, never the server, and "
+            "the rules stay changeable, so that a mistake in them does not need a reboot. Only "
+            "where auditd is installed."
         ),
         references=("CIS Amazon Linux 2023 5.2", "ANSSI-BP-028 R73"),
         verify=(
             Check(
                 command="auditctl -l | grep -c hardened-ec2-sshd",
+                expected="1",
+                when=_AUDITD,
+            ),
+            Check(
+                command="auditctl -l | grep -c path=/usr/bin/sudo",
                 expected="1",
                 when=_AUDITD,
             ),

@@ -11,7 +11,7 @@ from hardened_ec2.host.compressed import packed_member, stored
 from hardened_ec2.host.controls import CONTROLS, Control, Profile, control
 from hardened_ec2.host.multipart import BOUNDARY, has_tokens, multipart
 from hardened_ec2.host.program import steps_of
-from hardened_ec2.host.signal import ResourceSignal
+from hardened_ec2.host.signal import LifecycleSignal, ResourceSignal
 
 AllowTcpForwarding = Literal["yes", "local", "remote", "no"]
 """What sshd_config(5) allows for AllowTcpForwarding."""
@@ -161,7 +161,7 @@ class HostHardening:
         commands: str = "",
         *,
         base64_at_deploy: Callable[[str], str] | None = None,
-        signal: ResourceSignal | None = None,
+        signal: ResourceSignal | LifecycleSignal | None = None,
     ) -> str:
         r"""Return the user data: the hardening, then the user's own commands if there are any.
 
@@ -176,8 +176,8 @@ class HostHardening:
                 hardening, late in the first boot. Default: none.
             base64_at_deploy: encodes commands that have both CDK tokens and non-ASCII
                 characters; give `aws_cdk.Fn.base64`. Default: such commands are refused.
-            signal: the resource of a CloudFormation stack that waits for the result.
-                Default: none does.
+            signal: the resource of a CloudFormation stack, or the lifecycle hook of an Auto
+                Scaling group, that waits for the result. Default: none does.
 
         Raises:
             ValueError: the commands have no interpreter line, contain the boundary between the
@@ -198,7 +198,9 @@ class HostHardening:
             _head(self, signal) + packed_rest(self._program), commands, base64_at_deploy
         )
 
-    def compress(self, commands: str = "", *, signal: ResourceSignal | None = None) -> bytes:
+    def compress(
+        self, commands: str = "", *, signal: ResourceSignal | LifecycleSignal | None = None
+    ) -> bytes:
         r"""Return the user data as gzip, which cloud-init unpacks by itself.
 
         It holds the text of `render`, with the program as it is instead of packed, and leaves more
@@ -259,12 +261,12 @@ def _yes_no(value: bool) -> str:  # noqa: FBT001 # it is the value that is writt
 
 
 @lru_cache(maxsize=64)
-def _head(hardening: HostHardening, signal: ResourceSignal | None) -> str:
+def _head(hardening: HostHardening, signal: ResourceSignal | LifecycleSignal | None) -> str:
     # Cached beside the class, not in each object.
     variables = hardening._variables()  # noqa: SLF001
-    if signal is not None:
-        variables["SIGNAL"] = signal.arguments
-    return head(variables)
+    if signal is None:
+        return head(variables)
+    return head(variables | {"SIGNAL": signal.arguments}, signal.program)
 
 
 def _refuse_beyond_core(hardening: HostHardening) -> None:

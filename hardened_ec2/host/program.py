@@ -12,8 +12,8 @@ from hardened_ec2.host.controls import CONTROLS, Profile
 READABLE = ("imds_ruleset.sh", "boot.sh")
 """The files that stand readable in the user data, in order; the last one starts the program."""
 
-SIGNAL = "signal.sh"
-"""Stands readable before the last one, where a stack waits for the host's result."""
+SIGNALS = ("signal.sh", "lifecycle.sh")
+"""Where the host's result is awaited, one of them stands readable in front of the others."""
 
 _START = "main.sh"
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(?P<end>[A-Za-z_]\w*)\1")
@@ -88,10 +88,10 @@ def sources(profile: Profile) -> str:
     """
     payload = resources.files("hardened_ec2.host") / "payload"
     names = {file.name for file in payload.iterdir() if file.name.endswith(".sh")}
-    functions = sorted(names - {*READABLE, SIGNAL, _START})
+    functions = sorted(names - {*READABLE, *SIGNALS, _START})
     served = [name for name in functions if _serves(source(name), profile)]
-    steps = f"STEPS='{steps_of(profile)}'\n"
-    return steps + "".join(source(name) for name in (*served, _START))
+    steps = " ".join(each.step for each in CONTROLS if profile in each.profiles)
+    return f"STEPS='{steps}'\n" + "".join(source(name) for name in (*served, _START))
 
 
 def steps_of(profile: Profile) -> str:

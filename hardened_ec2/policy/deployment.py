@@ -1,5 +1,6 @@
 """Templates that are deployed together: nested stacks, exports, and every resource by reference."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,9 +97,8 @@ class Deployment:
     """
 
     def __init__(self, templates: Sequence[Template]) -> None:
-        names = [template.name for template in templates]
-        for name in names:
-            if names.count(name) > 1:
+        for name, times in Counter(template.name for template in templates).items():
+            if times > 1:
                 raise ValueError(
                     f"template {name} is given twice: give each template once, under its own name"
                 )

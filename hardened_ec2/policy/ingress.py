@@ -174,6 +174,48 @@ def read_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[O
                 )
 
 
+def read_acl_entry(entry: Value) -> Iterator[Opening]:
+    """Read one entry of a network ACL, whether it allows or denies.
+
+    Args:
+        entry: The properties of the entry.
+
+    Yields:
+        One opening for each way to read it.
+
+    Source: AWS CloudFormation Template Reference, ``AWS::EC2::NetworkAclEntry``.
+
+    Example:
+        >>> [opening.ports for opening in read_acl_entry(entry)]
+        ['tcp port 22']
+    """
+    parts = [entry.at("Protocol"), entry.at("PortRange", "From"), entry.at("PortRange", "To")]
+    sources = [
+        source
+        for key in ("CidrBlock", "Ipv6CidrBlock")
+        for source in entry.at(key)
+        if source.content is not ABSENT
+    ]
+    if len(parts[0]) * len(parts[1]) * len(parts[2]) * len(sources) > MAX_READINGS:
+        yield _worst(entry, f"the entry can be read in more than {MAX_READINGS} ways")
+        return
+    for protocol, first, last, source in product(*parts, sources):
+        when = _all_together(protocol, first, last, source)
+        if when is None:
+            continue
+        ports = _ports(protocol.content, first.content, last.content)
+        for addresses, doubt in _block(source.content):
+            yield Opening(
+                protocol=ports.protocol,
+                first=ports.first,
+                last=ports.last,
+                addresses=addresses,
+                unknown="; ".join(filter(None, (doubt, ports.doubt))),
+                when=when,
+                place=entry.place,
+            )
+
+
 def spelled_ports(protocol: int, first: int, last: int) -> str:
     """Spell a protocol and its ports for a message."""
     name = _PROTOCOL_NAMES.get(protocol, f"protocol {protocol}")

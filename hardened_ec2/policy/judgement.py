@@ -1,7 +1,7 @@
 """The judgement: every rule on every template, in an order that never changes."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hardened_ec2.policy.circumstances import When, spelled_when
 from hardened_ec2.policy.deployment import Deployment
@@ -76,6 +76,7 @@ def judge(
         ['HardenedEc2-ImdsV2 cdk.out/Server.template.json Web Properties.MetadataOptions']
     """
     case = Case(Deployment(templates), settings or Settings())
+    by_name = {template.name: template for template in templates}
     findings: dict[Finding, None] = {}
     doubts: dict[tuple[Place, When], _Unverified] = {}
     for rule in rules:
@@ -94,7 +95,10 @@ def judge(
             raise RuleFailed(rule.id, names) from error
     for (place, when), unverified in doubts.items():
         findings[_finding(cannot_verify, place, unverified.message, when)] = None
-    return sorted(findings, key=_order)
+    return [
+        replace(each, line=by_name[each.template].line(each.logical_id, each.path))
+        for each in sorted(findings, key=_order)
+    ]
 
 
 def _finding(rule: Rule, place: Place, message: str, when: When) -> Finding:

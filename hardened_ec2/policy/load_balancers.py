@@ -138,9 +138,9 @@ class LoadBalancers:
             openings, addresses = tuple(by_address), senders & united(by_address)
         if not openings or not addresses:
             return
-        when: When | None = lead.when
-        for opening in openings[:1]:
-            when = None if when is None else together(when, opening.when)
+        # With several rules that let it in, one that is deployed with it is enough.
+        possible = [w for o in openings if (w := together(lead.when, o.when)) is not None]
+        when = lead.when if lead.when in possible else next(iter(possible), None)
         if when is not None:
             yield Door(
                 balancer=lead.balancer,
@@ -190,7 +190,8 @@ class LoadBalancers:
                 port = _number(listener, "Port")
                 when = together(listener.when, target_group.when)
                 if group is not None and group.type == _TARGET_GROUP and port and when is not None:
-                    yield from self._targets(balancer, group, _texts(listener, "Protocol"), port)
+                    names = _texts(listener, "Protocol")
+                    yield from self._targets(balancer, group, names, port, when)
 
     def _actions(self) -> Iterator[tuple[Resource, Value, Value]]:
         """Yield each action with its listener and the listener's load balancer."""
@@ -207,12 +208,20 @@ class LoadBalancers:
                         yield listener, action, balancer
 
     def _targets(
-        self, balancer: Resource, group: Resource, protocols: frozenset[str], listens: int
+        self,
+        balancer: Resource,
+        group: Resource,
+        protocols: frozenset[str],
+        listens: int,
+        when: When,
     ) -> Iterator[_Lead]:
         network = "network" in _texts(balancer, "Type")
         numbers = dict.fromkeys(n for name in protocols for n in _PROTOCOLS.get(name, (TCP,)))
         default = _number(group, "Port")
-        for key, port, when in self._members(group):
+        for key, port, circumstance in self._members(group):
+            joined = together(when, circumstance)
+            if joined is None:
+                continue
             yield _Lead(
                 balancer=balancer,
                 target=key,
@@ -220,7 +229,7 @@ class LoadBalancers:
                 listens=listens,
                 port=port or default,
                 keeps_sender=network and _keeps_sender(group),
-                when=when,
+                when=joined,
             )
 
     def _members(self, group: Resource) -> Iterator[tuple[tuple[str, str], int | None, When]]:

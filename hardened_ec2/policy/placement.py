@@ -6,7 +6,16 @@ from functools import cached_property
 from hardened_ec2.policy.circumstances import When, holds, together
 from hardened_ec2.policy.deployment import Deployment, Resource
 from hardened_ec2.policy.servers import Kind, Server, subnets_of_fleet
-from hardened_ec2.policy.values import ABSENT, Absent, Unknown, Value, as_bool, as_int, describe
+from hardened_ec2.policy.values import (
+    ABSENT,
+    Absent,
+    Reference,
+    Unknown,
+    Value,
+    as_bool,
+    as_int,
+    describe,
+)
 
 _SUBNET = "AWS::EC2::Subnet"
 _VPC = "AWS::EC2::VPC"
@@ -73,6 +82,18 @@ class Placement:
         if False in kinds:
             return False
         return True if kinds == {True} else None
+
+    def subnet_is_private(self, subnet: Resource) -> bool | None:
+        """Tell whether a subnet has no route to the internet, whatever is deployed.
+
+        Args:
+            subnet: The subnet.
+
+        Returns:
+            True when it is known to be private, false when it can be public, none when it cannot
+            be told.
+        """
+        return self._subnet_is_private(Value(Reference(*subnet.key)), None)
 
     def public_addresses(self, server: Server) -> tuple[tuple[Value, str], ...]:
         """Find everything that gives a server a public address.

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from hardened_ec2.policy.deployment import Deployment, Resource
-from hardened_ec2.policy.roles import Roles, statements, texts
+from hardened_ec2.policy.roles import Roles, texts
 from hardened_ec2.policy.servers import Kind
 from hardened_ec2.policy.values import ABSENT, Reference, Text, Value, why_unknown
 
@@ -119,12 +119,10 @@ def pattern(value: Value) -> str:
 
 def allowing(role: Resource, roles: Roles) -> Iterator[Value]:
     """Yield the statements that allow something to a role; unknown ones too."""
-    for document in roles.documents(role):
-        for statement in statements(document):
-            effects = statement.at("Effect")
-            denies = all(effect.content == "Deny" for effect in effects)
-            if why_unknown(statement.content) is not None or not denies:
-                yield statement
+    for statement in roles.statements(role):
+        denies = all(effect.content == "Deny" for effect in statement.at("Effect"))
+        if why_unknown(statement.content) is not None or not denies:
+            yield statement
 
 
 def grants(role: Resource, roles: Roles, deployment: Deployment) -> tuple[Grant, ...]:
@@ -189,16 +187,15 @@ def _all_matched(actions: Iterable[Value]) -> frozenset[str]:
 
 def _denied(role: Resource, roles: Roles) -> frozenset[str]:
     denied: set[str] = set()
-    for document in roles.documents(role):
-        for statement in statements(document):
-            if (
-                all(effect.content == "Deny" for effect in statement.at("Effect"))
-                and not statement.when
-                and reaches_anything(statement)
-                and not texts(statement, "NotResource")
-                and all(value.content is ABSENT for value in statement.at("Condition"))
-            ):
-                denied |= _all_matched(a for a in texts(statement, "Action") if not a.when)
+    for statement in roles.statements(role):
+        if (
+            all(effect.content == "Deny" for effect in statement.at("Effect"))
+            and not statement.when
+            and reaches_anything(statement)
+            and not texts(statement, "NotResource")
+            and all(value.content is ABSENT for value in statement.at("Condition"))
+        ):
+            denied |= _all_matched(a for a in texts(statement, "Action") if not a.when)
     return frozenset(denied)
 
 

@@ -47,11 +47,32 @@ class Roles:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
+        self._statements: dict[tuple[str, str], tuple[Value, ...]] = {}
 
     def of_instances(self) -> tuple[Resource, ...]:
         """List the roles that an instance profile hands to instances."""
+        return self._of_instances
+
+    @cached_property
+    def _of_instances(self) -> tuple[Resource, ...]:
         named = (self._named(entry, ROLE, self._role_names) for entry in self._profile_roles())
         return tuple({role.key: role for role in named if role is not None}.values())
+
+    def of_profile(self, profile: Value) -> Resource | None:
+        """Return the role of the instance profile that a value names; none when it is not known."""
+        found = None
+        for inner in (profile, *profile.at("Name"), *profile.at("Arn")):
+            found = found or self._named(inner, INSTANCE_PROFILE, self._profile_names)
+        if found is None:
+            return None
+        for value in found.properties.at("Roles"):
+            for entry in value.entries():
+                return self._named(entry, ROLE, self._role_names)
+        return None
+
+    def may_anything(self, role: Resource) -> bool:
+        """Tell whether a role has any policy at all."""
+        return any(self.statements(role)) or any(self.managed(role))
 
     def outside(self, servers: Iterable[Server]) -> Iterator[Value]:
         """Yield the profiles of servers, and the roles of profiles, that the templates do not hold.
@@ -76,6 +97,14 @@ class Roles:
         for entry in self._profile_roles():
             if self._named(entry, ROLE, self._role_names) is None:
                 yield entry
+
+    def statements(self, role: Resource) -> tuple[Value, ...]:
+        """List the statements of every policy document that applies to a role; see `documents`."""
+        known = self._statements.get(role.key)
+        if known is None:
+            found = (s for document in self.documents(role) for s in statements(document))
+            known = self._statements[role.key] = tuple(found)
+        return known
 
     def documents(self, role: Resource) -> Iterator[Value]:
         """Yield the policy documents that apply to a role, in the templates.

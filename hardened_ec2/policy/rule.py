@@ -39,7 +39,6 @@ class Framework(StrEnum):
     TRIVY = "Trivy"
     PROWLER = "Prowler"
     KICS = "KICS"
-    GUARD_REGISTRY = "AWS Guard Rules Registry"
     SCOUT_SUITE = "ScoutSuite"
 
 

@@ -49,8 +49,14 @@ _SHAPES: Final = tuple(
         ),
         ("a GitHub token", "gh", r"(?<!\w)gh[pousr]_[A-Za-z0-9]{36,255}(?!\w)"),
         ("a GitHub token", "github_pat_", r"(?<!\w)github_pat_\w{22,255}(?!\w)"),
-        ("a GitLab token", "glpat-", r"(?<!\w)glpat-[\w-]{20,}"),
+        (
+            "a GitLab token",
+            "gl",
+            r"(?<!\w)gl(?:pat|dt|ft|soat|rt|ptt|cbt|agent|oas|imt)-[\w-]{20,}",
+        ),
+        ("a GitLab token", "GR1348941", r"(?<!\w)GR1348941[\w-]{20,}"),
         ("a Slack token", "xox", r"(?<!\w)xox[abeoprs]-[\w-]{10,}"),
+        ("a Slack token", "xapp-", r"(?<!\w)xapp-[\w-]{20,}"),
         ("a Slack webhook", "hooks.slack.com/", r"hooks\.slack\.com/services/\w+/\w+/\w{16,}"),
         ("a Stripe key", "k_live_", r"(?<!\w)[rs]k_live_\w{16,}"),
         ("a Google API key", "AIza", r"(?<!\w)AIza[\w-]{35}(?!\w)"),
@@ -59,6 +65,21 @@ _SHAPES: Final = tuple(
         ("a SendGrid key", "SG.", r"(?<!\w)SG\.[\w-]{16,32}\.[\w-]{16,64}(?![\w-])"),
         ("a Vault token", "hvs.", r"(?<!\w)hvs\.[\w-]{24,}"),
         ("an Azure storage key", "AccountKey=", r"AccountKey=[A-Za-z0-9+/]{80,}={0,2}"),
+        ("an OpenAI key", "T3BlbkFJ", r"(?<!\w)sk-[\w-]{10,}T3BlbkFJ[\w-]{10,}"),
+        ("an Anthropic key", "sk-ant-", r"(?<!\w)sk-ant-[\w-]{24,}"),
+        ("a Hugging Face token", "hf_", r"(?<!\w)hf_[A-Za-z0-9]{30,}"),
+        ("a DigitalOcean token", "do", r"(?<!\w)do[por]_v1_[0-9a-f]{64}"),
+        ("a Docker Hub token", "dckr_pat_", r"(?<!\w)dckr_pat_[\w-]{20,}"),
+        ("a Databricks token", "dapi", r"(?<!\w)dapi[0-9a-f]{32}(?!\w)"),
+        ("a New Relic key", "NRAK-", r"(?<!\w)NRAK-[A-Z0-9]{27}"),
+        ("a Terraform Cloud token", ".atlasv1.", r"(?<!\w)\w{14}\.atlasv1\.[\w-]{60,}"),
+        ("a Square secret", "sq0csp-", r"(?<!\w)sq0csp-[\w-]{43}"),
+        ("a Mailchimp key", "-us", r"(?<!\w)[0-9a-f]{32}-us[0-9]{1,2}(?!\w)"),
+        ("a Twilio key", "SK", r"(?<!\w)SK[0-9a-f]{32}(?!\w)"),
+        ("a Telegram bot token", ":AA", r"(?<!\w)[0-9]{8,10}:AA[\w-]{33}(?!\w)"),
+        ("an Artifactory key", "AKC", r"(?<!\w)AKC[A-Za-z0-9]{50,}(?!\w)"),
+        ("an age key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
+        ("a private key", "PuTTY-User-Key-File", r"PuTTY-User-Key-File-[23]: ssh"),
         ("a JSON web token", "eyJ", r"(?<!\w)eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
     )
 )
@@ -88,6 +109,37 @@ _COMMANDS: Final = tuple(
             "IDENTIFIED BY",
             r"IDENTIFIED BY [\"']([^\"'\n]{3,})[\"']",
         ),
+        (
+            "a password for chpasswd",
+            "chpasswd",
+            r"chpasswd\s*<<<\s*[\"']?[\w.-]+:([^\s\"']{2,})",
+        ),
+        (
+            "a password for chpasswd",
+            "chpasswd:",
+            r"chpasswd:[^\n]*\n(?:[ \t]+[^\n]*\n){0,5}?[ \t]+(?:- )?[\w.-]+:([^\s:]{3,})",
+        ),
+        (
+            "a password for passwd",
+            "--stdin",
+            r"echo\s+(?:-n\s+)?[\"']?([^\s\"'|]{3,})[\"']?\s*\|\s*(?:sudo\s+)?passwd\s[^\n]*--stdin",
+        ),
+        ("a password in .netrc", "login", r"\blogin\s+\S{1,64}\s+password\s+([^\s\"']{3,})"),
+        (
+            "a password for docker login",
+            "docker login",
+            r"docker login\b[^\n|;]{0,200}?\s-p[ =]?[\"']?([^\s\"'-][^\s\"']{2,})",
+        ),
+        (
+            "an authorization header",
+            "uthorization",
+            r"uthorization[\"']?\s*[:=]\s*[\"']?(?:Bearer|Basic|token)\s+([\w.~+/=-]{16,})",
+        ),
+        (
+            "an AWS secret key",
+            "configure set",
+            r"aws configure set\s+\S*(?:secret_access_key|session_token)\s+[\"']?([\w/+=]{16,})",
+        ),
         ("a password for Redis", "requirepass", r"requirepass[ \t]+[\"']?([^\s\"']{3,})"),
         ("a password for net user", "net user", r"net user \S+ ([^\s/][^\s]{2,})"),
         (
@@ -98,7 +150,7 @@ _COMMANDS: Final = tuple(
     )
 )
 
-_PASSWORDS: Final = ("password", "passwd", "passphrase", "pwd")
+_PASSWORDS: Final = ("password", "passwd", "passphrase", "passcode", "pwd", "_pass", "-pass")
 _KEYS: Final = (
     "secret",
     "token",
@@ -111,6 +163,16 @@ _KEYS: Final = (
     "private_key",
     "private-key",
     "privatekey",
+    "secret_key",
+    "secret-key",
+    "secretkey",
+    "auth_key",
+    "auth-key",
+    "authkey",
+    "encryption_key",
+    "encryption-key",
+    "signing_key",
+    "signing-key",
 )
 
 _NAME_BEFORE = re.compile(r"[\w.-]*\Z")

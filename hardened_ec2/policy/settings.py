@@ -18,9 +18,12 @@ class Settings:
         administrative_ports: TCP ports that count as administrative, with the name of each.
             Default: `hardened_ec2.policy.ports.ADMINISTRATIVE_PORTS`.
         public_ports: Ports that a server may offer to the whole internet. Default: 80 and 443.
+        egress_ports: How many ports, TCP and UDP together, a server may call on the whole
+            internet. Default: 1024.
+        fleet_lifetime_days: Days after which a fleet replaces a server. Default: 90.
 
     Raises:
-        ValueError: If the width is not a whole number of at least 1, or a port is outside 0-65535.
+        ValueError: If a number is not a whole one of at least 1, or a port is outside 0-65535.
 
     Source: Security Hub EC2.18 (unrestricted traffic for authorised ports only) and EC2.19
         (high-risk ports).
@@ -33,13 +36,19 @@ class Settings:
     whitelist_width: int = 256
     administrative_ports: Mapping[int, str] = field(default_factory=lambda: ADMINISTRATIVE_PORTS)
     public_ports: frozenset[int] = frozenset({80, 443})
+    egress_ports: int = 1024
+    fleet_lifetime_days: int = 90
 
     def __post_init__(self) -> None:
-        width = self.whitelist_width
-        if not isinstance(width, int) or isinstance(width, bool) or width < 1:
-            raise ValueError(
-                f"whitelist_width is {width!r}: write a whole number of addresses, at least 1"
-            )
+        for name, number, unit in (
+            ("whitelist_width", self.whitelist_width, "addresses"),
+            ("egress_ports", self.egress_ports, "ports"),
+            ("fleet_lifetime_days", self.fleet_lifetime_days, "days"),
+        ):
+            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+                raise ValueError(
+                    f"{name} is {number!r}: write a whole number of {unit}, at least 1"
+                )
         # A list or a plain set is welcome; kept as given it would not be frozen.
         object.__setattr__(self, "public_ports", frozenset(self.public_ports))
         for name, ports in (

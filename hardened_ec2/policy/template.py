@@ -1,10 +1,14 @@
 """One CloudFormation template as it was written: read, checked for shape, not yet resolved."""
 
-import json
-from dataclasses import dataclass
+import errno
+import os
+import stat
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
+
+from hardened_ec2.policy.decoding import Marks, UndecodableText, decode, marks
 
 MAX_TEMPLATE_BYTES: Final = 16 * 2**20
 """The largest file read. CloudFormation itself takes 1 MiB; indentation can multiply that."""
@@ -37,12 +41,13 @@ class UnreadableTemplate(ValueError):  # noqa: N818 - it names the fault, as `Va
 class Template:
     """A template, already decoded.
 
-    Whatever decodes a template (JSON here, YAML elsewhere) ends in this class, so that every rule
-    sees the long form of intrinsic functions: ``{"Fn::Sub": …}``, ``{"Ref": …}``.
+    Whatever decodes a template ends in this class, so that every rule sees the long form of
+    intrinsic functions: ``{"Fn::Sub": …}``, ``{"Ref": …}``.
 
     Args:
         name: What findings call it; a path, as a rule.
         document: The decoded template: plain dicts, lists, strings, numbers, Booleans and none.
+        text: What it was decoded from, to look up lines. Default: none; lines are not known then.
 
     Raises:
         UnreadableTemplate: If the document is no object, has no ``Resources``, or a section or a
@@ -58,6 +63,7 @@ class Template:
 
     name: str
     document: dict[str, Any]
+    text: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.document, dict):
@@ -75,7 +81,7 @@ class Template:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a JSON template from a file.
+        """Read a template from a file, JSON or YAML.
 
         Args:
             path: The file. Findings name it as given here.
@@ -85,9 +91,9 @@ class Template:
 
         Raises:
             UnreadableTemplate: If the file cannot be read, is larger than `MAX_TEMPLATE_BYTES`,
-                is not JSON in UTF-8, or is no template. Never anything else.
+                is not JSON or YAML in UTF-8, or is no template. Never anything else.
 
-        Source: RFC 8259 (JSON).
+        Source: RFC 8259 (JSON); YAML 1.1.
 
         Example:
             >>> Template.load("cdk.out/Server.template.json").name
@@ -95,7 +101,7 @@ class Template:
         """
         name = str(path)
         try:
-            with Path(path).open("rb") as file:
+            with open(path, "rb", opener=_at_once) as file:
                 content = file.read(MAX_TEMPLATE_BYTES + 1)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -104,7 +110,11 @@ class Template:
             raise UnreadableTemplate(name, f"it is larger than {MAX_TEMPLATE_BYTES} bytes")
         if not content.strip():
             raise UnreadableTemplate(name, "it is empty")
-        return cls(name=name, document=_decoded(name, content))
+        text = _text(name, content)
+        try:
+            return cls(name=name, document=decode(text), text=text)
+        except UndecodableText as error:
+            raise UnreadableTemplate(name, str(error)) from None
 
     @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -119,6 +129,25 @@ class Template:
         """Return a section such as ``Parameters``; empty when the template has none."""
         section: dict[str, Any] = self.document.get(name, {})
         return section
+
+    def line(self, logical_id: str, path: str = "") -> int | None:
+        """Return the line where a resource or a property of it stands.
+
+        Args:
+            logical_id: The resource; empty for the template itself.
+            path: The property, such as ``Properties.ImageId``. Default: the resource itself.
+
+        Returns:
+            The line, of the nearest thing around it that has one; none where the text is not known.
+        """
+        if self._marks is None:
+            return None
+        steps = ("Resources", logical_id, *path.split(".")) if logical_id else path.split(".")
+        return self._marks.line_of(tuple(steps))
+
+    @cached_property
+    def _marks(self) -> Marks | None:
+        return None if self.text is None else marks(self.text)
 
     def _check_resource(self, logical_id: object, resource: object) -> None:
         if not isinstance(resource, dict):
@@ -135,28 +164,22 @@ class Template:
         raise UnreadableTemplate(self.name, reason)
 
 
-def _decoded(name: str, content: bytes) -> Any:  # noqa: ANN401 - whatever the JSON holds
+def _at_once(path: str, flags: int) -> int:
+    """Open a file without waiting: a pipe waits for somebody to write, a device may never end."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no regular file")
+
+
+def _text(name: str, content: bytes) -> str:
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableTemplate(
             name, f"it is not UTF-8 text: byte {error.start} is 0x{content[error.start]:02x}"
         ) from None
-    try:
-        return json.loads(text, parse_constant=_refused_constant)
-    except json.JSONDecodeError as error:
-        raise UnreadableTemplate(
-            name, f"it is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
-        ) from None
-    except RecursionError:
-        raise UnreadableTemplate(name, "it is nested too deeply") from None
-    except ValueError as error:
-        # NaN and the like, and numbers of thousands of digits.
-        raise UnreadableTemplate(name, f"it is not JSON: {error}") from None
-
-
-def _refused_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON value")
 
 
 def _kind(raw: object) -> str:

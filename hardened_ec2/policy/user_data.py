@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from hardened_ec2.policy.values import Base64, Content, Reference, Text, Unknown
@@ -65,13 +66,14 @@ class _Opened:
     cut: bool
 
 
-def layers(content: Content) -> Iterator[Layer]:
+@lru_cache(maxsize=64)
+def layers(content: Content) -> tuple[Layer, ...]:
     """Open user data.
 
     Args:
         content: What the property ``UserData`` can be.
 
-    Yields:
+    Returns:
         The text that cloud-init sees, then every text inside it that is in base64 or gzip;
         nothing when none of it is known.
 
@@ -81,6 +83,10 @@ def layers(content: Content) -> Iterator[Layer]:
         >>> [layer.encoding for layer in layers(Base64("IyEvYmluL3NoCmVjaG8gaGVsbG8gd29ybGQK"))]
         ['', 'base64']
     """
+    return tuple(_opened(content))
+
+
+def _opened(content: Content) -> Iterator[Layer]:
     outermost, cut = _outermost(content)
     pending: list[tuple[Content, str, int, bool]] = [(outermost, "", 0, cut)]
     while pending:

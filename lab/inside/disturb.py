@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-_PAUSE = 0.25
+_PAUSE = 0.5
 
 
 def reaches(uid: int, address: str) -> bool:

@@ -1,12 +1,13 @@
 # ruff: noqa: S603 - the guest's own tools, wherever its PATH finds them
 """Runs in the guest as root: how the system is set, as it says itself.
 
-Reads a JSON object: "logins" (whose sshd configuration to ask for), "client" (from which address),
-"modes" (glob patterns of files) and "modules" (kernel modules). Prints one with everything.
+Reads a JSON object: "logins" (whose sshd configuration to ask for), "client" (from which address)
+and "modes" (glob patterns of files). Prints one with everything.
 """
 
 import glob
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -42,10 +43,19 @@ def modes(patterns: list[str]) -> dict[str, str]:
     return found
 
 
-def sysctls() -> dict[str, str]:
-    """Return every kernel setting."""
-    pairs = (line.partition(" = ") for line in lines("sysctl", "--all"))
-    return {name: value.strip() for name, _, value in pairs}
+def properties(unit: str, *names: str) -> dict[str, str]:
+    """Return what systemd says of a unit."""
+    shown = lines("systemctl", "show", f"--property={','.join(names)}", unit)
+    return dict(line.split("=", 1) for line in shown)
+
+
+def versions() -> dict[str, str]:
+    """Return what runs here."""
+    packages = lines(
+        *("dpkg-query", "--show", "--showformat=${Package}=${Version}\\n"),
+        *("cloud-init", "nftables", "openssh-server", "sudo", "systemd"),
+    )
+    return {"kernel": os.uname().release, **dict(line.split("=", 1) for line in packages)}
 
 
 def boot_order() -> dict[str, float]:
@@ -86,20 +96,13 @@ def main() -> None:
         "journal": lines("journalctl", "--boot", "--quiet", "--identifier=hardened-ec2"),
         "listeners": lines("ss", "-Hltn"),
         "modes": modes(wanted["modes"]),
-        "modules": {
-            name: output("modprobe", "--dry-run", "--verbose", "--", name)
-            for name in wanted["modules"]
-        },
-        "mounts": {
-            line.split()[1]: line.split()[3].split(",")
-            for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
-        },
+        "service": properties("hardened-ec2.service", "Result", "ExecMainStatus"),
         "sshd": {
             login: lines("sshd", "-T", "-C", f"user={login},host=client,addr={wanted['client']}")
             for login in wanted["logins"]
         },
         "state": output("systemctl", "is-system-running").strip(),
-        "sysctls": sysctls(),
+        "versions": versions(),
     }
     json.dump(found, sys.stdout)
 

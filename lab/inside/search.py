@@ -14,11 +14,26 @@ import os
 import stat
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 # What the kernel makes up as it is read; processes' own memory is root's alone.
 _UNREAL = ("/proc", "/sys", "/dev/pts")
 _CHUNK = 1 << 20
+_GZIP = b"\x1f\x8b\x08"
+
+
+def packed(data: bytes, secret: bytes) -> bool:
+    """Whether something in gzip, anywhere in these bytes, holds the secret: user data may be."""
+    at = data.find(_GZIP)
+    while at >= 0:
+        try:
+            if secret in zlib.decompressobj(wbits=31).decompress(data[at:], _CHUNK):
+                return True
+        except zlib.error:
+            pass  # just three bytes that look so
+        at = data.find(_GZIP, at + 1)
+    return False
 
 
 def holds(path: Path, secret: bytes, since: float = 0) -> bool:
@@ -30,7 +45,7 @@ def holds(path: Path, secret: bytes, since: float = 0) -> bool:
         with path.open("rb") as file:
             kept = b""
             while chunk := file.read(_CHUNK):
-                if secret in kept + chunk:
+                if secret in kept + chunk or packed(chunk, secret):
                     return True
                 kept = chunk[-len(secret) :]
     except OSError:

@@ -89,11 +89,18 @@ class Machine:
         return done.stdout
 
     def tools(self, *, without: str = "", add: str = "") -> None:
-        """Cover /usr/sbin with links to what is in there, less one tool or with one more."""
+        """Cover /usr/sbin with links to what is in there, less some tools or with some more.
+
+        Args:
+            without: names of tools that this host does not have.
+            add: names of tools that it has, and that succeed; write a script in their place for
+                more.
+        """
         self.sh(
-            "mkdir /run/sbin /run/sbin.real; mount --bind /usr/sbin /run/sbin.real; "
-            f"ln -s /run/sbin.real/* /run/sbin/; rm -f '/run/sbin/{without or '-'}'; "
-            f"ln -s /bin/true '/run/sbin/{add or '-'}'; mount --bind /run/sbin /usr/sbin"
+            "mkdir /run/sbin /run/sbin.real; mount --rbind /usr/sbin /run/sbin.real; "
+            "ln -s /run/sbin.real/* /run/sbin/; cd /run/sbin; "
+            f"for name in {without}; do rm -f $name; done; "
+            f"for name in {add}; do ln -sf /bin/true $name; done; mount --bind /run/sbin /usr/sbin"
         )
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:

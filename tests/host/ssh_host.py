@@ -17,9 +17,9 @@ CLOUD_INIT = "/etc/ssh/sshd_config.d/50-cloud-init.conf"
 _SYSTEMCTL = """#!/bin/sh
 echo "$*" >>/run/systemctl.log
 case "$*" in
-*is-active*ssh.service) [ -e /run/sshd.pid ] && kill -0 "$(cat /run/sshd.pid)" ;;
+*is-active*' SERVICE') [ -e /run/sshd.pid ] && kill -0 "$(cat /run/sshd.pid)" ;;
 *is-active*) exit 3 ;;
-'reload-or-restart ssh.service') kill -HUP "$(cat /run/sshd.pid)" ;;
+'reload-or-restart SERVICE') kill -HUP "$(cat /run/sshd.pid)" ;;
 *) exec /run/systemctl "$@" ;;
 esac
 """
@@ -80,10 +80,12 @@ class SshHost(Machine):
 
 
 @contextmanager
-def ssh_host(host: Machine, *, sshd_config: str = "", running: bool = True) -> Iterator[SshHost]:
+def ssh_host(
+    host: Machine, *, sshd_config: str = "", running: bool = True, service: str = "ssh.service"
+) -> Iterator[SshHost]:
     """Start sshd with Debian's own configuration, and cloud-init's that lets passwords in."""
     made = SshHost(host.pid)
-    made.write("/run/systemctl.sh", _SYSTEMCTL, 0o755)
+    made.write("/run/systemctl.sh", _SYSTEMCTL.replace("SERVICE", service), 0o755)
     made.sh(_PREPARE)
     made.write(CLOUD_INIT, "PasswordAuthentication yes\nPermitRootLogin yes\n")
     if sshd_config:

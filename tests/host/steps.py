@@ -50,7 +50,8 @@ def apply(host: Machine, name: str, options: Mapping[str, str] | None = None) ->
         for file in sorted(PAYLOAD.iterdir(), key=lambda file: file.name)
         if file.name.endswith(".sh") and file.name not in _STARTS
     )
-    call = f'reason=$({control(name).step}); code=$?; printf %s "$reason"; exit $code\n'
+    call = f"reason=$({control(name).step} && exit $changed); code=$?; "
+    call += 'printf %s "$reason"; exit $code\n'
     done = host.run("sh", stdin=f"{_HEAD}{settings}{sources}{call}")
     return Step(
         outcome=_OUTCOMES.get(done.returncode, "failed"),

@@ -74,8 +74,9 @@ def test_passwords_and_the_last_day_of_an_account_keep_their_ageing(host: Machin
 
 def test_nobody_reads_roots_timetables(host: Machine) -> None:
     host.sh(
-        "rm -rf /etc/cron*; mkdir -m 755 /etc/cron.d /etc/cron.daily; mkdir /run/elsewhere; "
-        "chmod 755 /run/elsewhere; ln -s /run/elsewhere /etc/cron.weekly; chown 1000 /etc/cron.d"
+        "rm -rf /etc/cron* /etc/ssh; mkdir -m 755 /etc/cron.d /etc/cron.daily; "
+        "mkdir /run/elsewhere; chmod 755 /run/elsewhere; ln -s /run/elsewhere /etc/cron.weekly; "
+        "chown 1000 /etc/cron.d"
     )
     host.write("/etc/crontab", "* * * * * root backup --password=x\n")
     host.write("/etc/cron.daily/job", "#!/bin/sh\n", 0o755)
@@ -89,3 +90,53 @@ def test_nobody_reads_roots_timetables(host: Machine) -> None:
     # A link is not followed, and a job still runs.
     assert host.path("/run/elsewhere").stat().st_mode & 0o777 == 0o755
     assert host.run("/etc/cron.daily/job").returncode == 0
+
+
+def test_nobody_reads_who_may_log_in(host: Machine) -> None:
+    host.write("/etc/ssh/sshd_config", "AllowUsers admin@192.0.2.1\n")
+    assert host.run("cat", "/etc/ssh/sshd_config", uid=65534).returncode == 0
+    assert_settles(host, "cron-permissions")
+    assert host.run("cat", "/etc/ssh/sshd_config", uid=65534).returncode == 1
+
+
+def test_a_shell_that_was_left_alone_ends(host: Machine) -> None:
+    assert not any(holds(host, "idle-shells", "strict").values())
+    assert_settles(host, "idle-shells", STRICT)
+    assert all(holds(host, "idle-shells", "strict").values())
+    # What a shell has already may be read-only there, and dash has no such thing.
+    assert host.sh("TMOUT=5 bash -lc 'echo $TMOUT'") == "5\n"
+    done = host.run("dash", "-lc", "echo in")
+    assert (done.stdout, done.stderr) == ("in\n", "")
+    # Read a second time it is no error.
+    done = host.run("bash", "-lc", ". /etc/profile; echo in")
+    assert (done.stdout, done.stderr) == ("in\n", "")
+
+
+PWQUALITY = "/etc/security/pwquality.conf"
+
+
+def test_passwords_are_long_and_hashed_alike(host: Machine) -> None:
+    host.write("/etc/pam.d/common-password", "password sufficient pam_unix.so yescrypt\n")
+    host.write(PWQUALITY, "# minlen = 8\nminlen = 8\nretry = 3\n")
+    host.sh("sed -i 's/^ENCRYPT_METHOD.*/ENCRYPT_METHOD SHA512/' /etc/login.defs")
+    assert not any(holds(host, "password-rules", "strict").values())
+    assert_settles(host, "password-rules", STRICT)
+    assert all(holds(host, "password-rules", "strict").values())
+    assert host.read(PWQUALITY) == "# minlen = 8\nretry = 3\nminlen = 15\nminclass = 4\n"
+
+
+def test_nothing_is_said_of_passwords_where_nobody_asks(host: Machine) -> None:
+    host.write("/etc/pam.d/common-password", "password sufficient pam_unix.so sha512\n")
+    host.sh(f"rm -f {PWQUALITY}")
+    before = host.read("/etc/login.defs")
+    assert apply(host, "password-rules", STRICT).outcome == "ok"
+    assert host.read("/etc/login.defs") == before
+    assert not host.path(PWQUALITY).exists()
+
+
+def test_two_steps_with_lines_in_one_file_both_settle(host: Machine) -> None:
+    host.write("/etc/pam.d/common-password", "password sufficient pam_unix.so yescrypt\n")
+    for name in ("login-umask", "password-rules"):
+        apply(host, name, STRICT)
+    for name in ("login-umask", "password-rules"):
+        assert apply(host, name, STRICT).outcome == "ok"

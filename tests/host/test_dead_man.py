@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hardened_ec2.host import HostHardening
+from hardened_ec2.host import CONTROLS, HostHardening
 from tests.host.boot import BOOTHOOK, FINISHED, Run, boot, boothook_of, core, run
 from tests.host.machine import Machine
 from tests.host.ssh_host import SshHost, ssh_host
@@ -15,6 +15,7 @@ SELF = "/usr/local/sbin/hardened-ec2"
 DROP_IN = "/etc/ssh/sshd_config.d/00-hardened-ec2.conf"
 ARMED = "/run/armed"
 FIREWALL = "inet hardened_ec2_firewall"
+RULES = "/etc/hardened-ec2/firewall.nft"
 
 # systemd is not there; these two stand for what is asked of it. A timer is a file that says what
 # it would run.
@@ -52,11 +53,12 @@ def log(server: SshHost) -> list[str]:
     return server.read("/run/systemctl.log").splitlines()
 
 
-def die_in_the_middle(server: SshHost, hardening: HostHardening) -> None:
+def die_in_the_middle(
+    server: SshHost, hardening: HostHardening, *, when: str = '[ "$1" = reload-or-restart ]'
+) -> None:
     """Apply another hardening, and be killed when sshd has just taken it."""
     server.write(
-        "/run/on-systemctl",
-        '[ "$1" != reload-or-restart ] || kill -9 "$(cat /run/main.pid)"\n',
+        "/run/on-systemctl", f'! {{ {when}; }} || {{ kill -9 "$(cat /run/main.pid)"; exit; }}\n'
     )
     server.write(BOOTHOOK, boothook_of(hardening.render()), 0o700)
     done = server.run("sh", "-c", f"echo $$ >/run/main.pid; exec {BOOTHOOK}")
@@ -110,16 +112,36 @@ def test_where_there_was_no_hardening_there_is_none_again(server: SshHost) -> No
     assert server.password_logs_in()
 
 
-@pytest.mark.parametrize("before", ["", "chain input { tcp dport 22 accept; }"])
-def test_the_firewall_is_taken_back_too(server: SshHost, before: str) -> None:
-    if before:
-        server.sh(f"nft 'table {FIREWALL} {{ {before}; }}'")
-    die_in_the_middle(server, core(allow_tcp_forwarding="no"))
-    server.sh(f"nft 'table {FIREWALL} {{ chain closed {{ drop; }}; }}'")
+def firewalled(*ports: str) -> HostHardening:
+    rest = [each.name for each in CONTROLS if not each.core and each.name != "host-firewall"]
+    return HostHardening(profile="strict", without=rest, open_ports=ports)
+
+
+def listed(server: SshHost) -> str:
+    return server.run("nft", "list", "table", *FIREWALL.split()).stdout
+
+
+@pytest.mark.parametrize("hardened", [True, False])
+def test_the_firewall_is_taken_back_too_and_at_the_next_boot(
+    server: SshHost,
+    *,
+    hardened: bool,
+) -> None:
+    if hardened:
+        assert boot(server, firewalled("443/tcp")).exit_code == 0
+        before = server.read(RULES)
+    # Killed when all is done but the last: the switch is still armed.
+    die_in_the_middle(server, firewalled("8080/tcp"), when=f'[ "$1" = stop ] && [ -e {ARMED} ]')
+    assert "dport 8080" in listed(server)
     fire(server)
-    listed = server.run("nft", "list", "table", *FIREWALL.split())
-    assert "closed" not in listed.stdout
-    assert ("dport 22" in listed.stdout) == bool(before)
+    assert ("dport 443" in listed(server)) == hardened
+    assert "8080" not in listed(server)
+    # What the unit loads at the next boot is the same.
+    if hardened:
+        assert server.read(RULES) == before
+    now = listed(server)
+    server.sh(f"nft -f {RULES}")
+    assert listed(server) == now
     # Ours alone: the metadata stay locked.
     assert "skuid" in server.sh("nft list table inet hardened_ec2_imds")
 
@@ -127,7 +149,7 @@ def test_the_firewall_is_taken_back_too(server: SshHost, before: str) -> None:
 def test_an_sshd_that_answers_no_more_is_noticed_at_the_end(server: SshHost) -> None:
     server.write(
         "/run/on-systemctl",
-        'case "$*" in start*) kill "$(cat /run/sshd.pid)"; sleep 1 ;; esac\n',
+        'case "$*" in *" start "*) kill "$(cat /run/sshd.pid)"; sleep 1 ;; esac\n',
     )
     server.path(FINISHED).unlink()
     server.path(FINISHED).touch()

@@ -55,7 +55,7 @@ HOSTILE = [
 @pytest.mark.parametrize("reason", HOSTILE)
 def test_no_reason_can_spoil_the_status(reason: str) -> None:
     script = f"""
-STATE=/nowhere SHA256=0123456789abcdef PROFILE=baseline
+STATE=/nowhere SHA256=0123456789abcdef PROFILE=baseline changed=0
 {source("report.sh")}
 hostile() {{ cat; return 1; }}
 step first true

@@ -177,7 +177,8 @@ def test_the_banner_is_the_text_that_is_given(host: Machine) -> None:
     assert apply(host, "login-banner").outcome == "skipped"
     assert host.read("/etc/issue.net") == "Debian GNU/Linux 12\n"
     assert_settles(host, "login-banner", {"BANNER": "Authorised use only.\nLogged."})
-    assert host.read("/etc/issue.net") == "Authorised use only.\nLogged.\n"
+    for path in ("/etc/issue.net", "/etc/issue"):
+        assert host.read(path) == "Authorised use only.\nLogged.\n"
 
 
 MODULI = """\

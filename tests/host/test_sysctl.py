@@ -17,6 +17,8 @@ KERNEL = {
     "kernel/unprivileged_bpf_disabled": "0",
     "kernel/kexec_load_disabled": "0",
     "kernel/sysrq": "176",
+    "kernel/panic_on_oops": "0",
+    "kernel/panic": "0",
     "kernel/core_pattern": "|/usr/share/apport/apport -p%p -s%s",
     "kernel/modules_disabled": "0",
     "net/core/bpf_jit_harden": "0",
@@ -99,7 +101,7 @@ def test_a_stricter_distribution_is_not_weakened(kernel: Machine) -> None:
 
 def test_baseline_leaves_what_is_for_strict(kernel: Machine) -> None:
     apply(kernel, "sysctl-kernel")
-    for key in ("kernel/core_pattern", "kernel/kexec_load_disabled"):
+    for key in ("kernel/core_pattern", "kernel/kexec_load_disabled", "kernel/panic_on_oops"):
         assert get(kernel, key) == KERNEL[key]
         assert key.replace("/", ".") not in kernel.read(KERNEL_FILE)
 

@@ -1,49 +1,50 @@
 """Servers that are booted once and looked at by many tests, and the table of what was seen.
 
-Collected only where it is asked for (``make proof``): it takes a quarter of an hour.
+Collected only where it is asked for (``make proof``): it takes half an hour.
 """
 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from hardened_ec2.host.control_types import Profile
 from lab.commands import abort, listen
+from lab.evidence import Row, Table, figures, write_results
 from lab.faults import FAULTS, Aftermath, Fault, suffer
-from lab.image import BOOKWORM, TRIXIE, Distribution
-from lab.proof import (
-    FIRST_BOOT,
-    REBOOT,
-    Proof,
-    hardened_server,
-    prove,
-    unhardened,
-)
+from lab.image import BOOKWORM, TRIXIE
+from lab.proof import FIRST_BOOT, REBOOT, Proof, Subject, hardened_server, prove, unhardened
+from lab.report import write_report
 from lab.requirements import missing
 
 HERE = Path(__file__).parent
+ALL = bool(os.environ.get("PROOF_ALL"))
 DISTRIBUTIONS = (BOOKWORM, TRIXIE)
+_WIDTH = 100
 
+SUBJECTS = (
+    tuple(Subject(distribution=d, profile=p) for d in DISTRIBUTIONS for p in get_args(Profile))
+    if ALL
+    else (
+        Subject(distribution=BOOKWORM, profile="baseline"),
+        Subject(distribution=TRIXIE, profile="strict"),
+    )
+)
+BARE = tuple(Subject(distribution=d, profile=None) for d in DISTRIBUTIONS[: 2 if ALL else 1])
+BROKEN = FAULTS if ALL else tuple(fault for fault in FAULTS if fault.quick)
 
-@dataclass(kw_only=True)
-class Line:
-    """One line of the table."""
-
-    server: str
-    title: str
-    expected: object
-    seen: object
-
-
-TABLE = pytest.StashKey[list[Line]]()
+TABLE = pytest.StashKey[Table]()
+PROOFS = pytest.StashKey[list[Proof]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[TABLE] = []
+    config.stash[TABLE] = Table()
+    config.stash[PROOFS] = []
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -87,50 +88,51 @@ class Boots:
 def boots(request: pytest.FixtureRequest, _requirements: None) -> Iterator[Boots]:
     """Begin with every server that a collected test asks for."""
     listen(request.config.get_terminal_writer().line)
-    server = hardened_server()
+    server = cache(hardened_server)
+    # The longest first, so that the two that are at work end at about the same time.
+    longest: dict[str, Callable[[], object]] = {}
     wanted: dict[str, Callable[[], object]] = {}
     for item in request.session.items:
         assert isinstance(item, pytest.Function)
         asked = item.callspec.params if hasattr(item, "callspec") else {}
-        if isinstance(distribution := asked.get("hardened"), Distribution):
-            wanted[distribution.suite] = partial(
-                prove, distribution.suite, distribution, server, phases=(FIRST_BOOT, REBOOT)
-            )
-        elif "bare" in item.fixturenames:
-            wanted["bare"] = partial(
-                prove, "bare", BOOKWORM, unhardened(server), phases=(FIRST_BOOT,)
-            )
+        if isinstance(subject := asked.get("hardened"), Subject):
+            assert subject.profile
+            user_data = server(subject.profile)
+            longest[subject.name] = partial(prove, subject, user_data, phases=(FIRST_BOOT, REBOOT))
+        elif isinstance(subject := asked.get("bare"), Subject):
+            user_data = unhardened(server("baseline"))
+            wanted[subject.name] = partial(prove, subject, user_data, phases=(FIRST_BOOT,))
         elif isinstance(fault := asked.get("aftermath"), Fault):
-            wanted[fault.title] = partial(suffer, BOOKWORM, server, fault)
-    made = Boots(wanted)
+            wanted[fault.title] = partial(suffer, BOOKWORM, server("baseline"), fault)
+    made = Boots(longest | wanted)
     try:
         yield made
     finally:
         made.end()
 
 
-@pytest.fixture(scope="session", params=DISTRIBUTIONS, ids=lambda each: str(each.suite))
+@pytest.fixture
 def hardened(request: pytest.FixtureRequest, boots: Boots) -> Proof:
     """A hardened server, at its first boot and after another one."""
-    proof = boots.wait(request.param.suite)
-    assert isinstance(proof, Proof)
-    return proof
+    return _proof(request, boots)
 
 
-@pytest.fixture(scope="session")
-def bare(boots: Boots) -> Proof:
+@pytest.fixture
+def bare(request: pytest.FixtureRequest, boots: Boots) -> Proof:
     """The negative control: the same image without the hardening."""
-    proof = boots.wait("bare")
+    return _proof(request, boots)
+
+
+def _proof(request: pytest.FixtureRequest, boots: Boots) -> Proof:
+    proof = boots.wait(request.param.name)
     assert isinstance(proof, Proof)
+    known = request.config.stash[PROOFS]
+    if all(each.subject != proof.subject for each in known):
+        known.append(proof)
     return proof
 
 
-# Each fault is a boot or two: `make proof` has time for one, `make proof-all` for every one.
-@pytest.fixture(
-    scope="session",
-    params=FAULTS if os.environ.get("PROOF_ALL") else FAULTS[:1],
-    ids=lambda each: str(each.title),
-)
+@pytest.fixture(params=BROKEN, ids=lambda each: str(each.title))
 def aftermath(request: pytest.FixtureRequest, boots: Boots) -> Aftermath:
     """What is left of a server on which something went wrong."""
     found = boots.wait(request.param.title)
@@ -139,7 +141,7 @@ def aftermath(request: pytest.FixtureRequest, boots: Boots) -> Aftermath:
 
 
 @pytest.fixture
-def table(request: pytest.FixtureRequest) -> list[Line]:
+def table(request: pytest.FixtureRequest) -> Table:
     """The table that the run ends with."""
     return request.config.stash[TABLE]
 
@@ -147,16 +149,28 @@ def table(request: pytest.FixtureRequest) -> list[Line]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if not config.stash[TABLE]:
+    rows = config.stash[TABLE].rows
+    if not rows:
         return
     terminalreporter.section("what was expected, and what was seen")
-    for line in config.stash[TABLE]:
-        same = line.expected == line.seen
-        terminalreporter.write_line(f"{line.server:28} {line.title:60} {_short(line.seen)}")
-        if not same:
-            terminalreporter.write_line(f"{'':28} {'expected':60} {_short(line.expected)}")
+    for row in rows:
+        terminalreporter.write_line(_line(row))
+    servers = [figures(proof) for proof in config.stash[PROOFS]]
+    terminalreporter.section("figures")
+    for server in servers:
+        for name, figure in {**asdict(server.timing), **server.scans}.items():
+            terminalreporter.write_line(f"{server.title:20} {name:52} {figure}")
+    write_results(rows, servers)
+    terminalreporter.write_line(f"the report: {write_report(rows, servers)}")
 
 
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) < 100 else f"{text[:100]} ..."
+def _line(row: Row) -> str:
+    place = row.place
+    line = f"{row.verdict:14} {place.server:20} {place.phase:14} {place.group}: {place.title}"
+    seen = f"{'':15}seen {_short(row.seen)}"
+    expected = f", expected {_short(row.expected)}" if row.verdict in ("pass", "FAIL") else ""
+    return f"{line}\n{seen}{expected}"
+
+
+def _short(value: str) -> str:
+    return value if len(value) < _WIDTH else f"{value[:_WIDTH]} ..."

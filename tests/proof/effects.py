@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from hardened_ec2.host.control_types import Profile
 from lab.metadata import METADATA, NAMES, TIME
 from lab.observation import Attempt, Observation
 from lab.proof import CANARY
 from lab.server_image import ALLOWED_USER, CLERK, LATER_USER
 
-AT_ONCE = 1.0
-"""A client that hangs is a service that stalls; a refusal under emulation takes milliseconds."""
+AT_ONCE = 3.0
+"""A client that hangs is a service that stalls. A refusal takes milliseconds, on a busy machine a
+second; who is left without an answer gives up later than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,22 @@ def _outcomes(observation: Observation) -> list[str]:
     ]
 
 
+def _open(attempt: Attempt) -> bool:
+    return attempt.answer == "open"
+
+
+def _in_session(observation: Observation) -> list[str]:
+    """Return the addresses at which root of a login session reaches the metadata service."""
+    return [a.address for a in observation.session if a.address in METADATA and _open(a)]
+
+
+def _cloud_init(observation: Observation) -> tuple[str, list[str], dict[str, list[str]]]:
+    """Return what cloud-init says of itself; older ones know neither "degraded" nor warnings."""
+    said = observation.facts["cloud_init"]
+    status = said.get("extended_status", said["status"])
+    return status, said.get("errors", []), said.get("recoverable_errors", {})
+
+
 _KEYS_ONLY = {
     "passwordauthentication": "no",
     "kbdinteractiveauthentication": "no",
@@ -131,7 +149,7 @@ _KEYS_ONLY = {
     "pubkeyauthentication": "yes",
 }
 
-EFFECTS = (
+_ALWAYS = (
     Effect(
         title="open ports, from outside the whitelist",
         seen=lambda o: o.outside,
@@ -177,12 +195,6 @@ EFFECTS = (
         title="ssh-audit: fails",
         seen=lambda o: o.audit["fail"],
         expected=(),
-    ),
-    Effect(
-        title="ssh -L to sshd itself",
-        seen=lambda o: o.forwarding.control,
-        expected="open",
-        undone=False,
     ),
     Effect(
         title="ssh -L to the metadata service",
@@ -302,13 +314,45 @@ EFFECTS = (
         undone=False,
     ),
     Effect(
-        title="cloud-init",
-        seen=lambda o: (o.facts["cloud_init"]["status"], o.facts["cloud_init"].get("errors", [])),
-        expected=("done", []),
+        title="the state of hardened-ec2.service",
+        seen=lambda o: o.facts["service"],
+        expected={"Result": "success", "ExecMainStatus": "0"},
+        undone=False,  # systemd says so of a service that there is none of
+    ),
+    Effect(
+        title="cloud-init: its status, errors, and what it recovered from",
+        seen=_cloud_init,
+        expected=("done", [], {}),
         undone=False,
     ),
 )
-"""What every hardened server shows, at the first boot and after each other one."""
+
+_FORWARDING = "ssh -L to sshd itself"
+_SESSION = "root of a login session reaches the metadata"
+
+_BY_PROFILE: dict[Profile, tuple[Effect, ...]] = {
+    "core": (
+        Effect(
+            title=_FORWARDING, seen=lambda o: o.forwarding.control, expected="open", undone=False
+        ),
+        Effect(title=_SESSION, seen=_in_session, expected=list(METADATA), undone=False),
+    ),
+    "strict": (
+        Effect(title=_FORWARDING, seen=lambda o: o.forwarding.control, expected="closed"),
+        Effect(title=_SESSION, seen=_in_session, expected=[]),
+        Effect(
+            title="root of a login session reaches the time servers",
+            seen=lambda o: [a.address for a in o.session if a.address in TIME and _open(a)],
+            expected=list(TIME),
+            undone=False,
+        ),
+    ),
+}
+
+
+def effects(profile: Profile) -> tuple[Effect, ...]:
+    """Return what a server of a profile shows, at the first boot and after each other one."""
+    return (*_ALWAYS, *_BY_PROFILE["strict" if profile == "strict" else "core"])
 
 
 def disturbed(observation: Observation) -> dict[str, str]:

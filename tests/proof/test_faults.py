@@ -1,33 +1,105 @@
 """Servers on which something goes wrong: locked, open to the administrator, and honest."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 
-from lab.faults import Aftermath
+from lab.evidence import Place, Table
+from lab.faults import Aftermath, Fault
 from lab.metadata import METADATA
 from lab.server_image import ALLOWED_USER
 
 pytestmark = pytest.mark.proof
 
 
-def test_the_metadata_is_locked(aftermath: Aftermath) -> None:
-    assert aftermath.reached() == {"root", ALLOWED_USER}
-    answers = [each.answer for each in aftermath.container if each.address in METADATA]
-    assert set(answers) <= {"refused", "prohibited"}
+@dataclass(frozen=True, kw_only=True)
+class Aspect:
+    """One thing that a fault must not take away.
+
+    Args:
+        title: What it says.
+        seen: Takes it out of what is left.
+        expected: What has to be left after a fault.
+    """
+
+    title: str
+    seen: Callable[[Aftermath], Any]
+    expected: Callable[[Fault], Any]
 
 
-def test_the_administrator_gets_in(aftermath: Aftermath) -> None:
-    assert aftermath.admin == "in"
+def forwarded(aftermath: Aftermath) -> list[str]:
+    """Return how a container's requests ended, apart from the two ways of being refused."""
+    answers = {each.answer for each in aftermath.container if each.address in METADATA}
+    return sorted(answers - {"refused", "prohibited"})
 
 
-def test_what_failed_is_reported(aftermath: Aftermath) -> None:
-    lines = aftermath.report.splitlines()
-    for step, says in aftermath.fault.steps.items():
-        assert [line for line in lines if f" {step} " in line and says in line], lines
-    failed = [line for line in lines if line.startswith("failed")]
-    expected = [says for says in aftermath.fault.steps.values() if says.startswith("failed")]
-    assert len(failed) == len(expected), lines
-    assert f"failed={len(failed)}" in aftermath.console
+def said(aftermath: Aftermath) -> dict[str, str]:
+    """Return what the report says of the steps that the fault is about, and of what failed."""
+    lines = [line.split(" ", 2) for line in aftermath.report.splitlines()]
+    return {
+        name: f"{outcome} {name} {reason}".strip()
+        for outcome, name, reason in lines
+        if outcome == "failed" or name in aftermath.fault.steps
+    }
 
 
-def test_passwords_are_refused_unless_sshd_could_not_be_hardened(aftermath: Aftermath) -> None:
-    assert aftermath.password == ("in" if "sshd" in aftermath.fault.steps else "refused")
+def told(aftermath: Aftermath) -> dict[str, str]:
+    """Return the same, each line only as far as the fault says what has to be there."""
+    return {
+        name: line[: len(aftermath.fault.steps.get(name, line))]
+        for name, line in said(aftermath).items()
+    }
+
+
+ASPECTS = (
+    Aspect(
+        title="who reaches the metadata",
+        seen=lambda a: sorted(a.reached()),
+        expected=lambda _: sorted(["root", ALLOWED_USER]),
+    ),
+    Aspect(
+        title="what a container's network gets beside a refusal",
+        seen=forwarded,
+        expected=lambda _: [],
+    ),
+    Aspect(
+        title="login of the administrator with the key",
+        seen=lambda a: a.admin,
+        expected=lambda _: "in",
+    ),
+    Aspect(
+        title="login with the right password",
+        seen=lambda a: a.password,
+        expected=lambda fault: "in" if "sshd" in fault.steps else "refused",
+    ),
+    Aspect(
+        title="the hardening's own report: what it is about, and what failed",
+        seen=told,
+        expected=lambda fault: dict(fault.steps),
+    ),
+    Aspect(
+        title="the console says that something failed",
+        seen=lambda a: None if a.failures() is None else a.failures() != 0,
+        expected=lambda fault: fault.fails,
+    ),
+    Aspect(
+        title="the state of hardened-ec2.service",
+        seen=lambda a: dict(a.service),
+        expected=lambda fault: (
+            {"Result": "exit-code", "ExecMainStatus": "1"}
+            if fault.fails
+            else {"Result": "success", "ExecMainStatus": "0"}
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize("aspect", ASPECTS, ids=lambda each: str(each.title))
+def test_what_is_left(aftermath: Aftermath, aspect: Aspect, table: Table) -> None:
+    seen, expected = aspect.seen(aftermath), aspect.expected(aftermath.fault)
+    server = f"fault: {aftermath.fault.title}"
+    place = Place(server=server, phase="afterwards", group="what is left", title=aspect.title)
+    table.add(place, expected=expected, seen=seen)
+    assert seen == expected

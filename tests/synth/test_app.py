@@ -97,6 +97,51 @@ def test_a_whitelist_brings_a_bastion_that_passes_too(tmp_path: Path) -> None:
     assert standalone == []
 
 
+FLEET_OF_THIS_NAME = (
+    "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:autoscaling:<AWS::Region>:"
+    "<AWS::AccountId>:autoScalingGroup:*:autoScalingGroupName/"
+)
+
+
+def test_a_fleet_passes_too_and_its_network_lets_it_report(tmp_path: Path) -> None:
+    done = run("app.py", tmp_path, fleet="true", ssh_whitelist="203.0.113.7")
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    assert f"{FLEET_OF_THIS_NAME}HardenedEc2Fleet-FleetASG3971DFE5]" in acknowledged(tmp_path)
+    network = (tmp_path / "HardenedEc2Network.template.json").read_text("utf-8")
+    assert ".autoscaling" in network
+    fleet = (tmp_path / "HardenedEc2Fleet.template.json").read_text("utf-8")
+    assert "203.0.113.7/32" in fleet
+
+
+def test_without_a_fleet_nobody_pays_for_its_endpoint(tmp_path: Path) -> None:
+    assert run("app.py", tmp_path, fleet="false").returncode == 0
+    assert not (tmp_path / "HardenedEc2Fleet.template.json").exists()
+    network = (tmp_path / "HardenedEc2Network.template.json").read_text("utf-8")
+    assert ".autoscaling" not in network
+
+
+def test_the_fleet_of_the_examples_passes_every_pack(tmp_path: Path) -> None:
+    done = run("examples/fleet.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    assert acknowledged(tmp_path) == {
+        "AwsSolutions::AwsSolutions-EC26",
+        "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        f"{FLEET_OF_THIS_NAME}ShopFleet-FleetASG3971DFE5]",
+        "NIST.800.53.R5::NIST.800.53.R5-EC2IMDSv2Enabled",
+    }
+
+
+@pytest.mark.parametrize("value", ["yes", 7, ["true"]])
+def test_a_wrong_fleet_is_one_line_and_no_traceback(tmp_path: Path, value: object) -> None:
+    done = run("app.py", tmp_path / "out", fleet=value)
+    assert done.returncode == 1
+    assert (
+        done.stderr.strip() == f"app.py: fleet is {value!r}: write -c fleet=true, or leave it out"
+    )
+
+
 @pytest.mark.parametrize(
     ("whitelist", "says"),
     [

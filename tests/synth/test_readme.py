@@ -10,6 +10,8 @@ import pytest
 
 from hardened_ec2 import __all__ as public_names
 from hardened_ec2.acknowledgements import (
+    ANY_GROUP_OF_THIS_NAME,
+    MIXED_INSTANCES,
     SESSION_MANAGER_ON_EVERY_RESOURCE,
     OwnAcknowledgement,
 )
@@ -39,7 +41,9 @@ def test_the_first_example_runs_as_it_stands(tmp_path: Path) -> None:
     assert "10.0.1.0/28" in template
 
 
-@pytest.mark.parametrize("each", SESSION_MANAGER_ON_EVERY_RESOURCE)
+@pytest.mark.parametrize(
+    "each", [*SESSION_MANAGER_ON_EVERY_RESOURCE, ANY_GROUP_OF_THIS_NAME, *MIXED_INSTANCES]
+)
 def test_what_we_acknowledge_ourselves_is_listed(each: OwnAcknowledgement) -> None:
     row = f"| `{each.rule}` | `{each.where}` | {each.reason} |"
     assert row in README

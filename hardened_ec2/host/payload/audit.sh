@@ -23,6 +23,7 @@ audit /etc/audit
 EOF
 	user='-F auid>=1000 -F auid!=unset'
 	echo "-a always,exit -F dir=/var/lib/cloud -F perm=r $user -k hardened-ec2-user-data"
+	echo "-a always,exit -F path=/usr/bin/sudo -F perm=x $user -k hardened-ec2-sudo"
 	[ "$(uname -m)" = x86_64 ] && old=1 || old=
 	for arch in b64 ${old:+b32}; do
 		while read -r key calls filter; do
@@ -43,17 +44,12 @@ EOF
 
 # Behind every other file of rules: the last "-f" wins.
 audit_rules() {
-	[ "$AUDIT" != no ] || { echo 'not wanted' && return 101; }
-	auditctl -s >/dev/null 2>&1 || { echo 'no auditd' && return 101; }
-	put_text /etc/audit/rules.d/zz-hardened-ec2.rules 600 "$(audit_ruleset)" || return 1
-	set_lines /etc/audit/auditd.conf 'max_log_file_action = rotate
-space_left_action = syslog
-admin_space_left_action = suspend
-disk_full_action = suspend
-disk_error_action = suspend' || return 1
+	[ "$AUDIT" != no ] || skip 'not wanted'
+	auditctl -s >/dev/null 2>&1 || skip 'no auditd'
+	put_text /etc/audit/rules.d/zz-hardened-ec2.rules 600 "$(audit_ruleset)" || return
+	set_lines /etc/audit/auditd.conf 'max_log_file_action = rotate\nspace_left_action = syslog\nadmin_space_left_action = suspend\ndisk_full_action = suspend\ndisk_error_action = suspend' || return
 	[ "$changed" = 100 ] || return 0
-	! auditctl -s | grep -q '^enabled 2' || { echo 'the rules are locked until the next boot' && return 100; }
-	error=$(augenrules --load 2>&1) || { echo "$error" | tail -n 1 && return 1; }
-	[ ! -d /run/systemd/system ] || systemctl --no-block kill -s HUP auditd.service
-	return 100
+	! auditctl -s | grep -q '^enabled 2' || { echo 'the rules are locked until the next boot' && return; }
+	error=$(augenrules --load 2>&1) || fail "$(echo "$error" | tail -n 1)"
+	live kill -s HUP auditd.service
 }

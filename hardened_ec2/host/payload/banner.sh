@@ -4,6 +4,6 @@
 # shellcheck disable=SC2154 # report.sh and the options set what is not set here
 
 login_banner() {
-	[ "$BANNER" ] || { echo 'no text given' && return 101; }
-	put_text /etc/issue.net 644 "$BANNER" && return "$changed"
+	[ "$BANNER" ] || skip 'no text given'
+	put_text /etc/issue 644 "$BANNER" && put_text /etc/issue.net 644 "$BANNER"
 }

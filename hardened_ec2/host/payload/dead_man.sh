@@ -5,39 +5,37 @@
 # Back means to what was before this run, not to no hardening. At the first boot there is nothing to
 # go back to and nobody to lock out; there the steps' own proofs have to do.
 
-# shellcheck disable=SC2154 # the other files of the program set what is not set here
+# shellcheck disable=SC2034,SC2154 # the other files of the program set what is not set here
 
 DEAD_MAN=hardened-ec2-revert
-FIREWALL='table inet hardened_ec2_firewall'
 
-# Stopped first: one that an earlier run left behind is answered for by this run.
+# Stopped first: one that an earlier run left behind is answered for by this run. Only strict has a
+# firewall.
 arm() {
 	armed=
-	[ -d /run/systemd/system ] && [ -e "$FINISHED" ] && [ -x "$SELF" ] && command -v systemd-run >/dev/null || return 0
+	[ -d /run/systemd/system ] && [ -e "$FINISHED" ] && [ -x "$SELF" ] || return 0
 	systemctl stop $DEAD_MAN.timer 2>/dev/null
 	greeting && answered=1 || answered=
 	rm -f "$RUN/before"*
 	cp -p "$SSH/$DROP_IN" "$RUN/before" 2>/dev/null
-	# shellcheck disable=SC2086 # three words
-	nft list $FIREWALL >"$RUN/before.nft" 2>/dev/null
+	! has keep_firewall || keep_firewall
 	if systemd-run --quiet --collect --unit=$DEAD_MAN --on-active=5min "$SELF" revert; then
 		armed=1
 	else
-		record dead-man-switch 1 'systemd-run failed: nothing would take back a lock-out'
+		record dead-man-switch 1 'systemd-run failed'
 	fi
 }
 
-# Only what answered before has to answer now.
 disarm() {
 	[ "$armed" ] || return 0
-	if [ ! "$answered" ] || greeting || { sleep 2 && greeting; }; then
+	if answers; then
 		systemctl stop $DEAD_MAN.timer
 	else
-		take_back
-		record dead-man-switch 1 'sshd answers no more: its settings and the firewall were taken back'
+		take_back 'sshd answers no more'
 	fi
 }
 
+# take_back REASON
 take_back() {
 	tmp=$(mktemp -d "$RUN/revert.XXXXXX")
 	find_service
@@ -47,12 +45,6 @@ take_back() {
 		revert
 	fi
 	rm -rf "$tmp"
-	! command -v nft >/dev/null || { echo "$FIREWALL" && echo "delete $FIREWALL" && cat "$RUN/before.nft"; } | nft -f -
-}
-
-# revert: what the switch runs.
-fall_back() {
-	take_back
-	record dead-man-switch 1 'a run did not end: settings of sshd and the firewall were taken back'
-	report
+	! has restore_firewall || restore_firewall
+	record dead-man-switch 1 "$1: settings of sshd and the firewall were taken back"
 }

@@ -14,7 +14,7 @@ RULES=/etc/hardened-ec2/firewall.nft
 # place, whatever sshd's files say. None only if all that could start sshd is switched off and none
 # runs; no answer is no "off".
 ssh_ports() {
-	command -v sshd >/dev/null || return 0
+	has sshd || return 0
 	units=$(systemctl is-enabled ssh.service sshd.service ssh.socket sshd.socket 2>/dev/null)
 	case $units in *enabled* | '') ;; *) pidof sshd >/dev/null || return 0 ;; esac
 	{
@@ -49,10 +49,10 @@ EOF
 
 # nftables.service flushes every table when it starts and reloads.
 host_firewall() {
-	nft=$(command -v nft) || { echo 'no nftables: the security groups alone filter' && return 101; }
+	nft=$(command -v nft) || skip 'no nftables: the security groups alone filter'
 	rules=$(firewall_ruleset)
-	error=$(echo "$rules" | nft -c -f - 2>&1) || { echo "$error" | head -n 1 && return 1; }
-	put_text $RULES 600 "$rules" || return 1
+	error=$(echo "$rules" | nft -c -f - 2>&1) || fail "$(echo "$error" | head -n 1)"
+	put_text $RULES 600 "$rules" || return
 	unit hardened-ec2-firewall.service <<EOF &&
 [Unit]
 Description=Declared ports only
@@ -67,17 +67,20 @@ ExecStart=$nft -f $RULES
 [Install]
 WantedBy=sysinit.target
 EOF
-		unit nftables.service.d/hardened-ec2-firewall.conf <<EOF && enable_unit hardened-ec2-firewall.service || return 1
+		unit nftables.service.d/hardened-ec2-firewall.conf <<EOF && enable_units hardened-ec2-firewall.service || return
 [Service]
 ExecStartPost=-$nft -f $RULES
 ExecReload=-$nft -f $RULES
 EOF
-	# What was asked for and what the kernel shows for it: if either changes, it is loaded again.
-	seal=$(firewall_seal) && [ "$seal" = "$(cat "$RUN/firewall" 2>/dev/null)" ] && return "$changed"
-	nft -f $RULES && firewall_seal >"$RUN/firewall" && return 100
+	load "$FIREWALL" "$rules"
 }
 
-firewall_seal() {
-	# shellcheck disable=SC2086 # three words
-	cat $RULES && nft -s list $FIREWALL 2>/dev/null
+# For the dead-man switch: the rules from before this run, or those that take ours away.
+keep_firewall() {
+	cat $RULES 2>/dev/null || echo "$FIREWALL
+delete $FIREWALL"
+} >"$RUN/before.nft"
+
+restore_firewall() {
+	put $RULES 600 <"$RUN/before.nft" && nft -f $RULES
 }

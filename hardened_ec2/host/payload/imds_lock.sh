@@ -3,19 +3,21 @@
 # or refuses. Each layer is put in place whole before the other one is taken away, so no reload has
 # a moment without a lock.
 
-# shellcheck disable=SC2154 # imds_ruleset.sh and boot.sh set what is not set here
+# shellcheck disable=SC2034,SC2154 # imds_ruleset.sh and boot.sh set what is not set here
 
-# What was asked for and what the kernel shows for it: if either changes, the table is loaded again.
-nft_seal() {
+# seal TABLE RULES: what was asked for and what the kernel shows for it.
+seal() {
 	# shellcheck disable=SC2086 # three words
-	live=$(nft -s list $TABLE) && echo "$(imds_ruleset) $live"
+	live=$(nft -s list $1) && echo "$2 $live"
 }
 
-# One transaction: the old table stands until the new one does.
-nft_lock() {
-	seal=$(nft_seal) && [ "$seal" = "$(cat "$RUN/imds")" ] && return
-	imds_ruleset | nft -f - && nft_seal >"$RUN/imds" && changed=100
-}
+# load TABLE RULES: again if either of both has changed. One transaction: the old table stands until
+# the new one does.
+load() {
+	mark="$RUN/${1##*_}"
+	seal=$(seal "$@") && [ "$seal" = "$(cat "$mark")" ] && return
+	echo "$2" | nft -f - && seal "$@" >"$mark" && changed=100
+} 2>/dev/null
 
 # rule FAMILY RULE
 rule() {
@@ -78,15 +80,13 @@ both() {
 }
 
 imds_lock() {
-	if nft_lock 2>/dev/null; then
+	if load "$TABLE" "$(imds_ruleset)"; then
 		both ip_unlock
 		echo nftables
 	elif both ip_lock; then
 		echo 'ip rules'
 	else
-		echo 'neither nftables nor ip rules: metadata is open'
-		return 1
+		fail 'metadata is open: neither nftables nor ip rules'
 	fi
 	[ "$before" = "$(ip_rules)" ] || changed=100
-	return "$changed"
 }

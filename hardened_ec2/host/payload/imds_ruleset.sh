@@ -25,9 +25,9 @@ imds_uids() {
 imds_sources() {
 	for from in $IMDS_CONTAINERS; do
 		case $from in
-		*:*) echo "ip6 saddr $from counter accept" ;;
-		*/*) echo "ip saddr $from counter accept" ;;
-		*) echo "iifname \"$from\" counter accept" ;;
+		*:*) echo "ip6 saddr $from accept" ;;
+		*/*) echo "ip saddr $from accept" ;;
+		*) echo "iifname \"$from\" accept" ;;
 		esac
 	done
 }
@@ -47,7 +47,7 @@ $(imds_sources)
 goto deny
 }
 chain local {
-meta skuid @allow_uid counter accept
+meta skuid @allow_uid accept
 meta skuid != @allow_uid goto deny
 tcp flags & syn == 0 accept
 goto deny
@@ -55,7 +55,7 @@ goto deny
 chain deny {
 limit rate 6/minute log prefix "imds-denied " flags skuid
 counter meta l4proto tcp reject with tcp reset
-counter drop
+drop
 }
 }
 EOF

@@ -6,15 +6,24 @@ SELF=/usr/local/sbin/hardened-ec2
 UNITS=/etc/systemd/system
 
 # The units need this program on disk. Read from a pipe there is no file to install.
-install_self() {
+install() {
 	read -r first 2>/dev/null <"$0"
-	[ "$first" = '#!/bin/sh' ] || { echo 'not run from a file' && return 101; }
-	put $SELF 500 <"$0" && return "$changed"
+	[ "$first" = '#!/bin/sh' ] || skip 'not run from a file'
+	put $SELF 500 <"$0"
 }
 
 # unit NAME <TEXT
 unit() {
 	put "$UNITS/$1" 644
+}
+
+# What close does, as lines of a unit.
+closing() {
+	# shellcheck disable=SC2329 # close calls it
+	ip() {
+		echo "ExecStart=-ip $*"
+	}
+	close -4 "$IMDS4" && close -6 "$IMDS6"
 }
 
 # Oneshot without RemainAfterExit: the timer and the path unit start it again and again.
@@ -44,15 +53,15 @@ WantedBy=sysinit.target
 EOF
 	unit hardened-ec2-imds-closed.service <<EOF &&
 [Unit]
-Description=Close instance metadata to all but root
+Description=Close instance metadata
 DefaultDependencies=no
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'for to in "-4 $IMDS4" "-6 $IMDS6"; do set -- \$\$to; r="ip \$\$1 rule add protocol kernel to \$\$2 pref"; \$\$r 14 nop; \$\$r 10 iif lo uidrange 0-0 goto 14; \$\$r 13 prohibit; done; :'
+$(closing)
 EOF
 	unit hardened-ec2-imds.timer <<EOF &&
 [Unit]
-Description=Repair the lock of instance metadata
+Description=Lock instance metadata
 DefaultDependencies=no
 Before=shutdown.target
 Conflicts=shutdown.target
@@ -65,7 +74,7 @@ WantedBy=timers.target
 EOF
 	unit hardened-ec2-imds.path <<EOF &&
 [Unit]
-Description=Resolve the users of instance metadata
+Description=Lock instance metadata
 DefaultDependencies=no
 Before=shutdown.target
 Conflicts=shutdown.target
@@ -80,7 +89,7 @@ ExecStartPost=-$SELF imds-lock
 ExecReload=-$SELF imds-lock
 ExecStopPost=-$SELF imds-lock
 EOF
-	unit hardened-ec2.service <<EOF || return 1
+	unit hardened-ec2.service <<EOF || return
 [Unit]
 Description=Apply the hardening after cloud-init
 After=cloud-final.service
@@ -90,13 +99,7 @@ ExecStart=$SELF finish
 [Install]
 WantedBy=cloud-init.target
 EOF
-	for name in -imds.service -imds.timer -imds.path .service; do
-		systemctl -q is-enabled hardened-ec2$name 2>/dev/null && continue
-		systemctl -q enable hardened-ec2$name && changed=100 || return 1
-	done
-	[ -d /run/systemd/system ] || return "$changed"
-	[ "$changed" = 0 ] || systemctl daemon-reload
-	# A boothook runs inside the boot: it must not wait for units that wait for it.
-	systemctl start --no-block hardened-ec2-imds.timer hardened-ec2-imds.path &&
-		{ [ -e "$FINISHED" ] || systemctl start --no-block hardened-ec2.service; } && return "$changed"
+	enable_units hardened-ec2-imds.service hardened-ec2-imds.timer hardened-ec2-imds.path hardened-ec2.service &&
+		live start hardened-ec2-imds.timer hardened-ec2-imds.path &&
+		{ [ -e "$FINISHED" ] || live start hardened-ec2.service; }
 }

@@ -1,13 +1,10 @@
 #!/bin/sh
 # The journal on disk, with a limit.
 
-# shellcheck disable=SC2154 # report.sh sets what is not set here
-
 persistent_journal() {
-	put /etc/systemd/journald.conf.d/hardened-ec2.conf 644 <<EOF && restart systemd-journald.service && return "$changed"
+	put /etc/systemd/journald.conf.d/hardened-ec2.conf 644 <<EOF && restart systemd-journald.service
 [Journal]
 Storage=persistent
-Compress=yes
 SystemMaxUse=500M
 EOF
 }

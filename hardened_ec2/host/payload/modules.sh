@@ -7,10 +7,10 @@
 # a snap needs it (the SSM agent of Ubuntu is one) or the kernel knows it already.
 kernel_modules() {
 	squashfs=
-	[ "$PROFILE" != strict ] || command -v snap >/dev/null || grep -qw squashfs /proc/filesystems || squashfs=squashfs
+	[ "$PROFILE" != strict ] || has snap || grep -qw squashfs /proc/filesystems || squashfs=squashfs
 	text=$(for module in cramfs freevxfs jffs2 hfs hfsplus dccp rds tipc sctp usb-storage firewire-core $squashfs; do
 		echo "install $module /bin/false
 blacklist $module"
 	done)
-	put_text /etc/modprobe.d/hardened-ec2.conf 644 "$text" && return "$changed"
+	put_text /etc/modprobe.d/hardened-ec2.conf 644 "$text"
 }

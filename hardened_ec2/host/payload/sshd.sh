@@ -27,7 +27,12 @@ valid() {
 # greeting [OPTION...]: whether one comes from sshd's port on this host.
 greeting() {
 	port=$(sshd -T "$@" 2>/dev/null | sed -n 's/^port //p;T;q')
-	timeout 5 bash -c "read -r line </dev/tcp/127.0.0.1/$port && case \$line in SSH-2*) ;; *) exit 1 ;; esac" 2>/dev/null
+	timeout 5 bash -c "head -c 5 </dev/tcp/127.0.0.1/$port" 2>/dev/null | grep -q SSH-2
+}
+
+# Only what answered before has to answer now.
+answers() {
+	[ ! "$answered" ] || greeting || { sleep 2 && greeting; }
 }
 
 # Whichever service runs. With Ubuntu's ssh.socket there may be none yet: the next one reads the
@@ -58,18 +63,15 @@ revert() {
 }
 
 harden_sshd() {
-	command -v sshd >/dev/null || { echo 'no sshd' && return 101; }
-	tmp=$(mktemp -d "$RUN/sshd.XXXXXX") || return 1
+	has sshd || skip 'no sshd'
+	tmp=$(mktemp -d "$RUN/sshd.XXXXXX") || return
 	trap 'rm -rf "$tmp"' EXIT
 	# At first boot there are no host keys yet, and without one sshd checks nothing, nor without
 	# the directory that its service makes only later.
 	ssh-keygen -q -t ecdsa -N '' -f "$tmp/key"
 	valid /dev/null || case $error in Missing*) mkdir -m 755 "${error#*: }" ;; esac
 	stage
-	if ! valid "$tmp/main"; then
-		echo "invalid before the hardening, left as found: $error"
-		return 1
-	fi
+	valid "$tmp/main" || fail "invalid before the hardening, left as found: $error"
 	find_service
 	# shellcheck disable=SC2034 # the guard reads it
 	[ -d /run/cloud-init ] && [ ! -e "$FINISHED" ] && early=1 || early=
@@ -81,17 +83,14 @@ harden_sshd() {
 		sed -i "1i Include $tmp/$DROP_IN" "$tmp/main"
 	fi
 	reason=$({ valid "$tmp/main" || echo "$error"; keys_only || echo 'passwords would be accepted'; locked_out; } | head -n 1)
-	if [ "$reason" ]; then
-		revert
-		echo "not hardened: $reason"
-		return 1
-	fi
+	[ ! "$reason" ] || { revert; fail "not hardened: $reason"; }
 	greeting -h "$tmp/key" && answered=1 || answered=
-	if put $SSH/$DROP_IN 600 <"$tmp/$DROP_IN" && include $first; then
+	# Without space for it what an earlier run installed stays: it still keeps passwords out.
+	put $SSH/$DROP_IN 600 <"$tmp/$DROP_IN" || fail 'the drop-in cannot be written, left as found'
+	if include $first; then
 		[ "$changed" = 100 ] || return 0
-		valid $SSH/sshd_config && reload && { [ ! "$answered" ] || greeting || { sleep 2 && greeting; }; } && return 100
+		valid $SSH/sshd_config && reload && answers && return
 	fi
 	revert
-	echo 'sshd did not come up with the hardening, taken back'
-	return 1
+	fail 'sshd did not come up with the hardening, taken back'
 }

@@ -47,7 +47,6 @@ settings() {
 	}
 	[ ! "$BANNER" ] || echo Banner /etc/issue.net
 	cat <<EOF
-PubkeyAuthentication yes
 HostbasedAuthentication no
 IgnoreRhosts yes
 PermitUserEnvironment no
@@ -57,6 +56,8 @@ MaxSessions $sessions
 MaxStartups 10:30:60
 ClientAliveInterval 300
 ClientAliveCountMax 2
+TCPKeepAlive no
+Compression no
 X11Forwarding $X11_FORWARDING
 AllowAgentForwarding no
 AllowTcpForwarding $ALLOW_TCP_FORWARDING
@@ -64,17 +65,8 @@ AllowStreamLocalForwarding $ALLOW_TCP_FORWARDING
 GatewayPorts no
 PermitTunnel no
 LogLevel VERBOSE
-EOF
-}
-
-# What depends on the version, on how it was built, on the distribution.
-options() {
-	cat <<EOF
 GSSAPIAuthentication no
 PerSourceMaxStartups 10
-PerSourcePenalties yes
-RequiredRSASize 2048
-DebianBanner no
 EOF
 	# Where the system has one policy for all its cryptography (Amazon Linux, RHEL, FIPS) it stands.
 	[ -e /etc/crypto-policies/back-ends/opensshserver.config ] ||
@@ -86,16 +78,28 @@ HostKeyAlgorithms $(host_key_algorithms)
 EOF
 }
 
-# Said twice: the first value that sshd reads wins, but a Match block beats it, unless it has been
-# beaten itself by a Match block that comes before.
-drop_in() {
-	keys='PasswordAuthentication no
+# What not every sshd knows that is in use: apart, since each line of these is tried by itself then.
+options() {
+	cat <<EOF
+PerSourcePenalties yes
+RequiredRSASize 2048
+DebianBanner no
+EOF
+}
+
+KEYS_ONLY='PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitEmptyPasswords no
 PermitRootLogin no
-AuthenticationMethods publickey'
-	echo "$keys"
+AuthenticationMethods publickey
+PubkeyAuthentication yes'
+
+# Said twice: the first value that sshd reads wins, but a Match block beats it, unless it has been
+# beaten itself by a Match block that comes before.
+drop_in() {
+	echo "$KEYS_ONLY"
 	settings | understood
 	options | understood
-	printf 'Match all\n%s\n' "$keys"
+	echo "Match all
+$KEYS_ONLY"
 }

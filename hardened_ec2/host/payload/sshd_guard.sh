@@ -11,7 +11,7 @@ effective() {
 }
 
 keys_only() {
-	effective root && [ "$(grep -cxE '(password|kbdinteractive)authentication no|permit(rootlogin|emptypasswords) no|authenticationmethods publickey|pubkeyauthentication yes' "$tmp/effective")" = 6 ]
+	effective root && [ "$(grep -cixF "$KEYS_ONLY" "$tmp/effective")" = 6 ]
 }
 
 # fits KEYWORD NAME...: whether a pattern of that keyword fits one of the names.
@@ -54,7 +54,7 @@ has_key() {
 # Ways in without a key on this disk: EC2 Instance Connect, another key command, Session Manager.
 keyless_way() {
 	id ec2-instance-connect >/dev/null 2>&1 || grep -qE '^authorizedkeyscommand /' "$tmp/effective" ||
-		command -v amazon-ssm-agent >/dev/null || [ -e /etc/systemd/system/snap.amazon-ssm-agent.amazon-ssm-agent.service ]
+		has amazon-ssm-agent || [ -e /etc/systemd/system/snap.amazon-ssm-agent.amazon-ssm-agent.service ]
 }
 
 # members GROUP: who is in it, also by /etc/passwd's own field.

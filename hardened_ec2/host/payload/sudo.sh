@@ -6,16 +6,15 @@
 # One file that sudo does not understand, and nobody is root any more. So each line is tried alone
 # (sudo-rs knows no log file), and all of it again in its place.
 sudo_pty() {
-	command -v visudo >/dev/null || { echo 'no sudo' && return 101; }
-	grep -q '^[@#]includedir *	*/etc/sudoers\.d' /etc/sudoers || { echo 'sudoers does not include sudoers.d' && return 1; }
+	has visudo || skip 'no sudo'
+	grep -q '^[@#]includedir *	*/etc/sudoers\.d' /etc/sudoers || fail 'sudoers does not include sudoers.d'
 	[ "$PROFILE" = strict ] && set -- logfile=/var/log/sudo.log
 	text=$(for setting in use_pty "$@"; do
 		echo "Defaults $setting" >"$RUN/sudoers"
 		! visudo -cf "$RUN/sudoers" >/dev/null 2>&1 || cat "$RUN/sudoers"
 	done)
-	put_text /etc/sudoers.d/00-hardened-ec2 440 "$text" || return 1
-	visudo -c >/dev/null 2>&1 && return "$changed"
+	put_text /etc/sudoers.d/00-hardened-ec2 440 "$text" || return
+	visudo -c >/dev/null 2>&1 && return
 	rm /etc/sudoers.d/00-hardened-ec2
-	echo 'sudoers is not valid, left as found'
-	return 1
+	fail 'sudoers is not valid, left as found'
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Kernel settings: a sysctl.d(5) file for the next boots, and the same values now.
 
-# shellcheck disable=SC2154 # report.sh, boot.sh and the options set what is not set here
+# shellcheck disable=SC2034,SC2154 # report.sh, boot.sh and the options set what is not set here
 
 # sysctls FILE <TABLE. A line of the table is a path under /proc/sys, a value, and strict's value
 # where it is another one. "-" leaves a key alone, "+2" is at least 2, since some distributions are
@@ -27,9 +27,8 @@ sysctls() {
 $key = $wanted"
 	done
 	file=$(echo "$file" | sed '1d; :a; s,^\([^ ]*\)/,\1.,; ta; s/^\(.*\)\*\(.*\)/\1all\2\n\1default\2\n&/')
-	put_text "/etc/sysctl.d/$1" 644 "$file" || return 1
-	[ ! "$refused" ] || { echo "the kernel refused$refused" && return 1; }
-	return "$changed"
+	put_text "/etc/sysctl.d/$1" 644 "$file" || return
+	[ ! "$refused" ] || fail "the kernel refused$refused"
 }
 
 # "zz" is behind 99-sysctl.conf and whatever else a distribution has: the last file wins.
@@ -69,6 +68,8 @@ kernel/yama/ptrace_scope +1 +2
 kernel/unprivileged_bpf_disabled 1
 kernel/kexec_load_disabled - $kexec
 kernel/sysrq 0
+kernel/panic_on_oops - 1
+kernel/panic - +10
 kernel/core_pattern - |/bin/false
 net/core/bpf_jit_harden 2
 dev/tty/ldisc_autoload 0

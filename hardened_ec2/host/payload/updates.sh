@@ -6,20 +6,17 @@
 
 # "99" is behind the packages' own 20auto-upgrades and 50unattended-upgrades.
 security_updates() {
-	[ "$AUTOMATIC_UPDATES" != no ] || { echo 'not wanted' && return 101; }
-	if command -v unattended-upgrade >/dev/null; then
-		put /etc/apt/apt.conf.d/99hardened-ec2 644 <<EOF && return "$changed"
+	[ "$AUTOMATIC_UPDATES" != no ] || skip 'not wanted'
+	if has unattended-upgrade; then
+		put /etc/apt/apt.conf.d/99hardened-ec2 644 <<EOF
 APT::Periodic::Update-Package-Lists "1";
 APT::Periodic::Unattended-Upgrade "1";
 Unattended-Upgrade::Automatic-Reboot "false";
 EOF
 	elif [ -e /etc/dnf/automatic.conf ]; then
-		set_lines /etc/dnf/automatic.conf 'upgrade_type = security
-apply_updates = yes
-reboot = never' '[commands]' && enable_unit dnf-automatic.timer || return 1
-		[ ! -d /run/systemd/system ] || systemctl --no-block start dnf-automatic.timer && return "$changed"
+		set_lines /etc/dnf/automatic.conf 'upgrade_type = security\napply_updates = yes\nreboot = never' '/^\[commands]/' &&
+			enable_units dnf-automatic.timer && live start dnf-automatic.timer
 	else
-		echo 'neither unattended-upgrades nor dnf-automatic'
-		return 101
+		skip 'neither unattended-upgrades nor dnf-automatic'
 	fi
 }

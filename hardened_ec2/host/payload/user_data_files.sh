@@ -37,13 +37,7 @@ I/scripts/* 0500
 /var/lib/amazon/ssm/*/document/orchestration 0700
 EOF
 	while read -r _ glob mode owner _; do
-		for path in $glob; do
-			[ -e "$path" ] && [ ! -L "$path" ] || continue
-			was=$(stat -c %a:%u:%g "$path")
-			[ "$owner" = - ] || chown root:root "$path" || return 1
-			chmod "$mode" "$path" || return 1
-			[ "$was" = "$(stat -c %a:%u:%g "$path")" ] || changed=100
-		done
+		# shellcheck disable=SC2086 # a pattern
+		restrict "$mode" "${owner#-}:" $glob || return
 	done <$table
-	return "$changed"
 }

@@ -27,6 +27,8 @@ _WORLD: Final = (
     Control(Framework.CHECKOV, "CKV_AWS_24"),
     Control(Framework.CHECKOV, "CKV_AWS_25"),
     Control(Framework.TRIVY, "AWS-0107"),
+    Control(Framework.PROWLER, "ec2_instance_port_ssh_exposed_to_internet"),
+    Control(Framework.PROWLER, "ec2_instance_port_rdp_exposed_to_internet"),
     Control(Framework.CFN_NAG, "W2"),
 )
 

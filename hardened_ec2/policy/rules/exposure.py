@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
-from hardened_ec2.policy.circumstances import ALWAYS, When, holds, worlds
+from hardened_ec2.policy.circumstances import ALWAYS, When, holds, together, worlds
 from hardened_ec2.policy.exposure import Reach, is_world, reaches, spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.groups import GroupKey
@@ -13,7 +13,7 @@ from hardened_ec2.policy.ports import port_names
 from hardened_ec2.policy.rule import Case, Control, Doubt, Fault, Framework, Outcome, rule
 from hardened_ec2.policy.servers import Server
 from hardened_ec2.policy.settings import Settings
-from hardened_ec2.policy.values import Place, as_bool, why_unknown
+from hardened_ec2.policy.values import ABSENT, Place, as_bool, why_unknown
 
 _SHOWN: Final = 3
 """Servers or ports that a message names before it only counts them."""
@@ -96,6 +96,7 @@ def private_server_open_to_world(case: Case) -> Iterator[Outcome]:
         Control(Framework.CONTROL_TOWER, "CT.EC2.PR.4"),
         Control(Framework.CDK_NAG, "AwsSolutions-EC23"),
         Control(Framework.CFN_NAG, "W2"),
+        Control(Framework.PROWLER, "ec2_securitygroup_allow_ingress_from_internet_to_any_port"),
     ),
 )
 def server_port_open_to_world(case: Case) -> Iterator[Outcome]:
@@ -146,6 +147,8 @@ def server_port_open_to_world(case: Case) -> Iterator[Outcome]:
         Control(Framework.CDK_NAG, "EC2InstanceNoPublicIp"),
         Control(Framework.CHECKOV, "CKV_AWS_88"),
         Control(Framework.TRIVY, "AWS-0009"),
+        Control(Framework.PROWLER, "ec2_instance_public_ip"),
+        Control(Framework.PROWLER, "ec2_launch_template_no_public_ip"),
     ),
 )
 def public_address(case: Case) -> Iterator[Outcome]:
@@ -305,6 +308,41 @@ def _used_by_load_balancers(case: Case, server: Server) -> set[Place]:
                 o.place for o in door.openings if door.first <= o.first and o.last <= door.last
             )
     return used
+
+
+@rule(
+    id="HardenedEc2-PublicServerWithRole",
+    severity=Severity.WARNING,
+    fact="A server with a public address has no permissions to lose.",
+    why="What the internet can reach is taken first, and its role with it.",
+    fix=(
+        "Move the work that needs the permissions behind a load balancer, into a private subnet; "
+        "where it must stay, acknowledge it with what the role may do."
+    ),
+    references=(Control(Framework.PROWLER, "ec2_instance_internet_facing_with_instance_profile"),),
+)
+def public_server_with_role(case: Case) -> Iterator[Outcome]:
+    """Report profiles, with any permission at all, of servers that get a public address."""
+    idle = {role.key for role in case.roles.of_instances() if not case.roles.may_anything(role)}
+    for server in case.servers:
+        public = [
+            value
+            for value, _ in case.placement.public_addresses(server)
+            if as_bool(value.content) is True
+        ]
+        for profile in server.at("IamInstanceProfile") if public else ():
+            role = case.roles.of_profile(profile)
+            if profile.content is ABSENT or (role is not None and role.key in idle):
+                continue
+            when = together(public[0].when, profile.when)
+            if when is not None:
+                yield Fault(
+                    place=server.place,
+                    message=f"{server.resource.logical_id} has a public address and a role with "
+                    "permissions",
+                    when=when,
+                )
+                break
 
 
 def _reported(case: Case) -> set[Place]:

@@ -1,10 +1,12 @@
 """Security groups as such: that each server has one of its own, and what it lets out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hardened_ec2.policy.circumstances import ALWAYS, holds, worlds
+from hardened_ec2.policy.exposure import is_world, reaches, spelled_addresses
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.groups import SECURITY_GROUP, Groups
+from hardened_ec2.policy.groups import SECURITY_GROUP, GroupKey, Groups
+from hardened_ec2.policy.ingress import ALL_PROTOCOLS, LAST_PORT, TCP, UDP, Opening, read_rule
 from hardened_ec2.policy.rule import (
     Case,
     Control,
@@ -15,7 +17,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.values import ABSENT, why_unknown
+from hardened_ec2.policy.values import ABSENT, Value, why_unknown
 
 
 @rule(
@@ -92,3 +94,152 @@ def implicit_egress(case: Case) -> Iterator[Outcome]:
                     given = "is not given" if egress.content is ABSENT else "holds no rule"
                     yield faulty(egress, f"SecurityGroupEgress {given}, so EC2 lets everything out")
                     break
+
+
+@rule(
+    id="HardenedEc2-WideEgress",
+    severity=Severity.WARNING,
+    fact="A server may call the internet on a few ports, not on all of them.",
+    why=(
+        "What a stolen server needs next is a way out: to fetch its tools, to send what it found, "
+        "to be told what to do."
+    ),
+    fix="Write what the server calls: 443 to the services it needs, by prefix list or endpoint.",
+    references=(
+        Control(Framework.CFN_NAG, "W5"),
+        Control(Framework.CFN_NAG, "W29"),
+        Control(Framework.CFN_NAG, "W40"),
+        Control(Framework.TRIVY, "AWS-0104"),
+        Control(Framework.CHECKOV, "CKV_AWS_382"),
+        Control(Framework.KICS, "66f2d8f9"),
+    ),
+)
+def wide_egress(case: Case) -> Iterator[Outcome]:
+    """Unite what each group lets out to the internet, and count the ports."""
+    for group, rules in _egress(case).items():
+        openings = [
+            o for rule in rules for o in read_rule(rule, case.deployment, Groups(case.deployment))
+        ]
+        for opening in openings:
+            if opening.unknown and not opening.unknown.startswith("the entries of prefix list"):
+                yield Doubt(
+                    place=opening.place,
+                    why=f"what {group[1]} lets out is not known: {opening.unknown}",
+                    when=opening.when,
+                )
+        known = [o for o in openings if not o.unknown]
+        for world in worlds(o.when for o in known):
+            wide = _wide(case, [o for o in known if holds(o.when, world)])
+            if wide is not None:
+                yield wide
+                break
+
+
+def _egress(case: Case) -> dict[GroupKey, list[Value]]:
+    found: dict[GroupKey, list[Value]] = {}
+    for group in case.deployment.resources(SECURITY_GROUP):
+        for egress in group.properties.at("SecurityGroupEgress"):
+            if why_unknown(egress.content) is None:
+                found.setdefault(group.key, []).extend(egress.entries())
+    groups = Groups(case.deployment)
+    for rule_ in case.deployment.resources("AWS::EC2::SecurityGroupEgress"):
+        for key in rule_.properties.at("GroupId"):
+            found.setdefault(groups.key(key.content), []).append(
+                Value(rule_.properties.content, key.when, rule_.properties.place)
+            )
+    return found
+
+
+def _wide(case: Case, openings: Sequence[Opening]) -> Fault | None:
+    ports = 0
+    for reach in reaches(openings):
+        if not is_world(reach.addresses):
+            continue
+        widest = max(reach.openings, key=lambda opening: opening.addresses.width)
+        where = spelled_addresses(reach.addresses)
+        if reach.protocol == ALL_PROTOCOLS:
+            return Fault(
+                place=widest.place,
+                message=f"all protocols are let out to {where}",
+                when=widest.when,
+            )
+        if reach.protocol in (TCP, UDP):
+            ports += reach.last - reach.first + 1
+        if ports > case.settings.egress_ports:
+            return Fault(
+                place=widest.place,
+                message=f"{ports} ports are let out to {where}, {case.settings.egress_ports} are "
+                "enough",
+                when=widest.when,
+            )
+    return None
+
+
+@rule(
+    id="HardenedEc2-AllPortsOpen",
+    severity=Severity.WARNING,
+    fact="A rule names the ports it opens.",
+    why=(
+        "Whoever is on the whitelist for one service reaches every other one too, the agent and "
+        "the debugger included, and those that are installed next year."
+    ),
+    fix="Write one rule for each port that is used.",
+    references=(
+        Control(Framework.CFN_NAG, "W42"),
+        Control(Framework.KICS, "1a427b25"),
+        Control(Framework.CHECKOV, "CKV_AWS_277"),
+    ),
+)
+def all_ports_open(case: Case) -> Iterator[Outcome]:
+    """Report rules for all ports to addresses; what is worse in them has rules of its own."""
+    reported = {o.place for breach in case.administration.breaches for o in breach.openings}
+    for group in case.exposure.groups:
+        for opening in case.exposure.openings(group):
+            every = opening.protocol in (ALL_PROTOCOLS, TCP, UDP)
+            every = every and opening.last - opening.first >= LAST_PORT - 1
+            if not every or not opening.addresses or opening.place in reported:
+                continue
+            if opening.unknown:
+                yield Doubt(
+                    place=opening.place,
+                    why=f"{opening.ports} may be open: {opening.unknown}",
+                    when=opening.when,
+                )
+            else:
+                yield Fault(
+                    place=opening.place,
+                    message=f"{opening.ports} open to {spelled_addresses(opening.addresses)}",
+                    when=opening.when,
+                )
+
+
+@rule(
+    id="HardenedEc2-RuleDescription",
+    severity=Severity.WARNING,
+    fact="Every security group rule says what it is for.",
+    why="A rule that nobody can explain is one that nobody dares to remove.",
+    fix="Write Description in every rule, and GroupDescription for the group.",
+    references=(
+        Control(Framework.CHECKOV, "CKV_AWS_23"),
+        Control(Framework.CDK_NAG, "AwsSolutions-EC27"),
+        Control(Framework.TRIVY, "AWS-0124"),
+        Control(Framework.CFN_NAG, "W36"),
+        Control(Framework.KICS, "5e6c9c68"),
+    ),
+)
+def rule_description(case: Case) -> Iterator[Outcome]:
+    """Report rules without a description, inline and standalone."""
+    rules = [
+        entry
+        for group in case.deployment.resources(SECURITY_GROUP)
+        for key in ("SecurityGroupIngress", "SecurityGroupEgress")
+        for value in group.properties.at(key)
+        for entry in value.entries()
+    ]
+    standalone = ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress")
+    rules.extend(resource.properties for resource in case.deployment.resources(*standalone))
+    for each in rules:
+        if why_unknown(each.content) is None:
+            for text in each.at("Description"):
+                if text.content is ABSENT or text.content == "":
+                    yield faulty(each, "the rule has no Description")

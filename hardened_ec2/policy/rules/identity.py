@@ -261,6 +261,8 @@ def role_trust_wide(case: Case) -> Iterator[Outcome]:
     fix=_FIX,
     references=(
         Control(Framework.SECURITY_HUB, "IAM.21"),
+        Control(Framework.NIST, "AC-6(10)"),
+        Control(Framework.PCI, "7.1.2"),
         Control(Framework.CONTROL_TOWER, "CT.IAM.PR.3"),
         Control(Framework.CONTROL_TOWER, "CT.IAM.PR.5"),
         Control(Framework.CDK_NAG, "AwsSolutions-IAM5"),

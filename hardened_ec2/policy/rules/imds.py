@@ -47,6 +47,8 @@ CONTAINER_HOP_LIMIT: Final = 2
         Control(Framework.CHECKOV, "CKV_AWS_79"),
         Control(Framework.TRIVY, "AWS-0028"),
         Control(Framework.TRIVY, "AWS-0130"),
+        Control(Framework.PROWLER, "ec2_instance_imdsv2_enabled"),
+        Control(Framework.PROWLER, "ec2_launch_template_imdsv2_required"),
     ),
 )
 def imds_v2(case: Case) -> Iterator[Outcome]:
@@ -97,6 +99,29 @@ def hop_limit(case: Case) -> Iterator[Outcome]:
         for options in _enabled(server):
             for hops in options.at("HttpPutResponseHopLimit"):
                 yield from _judged_hops(hops, limit)
+
+
+@rule(
+    id="HardenedEc2-ImdsTags",
+    severity=Severity.WARNING,
+    fact="The tags of a server are not in its metadata.",
+    why=(
+        "Tags say what a server is for, who owns it and how it is deployed: a map of the network "
+        "for whoever gets one request out of it."
+    ),
+    fix='Leave InstanceMetadataTags out or write "disabled"; let the role read tags where needed.',
+)
+def imds_tags(case: Case) -> Iterator[Outcome]:
+    """Judge InstanceMetadataTags of every server whose endpoint is not disabled."""
+    for options in _enabled_options(case):
+        if why_unknown(options.content) is not None:
+            continue
+        for tags in options.at("InstanceMetadataTags"):
+            why = why_unknown(tags.content)
+            if why is not None:
+                yield doubtful(tags, f"InstanceMetadataTags is not known: {why}")
+            elif tags.content not in (ABSENT, "disabled"):
+                yield faulty(tags, f"InstanceMetadataTags is {describe(tags.content)}")
 
 
 def _judged_hops(hops: Value, limit: int) -> Iterator[Fault | Doubt]:

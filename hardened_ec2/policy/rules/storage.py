@@ -55,6 +55,7 @@ _WHY: Final = (
         Control(Framework.TRIVY, "AWS-0026"),
         Control(Framework.TRIVY, "AWS-0008"),
         Control(Framework.CFN_NAG, "F1"),
+        Control(Framework.PROWLER, "ec2_ebs_volume_encryption"),
     ),
 )
 def volume_encryption(case: Case) -> Iterator[Outcome]:
@@ -66,6 +67,28 @@ def volume_encryption(case: Case) -> Iterator[Outcome]:
     for volume in case.deployment.resources("AWS::EC2::Volume"):
         for encrypted in volume.properties.at("Encrypted"):
             yield from _encrypted(encrypted, "the volume")
+
+
+@rule(
+    id="HardenedEc2-SnapshotSharing",
+    severity=Severity.ERROR,
+    fact="No snapshot can be shared with everyone.",
+    why="A public snapshot is a copy of the disk that anybody mounts in an account of his own.",
+    fix='Write AWS::EC2::SnapshotBlockPublicAccess with State "block-all-sharing".',
+    references=(
+        Control(Framework.SECURITY_HUB, "EC2.182"),
+        Control(Framework.PROWLER, "ec2_ebs_snapshot_account_block_public_access"),
+    ),
+)
+def snapshot_sharing(case: Case) -> Iterator[Outcome]:
+    """Judge the account's setting where a template makes it."""
+    for setting in case.deployment.resources("AWS::EC2::SnapshotBlockPublicAccess"):
+        for state in setting.properties.at("State"):
+            why = why_unknown(state.content)
+            if why is not None:
+                yield doubtful(state, f"State is not known: {why}")
+            elif state.content != "block-all-sharing":
+                yield faulty(state, f"State is {describe(state.content)}")
 
 
 def _mappings(mappings: Value) -> Iterator[Outcome]:

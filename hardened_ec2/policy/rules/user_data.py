@@ -1,7 +1,9 @@
 """User data: what is written into it is readable by everything that runs on the server."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
+from hardened_ec2.policy.circumstances import When, together
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.rule import (
     Case,
@@ -26,6 +28,8 @@ from hardened_ec2.policy.user_data import (
 from hardened_ec2.policy.values import (
     ABSENT,
     Base64,
+    Content,
+    Place,
     Reference,
     Text,
     Tree,
@@ -35,7 +39,10 @@ from hardened_ec2.policy.values import (
     describe,
     why_unknown,
 )
+from hardened_ec2.policy.weakening import Command, downloads_run, opened_logins, weakenings
 
+_INIT: Final = ("AWS::CloudFormation::Init", "AWS::CloudFormation::Authentication")
+_DEEPEST: Final = 32
 _SECRET_REFERENCES = ("{{resolve:secretsmanager:", "{{resolve:ssm-secure:")
 
 
@@ -94,6 +101,134 @@ def user_data_size(case: Case) -> Iterator[Outcome]:
                 )
 
 
+@rule(
+    id="HardenedEc2-UserDataOpensLogin",
+    severity=Severity.ERROR,
+    fact="User data opens no login and no metadata that the image keeps shut.",
+    why=(
+        "One line of a script undoes the hardening of the template around it: passwords and root "
+        "over SSH are guessed, the Docker API is root, and IMDSv1 hands out the role."
+    ),
+    fix=(
+        "Take the line out: log in with keys from a whitelist, an EC2 Instance Connect Endpoint or "
+        "Session Manager, and leave HttpTokens required."
+    ),
+)
+def user_data_opens_login(case: Case) -> Iterator[Outcome]:
+    """Look for such settings in every layer of user data."""
+    yield from _commands(case, opened_logins)
+
+
+@rule(
+    id="HardenedEc2-UserDataWeakensHost",
+    severity=Severity.WARNING,
+    fact="User data switches off nothing that guards the server.",
+    why=(
+        "Firewall, SELinux, signatures of packages: what a script switches off to make something "
+        "run stays off, and nobody looks there again."
+    ),
+    fix="Give the program what it needs (a rule, a policy module, a key) and leave the guard on.",
+)
+def user_data_weakens_host(case: Case) -> Iterator[Outcome]:
+    """Look for such commands in every layer of user data."""
+    yield from _commands(case, weakenings)
+
+
+@rule(
+    id="HardenedEc2-UserDataPipesToShell",
+    severity=Severity.WARNING,
+    fact="User data runs nothing from the network that it has not checked.",
+    why=(
+        "Whoever holds the other end, its domain or the way there is root on every server that "
+        "boots, and no two servers need run the same."
+    ),
+    fix=(
+        "Build it into the image or install a signed package; or save it, compare it with a "
+        "checksum written in the user data (sha256sum --check), and then run it."
+    ),
+)
+def user_data_pipes_to_shell(case: Case) -> Iterator[Outcome]:
+    """Look for such commands in every layer of user data."""
+    yield from _commands(case, downloads_run)
+
+
+@rule(
+    id="HardenedEc2-MetadataSecret",
+    severity=Severity.ERROR,
+    fact="What cfn-init reads from a resource's Metadata holds no secret.",
+    why=(
+        "Metadata is plain text to everyone who may call DescribeStackResource or read the "
+        "template, and to every server of the stack."
+    ),
+    fix=(
+        "Let the server's role read the secret when it boots; AWS::CloudFormation::Authentication "
+        'takes "roleName" for Amazon S3.'
+    ),
+    references=(
+        Control(Framework.CHECKOV, "CKV_SECRET_2"),
+        Control(Framework.KICS, "9ecb6b21"),
+    ),
+)
+def metadata_secret(case: Case) -> Iterator[Outcome]:
+    """Look for secrets in the Metadata that cfn-init and cfn-hup read."""
+    for resource in case.deployment.everything():
+        metadata = resource.raw.get("Metadata") or {}
+        for key in _INIT:
+            if key not in metadata:
+                continue
+            place = resource.place.under("Metadata").under(key)
+            yield from _hidden_in(resource.scope, metadata[key], resource.when, place)
+            for content, when in resource.scope.resolve(metadata[key]):
+                joined = together(resource.when, when)
+                if joined is not None:
+                    yield from _in_metadata(Value(content, joined, place), key)
+
+
+def _in_metadata(value: Value, name: str, depth: int = 0) -> Iterator[Outcome]:
+    content = value.content
+    if isinstance(content, Tree) and depth < _DEEPEST:
+        if isinstance(content.raw, dict):
+            for key in content.raw:
+                for inner in value.at(str(key)):
+                    yield from _in_metadata(inner, str(key), depth + 1)
+        else:
+            for entry in value.entries():
+                yield from _in_metadata(entry, name, depth + 1)
+    elif isinstance(content, Tree):
+        yield doubtful(value, "the metadata is nested too deeply to be read")
+    elif isinstance(content, Unknown) and not content.name:
+        yield doubtful(value, f"the metadata is not known: {content.why}")
+    elif isinstance(content, str | Text | Unknown | Reference):
+        parts = content.parts if isinstance(content, Text) else (content,)
+        # The name of a setting says of a bare value that it is a password.
+        named = Text((f"{name}: ", *parts)) if _is_one_line(content) else content
+        for layer in layers(Base64(named)):
+            yield from _in_layer(value, layer, "metadata")
+
+
+def _is_one_line(content: Content) -> bool:
+    return not (isinstance(content, str | Text) and ("\n" in str(content) or " " in str(content)))
+
+
+def _commands(case: Case, find: Callable[[str], tuple[Command, ...]]) -> Iterator[Outcome]:
+    for server in _with_user_data(case):
+        for value in server.at("UserData"):
+            for layer in layers(value.content):
+                inside = f" (in {layer.encoding})" if layer.encoding else ""
+                for command in find(layer.text):
+                    yield faulty(
+                        value, f"line {command.line} of the user data{inside} {command.what}"
+                    )
+
+
+def _hidden_in(scope: Scope, raw: object, when: When, place: Place) -> Iterator[Outcome]:
+    for declaring, name in scope.parameters_in(raw):
+        if as_bool(declaring.parameter(name).get("NoEcho", False)):
+            yield faulty(
+                Value(ABSENT, when, place), f"NoEcho parameter {name} ends in it as plain text"
+            )
+
+
 def _with_user_data(case: Case) -> Iterator[Server]:
     return (server for server in case.servers if server.kind is not Kind.NETWORK_INTERFACE)
 
@@ -117,15 +252,15 @@ def _hidden_parameters(server: Server) -> Iterator[Outcome]:
                 )
 
 
-def _in_layer(value: Value, layer: Layer) -> Iterator[Outcome]:
+def _in_layer(value: Value, layer: Layer, where: str = "user data") -> Iterator[Outcome]:
     inside = f" (in {layer.encoding})" if layer.encoding else ""
     if layer.cut:
         yield doubtful(value, f"only the first {MAX_DECODED:,} bytes{inside} were read")
     for origin in layer.origins:
         if isinstance(origin, Unknown) and origin.name.startswith(_SECRET_REFERENCES):
-            yield faulty(value, f"{origin.name} is written into user data as plain text{inside}")
+            yield faulty(value, f"{origin.name} is written into {where} as plain text{inside}")
         elif isinstance(origin, Reference) and origin.attribute == "SecretAccessKey":
-            yield faulty(value, f"the secret access key {origin} is written into user data{inside}")
+            yield faulty(value, f"the secret access key {origin} is written into {where}{inside}")
     for secret in secrets_in(layer.text):
         text = layer.text[slice(*secret.value)]
         marks = [layer.origins[int(mark)] for mark in MARK.findall(text)]
@@ -133,7 +268,7 @@ def _in_layer(value: Value, layer: Layer) -> Iterator[Outcome]:
             continue
         source = f", from parameter {describe(marks[0])}" if marks else ""
         yield faulty(
-            value, f"line {secret.line} of the user data{inside} holds {secret.kind}{source}"
+            value, f"line {secret.line} of the {where}{inside} holds {secret.kind}{source}"
         )
 
 

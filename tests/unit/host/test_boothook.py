@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardened_ec2.host.boothook import boothook
-from hardened_ec2.host.program import READABLE, SIGNAL, packed, program, source
+from hardened_ec2.host.boothook import boothook, head
+from hardened_ec2.host.program import READABLE, SIGNALS, packed, program, source
 
 OPTIONS = {"PROFILE": "strict", "ADMIN_USERS": "", "WITHOUT": "sudo-pty"}
 PLAIN = st.text(st.characters(min_codepoint=32, max_codepoint=126) | st.just("\n"))
@@ -30,9 +30,10 @@ def test_it_ends_with_the_start_of_what_was_packed() -> None:
     assert boothook(OPTIONS).endswith('eval "$program"\n')
 
 
-def test_only_a_stack_that_waits_gets_the_signal() -> None:
-    assert source(SIGNAL) in boothook(OPTIONS | {"SIGNAL": "--stack a"})
-    assert "cfn-signal" not in boothook(OPTIONS)
+@pytest.mark.parametrize("name", SIGNALS)
+def test_only_who_waits_gets_the_signal(name: str) -> None:
+    assert head(OPTIONS | {"SIGNAL": "--to a"}, name).endswith(f"SIGNAL='--to a'\n{source(name)}")
+    assert "send_signal() {" not in boothook(OPTIONS)
 
 
 @pytest.mark.parametrize("name", READABLE)
@@ -73,6 +74,7 @@ def test_a_variable_has_a_variables_name(name: str) -> None:
 
 
 def test_nothing_is_traced_and_no_key_command_or_subsystem_is_set() -> None:
-    text = boothook(OPTIONS | {"SIGNAL": ""}) + program("strict") + program("baseline")
+    text = boothook(OPTIONS) + "".join(map(source, SIGNALS))
+    text += program("strict") + program("baseline")
     for forbidden in ("set -x", "AuthorizedKeysCommand ", "Subsystem", "UsePAM", "flush ruleset"):
         assert forbidden not in text

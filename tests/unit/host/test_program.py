@@ -14,7 +14,7 @@ from hardened_ec2.host import CONTROLS, Profile
 from hardened_ec2.host.boothook import readable_rest
 from hardened_ec2.host.compressed import packed_member
 from hardened_ec2.host.pack import pack
-from hardened_ec2.host.program import READABLE, SIGNAL, packed, program, source, sources, stripped
+from hardened_ec2.host.program import READABLE, SIGNALS, packed, program, source, sources, stripped
 
 PAYLOAD = resources.files("hardened_ec2.host") / "payload"
 FILES = sorted(file.name for file in PAYLOAD.iterdir())
@@ -96,7 +96,7 @@ def test_every_line_is_one_that_mail_allows_and_ends_itself(profile: Profile) ->
 
 def test_every_file_is_in_strict_or_readable() -> None:
     for name in FILES:
-        assert name in (*READABLE, SIGNAL) or source(name) in sources("strict"), name
+        assert name in (*READABLE, *SIGNALS) or source(name) in sources("strict"), name
 
 
 def test_every_control_of_a_profile_has_its_step_and_baseline_no_other() -> None:
@@ -109,13 +109,12 @@ def test_every_control_of_a_profile_has_its_step_and_baseline_no_other() -> None
             assert f"\n{control.step}() {{\n" not in f"\n{sources('baseline')}"
 
 
-def test_the_function_of_every_step_is_found_by_its_name() -> None:
+def test_the_name_of_every_step_is_that_of_its_control() -> None:
     """main.sh derives the one from the other."""
     script = sources("strict").split("case ${1-apply} in")[0]
-    names = [control.name for control in CONTROLS]
-    asked = "\n".join(f"function_of {name}" for name in names)
+    asked = 'for each in $STEPS; do name_of "$each"; done'
     done = subprocess.run(["sh"], input=script + asked, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [control.step for control in CONTROLS]
+    assert done.stdout.split() == [control.name for control in CONTROLS]
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash --posix"])

@@ -141,6 +141,13 @@ NETWORK: Mapping[str, Any] = {
     "Association": resource(
         "EC2::SubnetRouteTableAssociation", SubnetId=ref("Subnet"), RouteTableId=ref("Table")
     ),
+    "FlowLog": resource(
+        "EC2::FlowLog", ResourceId=ref("Vpc"), ResourceType="VPC", TrafficType="ALL"
+    ),
+    "EmptyDefault": {
+        "Type": "Custom::VpcRestrictDefaultSG",
+        "Properties": {"DefaultSecurityGroupId": get_att("Vpc", "DefaultSecurityGroup")},
+    },
 }
 
 GATEWAY: Mapping[str, Any] = {

@@ -146,7 +146,8 @@ def test_an_administrator_policy_is_an_error_in_every_spelling(arn: object) -> N
     ],
 )
 def test_narrow_roles_and_roles_of_others_are_sound(resources: dict[str, Any]) -> None:
-    assert [f for f in judged(resources) if f.severity is Severity.ERROR] == []
+    wider_than_needed = {"HardenedEc2-RoleServiceWildcard", "HardenedEc2-RoleNotAction"}
+    assert {finding.rule for finding in judged(resources)} <= wider_than_needed
 
 
 @pytest.mark.parametrize(
@@ -207,4 +208,5 @@ def test_a_profile_of_the_templates_is_found_by_every_name(profile: object) -> N
 
 
 def test_a_server_without_a_role_can_do_nothing() -> None:
-    assert judged({**SOUND, "Server": instance(IamInstanceProfile=None)}) == []
+    (finding,) = judged({**SOUND, "Server": instance(IamInstanceProfile=None)})
+    assert finding.rule == "HardenedEc2-InstanceProfile"

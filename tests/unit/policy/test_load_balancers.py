@@ -7,6 +7,7 @@ import pytest
 from hardened_ec2.policy import Settings, Severity
 from tests.unit.policy.templates import (
     GATEWAY,
+    NO_VALUE,
     SOUND,
     found,
     get_att,
@@ -69,6 +70,8 @@ def changed(resources: dict[str, Any], name: str, **properties: object) -> dict[
     return {**resources, name: {**resources[name], "Properties": merged}}
 
 
+INSIDE = rule("10.0.0.0/24")
+BY_FRONT = rule(SourceSecurityGroupId=ref("Front"))
 SSH = balanced(listens=2222, port=22, front=rule("0.0.0.0/0", ports=(2222, 2222)))
 
 
@@ -89,10 +92,31 @@ SSH = balanced(listens=2222, port=22, front=rule("0.0.0.0/0", ports=(2222, 2222)
         balanced(rule("203.0.113.7/32"), listens=22, port=22, kind="network", front=None),
         changed(SSH, "Listener", DefaultActions=[{"Type": "redirect", "RedirectConfig": {}}]),
         changed(SSH, "Targets", Targets=[{"Id": "i-0123456789abcdef0"}]),
+        {
+            **changed(SSH, "Listener", DefaultActions=[]),
+            "Rule": resource(f"{V2}::ListenerRule", ListenerArn="arn:x", Actions=TO_TARGETS),
+        },
+        # A private rule and the senders' own addresses, which the other attribute leaves alone.
+        changed(
+            balanced(INSIDE, listens=443, port=22, kind="network", front=None),
+            "Targets",
+            TargetGroupAttributes=[{"Key": "stickiness.enabled", "Value": "false"}],
+        ),
+        changed(
+            changed(SSH, "Listener", DefaultActions=[if_("C", TO_TARGETS[0])]),
+            "Targets",
+            Targets=[if_("C", NO_VALUE, {"Id": ref("Server")})],
+        ),
+        changed(
+            {**SSH, "Group": group(if_("C", BY_FRONT, NO_VALUE))},
+            "Targets",
+            Targets=[if_("C", NO_VALUE, {"Id": ref("Server")})],
+        ),
     ],
 )
 def test_what_is_meant_for_everyone_or_reaches_nobody_is_sound(resources: dict[str, Any]) -> None:
-    assert [f for f in judged(resources) if f.severity is Severity.ERROR] == []
+    findings = judged(resources, **CONDITIONS)
+    assert [finding for finding in findings if finding.severity is Severity.ERROR] == []
 
 
 def test_ssh_behind_another_port_is_an_error() -> None:
@@ -130,7 +154,6 @@ def classic(**properties: object) -> dict[str, Any]:
 
 
 WEIGHTED = {"TargetGroups": [{"TargetGroupArn": ref("Targets"), "Weight": 1}]}
-INSIDE = rule("10.0.0.0/24")
 BY_ADDRESS = [{"Id": get_att("Server", "PrivateIp"), "Port": 22}]
 
 
@@ -165,6 +188,12 @@ BY_ADDRESS = [{"Id": get_att("Server", "PrivateIp"), "Port": 22}]
             ),
         },
         changed(SSH, "Listener", DefaultActions=[if_("C", TO_TARGETS[0])]),
+        # The first of its rules is never deployed with the target; the second one is.
+        changed(
+            {**SSH, "Group": group(if_("C", NO_VALUE, BY_FRONT), {**BY_FRONT, "IpProtocol": "-1"})},
+            "Targets",
+            Targets=[if_("C", {"Id": ref("Server")})],
+        ),
         fleet(TargetGroupARNs=[ref("Targets")]),
         fleet(TrafficSources=[{"Identifier": ref("Targets"), "Type": "elbv2"}]),
         classic(),

@@ -80,6 +80,16 @@ def test_rules_that_are_never_deployed_together_are_no_path() -> None:
     assert len(paths(resources, **CONDITIONS)) == 1
 
 
+def test_a_group_that_is_attached_only_without_the_rule_is_no_path() -> None:
+    resources = {
+        "Group": group(if_("D", HTTPS)),
+        "Server": instance(SecurityGroupIds=[if_("C", ref("Group"))]),
+    }
+    assert paths(resources, **CONDITIONS) == []
+    deployment = Deployment([template({**SOUND, **resources}, **CONDITIONS)])
+    assert Exposure(deployment).of_server(servers(deployment)[0]) == ()
+
+
 def test_a_path_that_is_not_known_says_why() -> None:
     resources = {**SOUND, "Group": group(by("App")), "App": group(rule(SourcePrefixListId="pl-1"))}
     deployment = Deployment([template(resources)])
@@ -214,13 +224,19 @@ def test_ping_is_found_in_every_spelling(ingress: object) -> None:
     "ingress",
     [
         rule("0.0.0.0/0", protocol="icmp", ports=(3, 4)),
-        rule("::/0", protocol="icmpv6", ports=(2, 0)),
+        rule("0.0.0.0/0", protocol="icmp", ports=(11, -1)),
+        *(rule("::/0", protocol="icmpv6", ports=(kind, -1)) for kind in (1, 2, 3, 4)),
         rule("203.0.113.7/32", protocol="icmp", ports=(-1, -1)),
         rule(SourcePrefixListId="pl-1", protocol="icmp", ports=(-1, -1)),
     ],
 )
 def test_path_mtu_discovery_and_monitors_are_sound(ingress: object) -> None:
     assert found(ICMP, public(ingress)) == []
+
+
+def test_the_type_of_message_is_told() -> None:
+    echo_reply = rule("0.0.0.0/0", protocol="icmp", ports=(0, -1))
+    assert message(ICMP, public(echo_reply)) == "icmp type 0 is open to 0.0.0.0/0 on Server"
 
 
 def test_ping_on_a_private_server_is_told_by_its_own_rule() -> None:

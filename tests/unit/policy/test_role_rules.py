@@ -223,6 +223,7 @@ def test_a_role_that_trusts_others_too_is_a_warning(principal: object) -> None:
         assume({"Service": "ec2.amazonaws.com.cn"}),
         assume({"Service": {"Fn::Join": ["", ["ec2.", ref("AWS::URLSuffix")]]}}),
         {**assume("*"), "Effect": "Deny"},
+        {"Effect": "Allow", "Action": "sts:AssumeRole"},
     ],
 )
 def test_a_role_for_ec2_is_sound(statement: object) -> None:

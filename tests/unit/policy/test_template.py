@@ -33,7 +33,11 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
         (b"", "it is empty"),
         (b" \n\t", "it is empty"),
         (b'{"Resources": ', "it is not JSON: Expecting value at line 1 column 15"),
-        (b"Resources:\n  A: 1\n", "it is not JSON: Expecting value at line 1 column 1"),
+        (b"Resources:\n  A: 1\n", "resource A is a number, not an object"),
+        (
+            b"Resources:\n\tA: 1\n",
+            "it is not YAML: found character that cannot start any token at line 2 column 1",
+        ),
         (b'{"Resources": {"A": NaN}}', "it is not JSON: NaN is no JSON value"),
         (b"\x00\xff\xfe", "it is not UTF-8 text: byte 1 is 0xff"),
         (b"[" * 10_000 + b"]" * 10_000, "it is nested too deeply"),

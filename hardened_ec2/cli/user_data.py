@@ -1,40 +1,21 @@
-"""The command `hardened-ec2`: the same hardening without the CDK."""
+"""`hardened-ec2 user-data`: the same hardening without the CDK."""
 
 import base64
-import os
 import sys
-import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, cast
 
+import typer
+
+from hardened_ec2.cli.streams import refuse, write_file, write_out
 from hardened_ec2.host import HostHardening, Profile
 from hardened_ec2.host.hardening import AllowTcpForwarding
 from hardened_ec2.host.multipart import USER_DATA_LIMIT, user_data_size
-
-if find_spec("typer") is None:
-    raise SystemExit("hardened-ec2: the command needs typer: pip install 'hardened-ec2[cli]'")
-
-import typer
-
-app = typer.Typer(
-    help="EC2 servers that are locked down by construction.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
 _Names = list[str]
 _FORMATS = ("text", "gzip", "base64")
 
 
-@app.callback()
-def _commands() -> None:
-    """EC2 servers that are locked down by construction."""
-
-
-@app.command("user-data")
 def user_data(
     *,
     profile: Annotated[str, typer.Option(help="core, baseline or strict.")] = "baseline",
@@ -102,16 +83,15 @@ def user_data(
         )
         content = _formatted(hardening, script, form, terminal=output is None)
         if output is None:
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
+            write_out(content)
         else:
-            _write(output, content)
+            write_file(output, content)
     except UnicodeDecodeError as error:
-        _refuse(f"{commands} is no text in UTF-8: {error.reason} at byte {error.start}")
+        refuse(f"{commands} is no text in UTF-8: {error.reason} at byte {error.start}")
     except OSError as error:
-        _refuse(f"{error.filename or output or 'standard output'}: {error.strerror}")
+        refuse(f"{error.filename or output or 'standard output'}: {error.strerror}")
     except ValueError as error:
-        _refuse(str(error))
+        refuse(str(error))
 
 
 def _formatted(hardening: HostHardening, script: str, form: str, *, terminal: bool) -> bytes:
@@ -132,38 +112,3 @@ def _refuse_oversize(content: bytes, form: str) -> None:
             f"the user data has {size:,} bytes where EC2 takes {USER_DATA_LIMIT:,}: {smaller}bake "
             "the commands into the image, or keep them in S3 and fetch them"
         )
-
-
-def _refuse(message: str) -> None:
-    sys.stderr.write(f"hardened-ec2: {' '.join(message.split())}\n")
-    raise SystemExit(2)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside the target, then renamed."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    """Return the umask, which can be read only by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def main() -> None:
-    """Run the command."""
-    app(prog_name="hardened-ec2")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,57 @@
+"""`hardened-ec2 rules`: what the policy judges by."""
+
+import json
+from typing import Annotated, Final
+
+import typer
+
+from hardened_ec2.cli.streams import refuse, write_out
+from hardened_ec2.policy.rule import Rule
+from hardened_ec2.policy.rule_table import rule_table
+from hardened_ec2.policy.rules import RULES
+
+FORMATS: Final = ("text", "json", "markdown")
+
+
+def rules(
+    *,
+    form: Annotated[
+        str, typer.Option("--format", help=f"{', '.join(FORMATS)}.", metavar="FORMAT")
+    ] = "text",
+) -> None:
+    """Print every rule: what holds in a sound template, why, and what to write."""
+    if form not in FORMATS:
+        refuse(f"--format is {form!r}: write one of {', '.join(FORMATS)}")
+    try:
+        write_out(_formatted(form).encode())
+    except OSError as error:
+        refuse(f"standard output: {error.strerror}")
+
+
+def _formatted(form: str) -> str:
+    match form:
+        case "json":
+            return json.dumps([_object(rule) for rule in RULES], indent=2) + "\n"
+        case "markdown":
+            return rule_table()
+        case _:
+            return "\n".join(map(_text, RULES))
+
+
+def _text(rule: Rule) -> str:
+    asked = ", ".join(map(str, rule.references))
+    lines = [f"{rule.id} ({rule.severity.value})", rule.fact, rule.why, f"fix: {rule.fix}"]
+    return "\n    ".join([*lines, f"asked for by: {asked}"] if asked else lines) + "\n"
+
+
+def _object(rule: Rule) -> dict[str, object]:
+    return {
+        "id": rule.id,
+        "severity": rule.severity.value,
+        "fact": rule.fact,
+        "why": rule.why,
+        "fix": rule.fix,
+        "references": [
+            {"framework": str(control.framework), "id": control.id} for control in rule.references
+        ],
+    }

@@ -1,0 +1,279 @@
+"""Commands in user data that undo hardening: open a login, stop a guard, run what is downloaded.
+
+Comments are skipped, and a line that ends in a backslash goes on in the next one, as in a shell.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """A command, or a setting, found in a text.
+
+    Args:
+        what: What it does, as the end of a sentence.
+        line: The line of the text, counted from 1.
+    """
+
+    what: str
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Shape:
+    """A command that is known by its shape.
+
+    Args:
+        what: What it does.
+        hints: Words in lower case of which it always holds one; looked for first, that is fast.
+        pattern: The shape. No part of it may run on for more than `_FAR` characters.
+    """
+
+    what: str
+    hints: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+_FAR: Final = 400
+"""Characters within which the parts of one command are looked for."""
+
+_ANY: Final = rf"[^\n]{{0,{_FAR}}}"
+_SAME: Final = rf"[^\n;|&]{{0,{_FAR}}}"
+
+_MOST: Final = 16
+"""Downloads of one script that are followed to where they are run."""
+
+
+def _shape(what: str, hints: str, pattern: str) -> _Shape:
+    compiled = re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    return _Shape(what=what, hints=tuple(hints.split()), pattern=compiled)
+
+
+_SSHD: Final = (
+    "PasswordAuthentication|PermitEmptyPasswords|ChallengeResponseAuthentication"
+    "|KbdInteractiveAuthentication|HostbasedAuthentication|PermitRootLogin"
+)
+
+_OPENS_LOGIN: Final = (
+    _shape(
+        "lets sshd take passwords, root or hosts",
+        "authentication permit",
+        rf"\b(?:{_SSHD})[\s=]+[\"']?yes\b|\b(?:{_SSHD})\b{_ANY}\bs([/|,#])[^/|,#\n]{{0,99}}no\1yes",
+    ),
+    _shape("lets sshd take passwords", "ssh_pwauth", r"\bssh_pwauth:\s*[\"']?(?:true|yes|1|on)\b"),
+    _shape("lets root log in", "disable_root", r"\bdisable_root:\s*[\"']?(?:false|no|0|off)\b"),
+    _shape("switches IMDSv2 off", "--http-tokens", r"--http-tokens[\s=]+[\"']?optional\b"),
+    _shape(
+        "opens the Docker API to the network",
+        "tcp://",
+        r"(?:-H|--host|hosts)[\s=\"':\[]+(?:[^\n\]]{0,99},\s*)?[\"']?"
+        r"tcp://(?!127\.|localhost|\[::1\])",
+    ),
+    _shape(
+        "lets anyone in by telnet or rsh",
+        "telnet rsh-server",
+        rf"\binstall\b{_SAME}\b(?:telnetd|telnet-server|rsh-server)",
+    ),
+)
+
+_GUARDS: Final = (
+    r"(?:firewalld|nftables|iptables|ip6tables|ufw|auditd|apparmor|fail2ban|unattended-upgrades"
+    r"|dnf-automatic|amazon-ssm-agent|amazon-cloudwatch-agent|aide|clamav|falcon-sensor"
+    r"|hardened-ec2)"
+)
+
+_WEAKENS: Final = (
+    _shape("switches SELinux off", "setenforce", r"\bsetenforce\s+(?:0|permissive)\b"),
+    _shape("switches SELinux off", "selinux=", r"\bSELINUX=(?:disabled|permissive|0)\b"),
+    _shape(
+        "stops a guard of the server",
+        "systemctl",
+        rf"\bsystemctl\b{_SAME}\b(?:stop|disable|mask)\b{_SAME}\b{_GUARDS}",
+    ),
+    _shape(
+        "stops a guard of the server",
+        "service chkconfig",
+        rf"\bservice\s+{_GUARDS}\s+stop\b|\bchkconfig\s+{_GUARDS}\s+off\b",
+    ),
+    _shape(
+        "takes a guard off the server",
+        "remove purge erase",
+        rf"\b(?:apt|apt-get|yum|dnf|zypper)\b{_SAME}\b(?:remove|purge|erase)\b{_SAME}\s{_GUARDS}",
+    ),
+    _shape("switches the firewall off", "ufw", r"\bufw\s+(?:--force\s+)?(?:disable|reset)\b"),
+    _shape(
+        "empties the firewall",
+        "tables nft",
+        r"\bip6?tables\s+(?:-t\s*\w+\s+)?(?:-F|--flush)\b|\bnft\s+flush\s+ruleset\b"
+        r"|\bip6?tables\s+(?:-P|--policy)\s+INPUT\s+ACCEPT\b",
+    ),
+    _shape(
+        "switches the firewall off",
+        "advfirewall set-netfirewallprofile",
+        rf"advfirewall\s+set\s+\w+\s+state\s+off"
+        rf"|Set-NetFirewallProfile\b{_ANY}-Enabled\s+[\"']?\$?(?:False|0)",
+    ),
+    _shape(
+        "switches Defender off",
+        "set-mppreference",
+        rf"Set-MpPreference\b{_ANY}-Disable\w+\s+(?:\$?true|1)",
+    ),
+    _shape(
+        "lets everyone write files",
+        "chmod",
+        r"\bchmod\s+(?:-\S+\s+)*(?:[0-7]?[0-7]{2}[2367]\s|[ugo]*[oa][ugoa]*\+[rx]*w|\+[rx]*w)",
+    ),
+    _shape(
+        "installs packages unverified",
+        "gpg --allow-unauthenticated trusted=yes",
+        r"--nogpgcheck\b|\bgpgcheck=0|--allow-unauthenticated\b|--no-gpg-checks?\b"
+        r"|\[\s*(?:[^\]\n]{0,99}\s)?trusted=yes",
+    ),
+    _shape(
+        "downloads without checking the server",
+        "curl --no-check-certificate",
+        rf"\bcurl\s+(?:{_SAME}\s)?(?:-[a-z]*k[a-z]*|--insecure)\s|--no-check-certificate\b",
+    ),
+)
+
+_SHELL: Final = r"(?:\S{0,99}/)?(?:ba|z|da|k|a)?sh\b(?![\w.-])(?!\s+-c)"
+_INTERPRETER: Final = r"(?:\S{0,99}/)?(?:python[\d.]*|perl|ruby|node|php)\s*(?:-\s*)?(?:$|[;&|)\n])"
+_SUDO: Final = r"(?:(?:sudo|env|exec|nohup)\s+(?:-\S+\s+|\w+=\S*\s+){0,9}){0,4}"
+_FETCH: Final = r"(?:curl|wget|fetch|lwp-download|aria2c)\b"
+_ITS_OWN: Final = rf"(?:(?!curl|wget|fetch)[^\n;]){{0,{_FAR}}}"
+"""What belongs to one download: it ends where the next one begins."""
+
+_POWERSHELL: Final = r"(?:DownloadString|iwr|irm|Invoke-WebRequest|Invoke-RestMethod)\b"
+
+_RUNS: Final = "runs what it downloads"
+_RUNS_THE_NET: Final = (
+    _shape(
+        _RUNS,
+        "curl wget fetch lwp-download aria2c",
+        rf"\b{_FETCH}{_ITS_OWN}\|\s*{_SUDO}(?:{_SHELL}|{_INTERPRETER})",
+    ),
+    _shape(
+        _RUNS,
+        "curl wget fetch lwp-download aria2c",
+        rf"(?:\b(?:ba|z|da|k)?sh|\bsource|\beval|(?:^|[\s;])\.)\s+"
+        rf"(?:-\w+\s+){{0,9}}[\"']?(?:<\(|\$\(|`)\s*{_FETCH}",
+    ),
+    _shape(_RUNS, "iex invoke-expression", rf"\b(?:iex|Invoke-Expression)\b{_ANY}{_POWERSHELL}"),
+    _shape(
+        _RUNS, "iex invoke-expression", rf"\b{_POWERSHELL}{_ANY}\|\s*(?:iex|Invoke-Expression)\b"
+    ),
+)
+
+_SAVED = re.compile(
+    rf"\b{_FETCH}(?:(?!curl|wget|fetch)[^\n;|&]){{0,{_FAR}}}?(?:\s-\w*[oO]|\s--output(?:-document)?|\s?>)[\s=]*[\"']?([^\s\"';&|]+)"
+)
+_CHECKED = re.compile(r"\b(?:sha\d+sum|shasum|gpgv?|cosign|minisign|openssl\s+dgst)\b")
+_COMMENT = re.compile(
+    r"^[ \t]*(?:#(?![!\w-]*cloud-|!)|//|rem\s)[^\n]*", re.MULTILINE | re.IGNORECASE
+)
+
+
+@lru_cache(maxsize=256)
+def opened_logins(text: str) -> tuple[Command, ...]:
+    """Find what opens a login that images keep shut.
+
+    Args:
+        text: A script or a configuration.
+
+    Returns:
+        Each command or setting, by line.
+
+    Source: sshd_config(5); cloud-init, "Set Passwords" and "Users and Groups" modules.
+
+    Example:
+        >>> [command.line for command in opened_logins("PasswordAuthentication yes")]
+        [1]
+    """
+    return _found(text, _OPENS_LOGIN)
+
+
+@lru_cache(maxsize=256)
+def weakenings(text: str) -> tuple[Command, ...]:
+    """Find what switches off a guard that images bring: firewall, SELinux, updates, signatures.
+
+    Args:
+        text: A script or a configuration.
+
+    Returns:
+        Each command or setting, by line.
+
+    Source: the manual pages of the commands.
+
+    Example:
+        >>> [command.what for command in weakenings("setenforce 0")]
+        ['switches SELinux off']
+    """
+    return _found(text, _WEAKENS)
+
+
+@lru_cache(maxsize=256)
+def downloads_run(text: str) -> tuple[Command, ...]:
+    """Find what runs a download that nobody compared with anything.
+
+    Args:
+        text: A script.
+
+    Returns:
+        Each command, by line: a download piped into a shell, or saved and then run with no
+        checksum or signature in between.
+
+    Source: bash(1), "Pipelines" and "Process Substitution".
+
+    Example:
+        >>> [command.line for command in downloads_run("curl https://example.com/x | sh")]
+        [1]
+    """
+    found = {command.line: command for command in _found(text, _RUNS_THE_NET)}
+    script = _script(text)
+    saved: dict[str, re.Match[str]] = {}
+    for match in _SAVED.finditer(script) if "sh" in script or "chmod" in script else ():
+        saved.setdefault(match.group(1).rsplit("/", 1)[-1], match)
+    for name, match in islice(saved.items(), _MOST):
+        used = _run(name, script, match.end())
+        if used and not _CHECKED.search(script, match.end(), used):
+            line = _line(script, match.start())
+            found.setdefault(line, Command(what=_RUNS, line=line))
+    return tuple(found[line] for line in sorted(found))
+
+
+def _run(name: str, script: str, start: int) -> int | None:
+    """Say where a file is run after it was saved; none when it is not."""
+    spelled = rf"[\"']?(?:\S{{0,99}}/)?{re.escape(name)}\b"
+    used = re.compile(
+        rf"(?:\b(?:ba|z|da|k)?sh|\bsource|\bpython[\d.]*|(?:^|[\s;&])\.)\s+(?:-\w+\s+){{0,9}}{spelled}"
+        rf"|\bchmod\s+\S*(?:\+\w*x|[157])\S*\s+{spelled}",
+        re.MULTILINE,
+    ).search(script, start)
+    return used.start() if name and used else None
+
+
+def _found(text: str, shapes: Sequence[_Shape]) -> tuple[Command, ...]:
+    lower = text.lower()
+    likely = [shape for shape in shapes if any(hint in lower for hint in shape.hints)]
+    script = _script(text) if likely else ""
+    found = {
+        (_line(script, match.start()), shape.what)
+        for shape in likely
+        for match in shape.pattern.finditer(script)
+    }
+    return tuple(Command(what=what, line=line) for line, what in sorted(found))
+
+
+def _script(text: str) -> str:
+    """Blank out comments and join continued lines, every character kept in its place."""
+    blanked = _COMMENT.sub(lambda match: " " * len(match.group()), text)
+    return blanked.replace("\\\n", " \x0b")
+
+
+def _line(script: str, position: int) -> int:
+    return script.count("\n", 0, position) + script.count("\x0b", 0, position) + 1

@@ -1,0 +1,194 @@
+"""Two scanners before and after the hardening: `python -m lab.scans docs/SCANNERS.md`.
+
+Fails if a figure falls below what was reached, or what the scanners still want from a strict server
+and what `lab.waivers` says of it are not the same list.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from hardened_ec2.host import HostHardening
+from lab import lynis, openscap, user_mode
+from lab.commands import LabError, progress
+from lab.guest import ADMIN, key
+from lab.image import BOOKWORM, Recipe, build_image
+from lab.lynis import Finding, LynisReport, lynis_report
+from lab.openscap import PROFILES, OpenScapReport, openscap_report
+from lab.proof import EVIDENCE
+from lab.requirements import SCANS, TOOLS, install
+from lab.scanners_document import scanners_document
+from lab.waivers import LYNIS, OPENSCAP, Waiver
+
+SCANNERS = ("lynis", "openscap-scanner")
+
+PREPARED = (
+    *("auditd", "chrony", "unattended-upgrades", "libpam-pwquality"),
+    *("aide", "aide-common", "apparmor", "debsums", "libpam-tmpdir"),
+)
+"""What the hardening configures where it is installed, then what only the maker of an image can
+add: user data that installs packages needs the network, and fails with it."""
+
+_PREPARE = "aideinit --yes --force >/dev/null 2>&1"
+_BANNER = "Authorised use only. Access is monitored and logged; unauthorised use is prohibited."
+_SECONDS = 3600.0
+_AT_ONCE = 2
+_BARE = "#!/bin/sh\n"
+
+_STATUS = """\
+cp /var/lib/hardened-ec2/status.json "$OUT" 2>/dev/null
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One server that is scanned.
+
+    Args:
+        image: "plain", or "prepared" with the packages of `PREPARED`.
+        profile: The hardening's, or "none".
+    """
+
+    image: str
+    profile: str
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return f"{self.image}, {'before' if self.profile == 'none' else self.profile}"
+
+    @property
+    def user_data(self) -> str:
+        """What the server gets."""
+        match self.profile:
+            case "baseline":
+                return HostHardening(profile="baseline", banner=_BANNER).render()
+            case "strict":
+                return HostHardening(profile="strict", banner=_BANNER, admin_users=[ADMIN]).render()
+            case _:
+                return _BARE
+
+
+VARIANTS = (
+    Variant(image="plain", profile="none"),
+    Variant(image="plain", profile="baseline"),
+    Variant(image="plain", profile="strict"),
+    Variant(image="prepared", profile="none"),
+    Variant(image="prepared", profile="baseline"),
+    Variant(image="prepared", profile="strict"),
+)
+
+WAIVED = Variant(image="prepared", profile="strict")
+"""The server of which every finding that is left has a reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """What the scanners say of one server.
+
+    Args:
+        variant: Which.
+        lynis: Lynis' report.
+        openscap: Profile of ANSSI to OpenSCAP's report.
+        failed: The hardening's steps that failed, with their reasons.
+    """
+
+    variant: Variant
+    lynis: LynisReport
+    openscap: dict[str, OpenScapReport]
+    failed: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What people call the server."""
+        return self.variant.title
+
+
+def scan(variant: Variant) -> Scan:
+    """Boot one server and scan it.
+
+    Raises:
+        LabError: If it did not come to its end.
+    """
+    prepared = variant.image == "prepared"
+    distribution = replace(BOOKWORM, additional=(*SCANNERS, *(PREPARED if prepared else ())))
+    recipe = Recipe(files=lynis.SETTINGS, commands=(_PREPARE,) if prepared else ())
+    image = build_image(distribution, user_mode.recipe() + recipe)
+    progress(f"{variant.image}, {variant.profile}: switched on")
+    left = user_mode.run_inside(
+        image,
+        variant.user_data,
+        key("admin").public,
+        _STATUS + openscap.SCRIPT + lynis.SCRIPT,
+        {"content.xml": openscap.content()},
+        seconds=_SECONDS,
+    )
+    progress(f"{variant.image}, {variant.profile}: scanned")
+    status = json.loads(left.get("status.json", b'{"steps": []}'))
+    try:
+        return Scan(
+            variant=variant,
+            lynis=lynis_report(left["lynis.dat"].decode(errors="replace")),
+            openscap={each: openscap_report(left[f"{each}.xml"]) for each in PROFILES},
+            failed=tuple(
+                f"{step['name']}: {step['reason']}"
+                for step in status["steps"]
+                if step["outcome"] == "failed"
+            ),
+        )
+    except (KeyError, ValueError) as error:
+        raise LabError(f"a scanner did not come to its end: {error}, {sorted(left)}") from error
+
+
+def complaints(scans: list[Scan]) -> Iterator[str]:
+    """Say what is wrong with some scans, or with what is said of them."""
+    (strict,) = (each for each in scans if each.variant == WAIVED)
+    yield from unexplained("Lynis", strict.lynis.findings, LYNIS)
+    rules = [finding for each in PROFILES[:2] for finding in strict.openscap[each].findings]
+    yield from unexplained("OpenSCAP", rules, OPENSCAP)
+
+
+def unexplained(
+    scanner: str, findings: "tuple[Finding, ...] | list[Finding]", waivers: tuple[Waiver, ...]
+) -> Iterator[str]:
+    """Say which findings have no waiver, and which waivers no finding.
+
+    Args:
+        scanner: Whose.
+        findings: What it is not content with.
+        waivers: The reasons.
+    """
+    for finding in findings:
+        if not any(waiver.covers(finding) for waiver in waivers):
+            yield f"{scanner} {finding.id}: {finding.title} {finding.detail}: no waiver says why"
+    for waiver in waivers:
+        if not any(waiver.covers(finding) for finding in findings):
+            yield f"{scanner} {waiver.id}: the waiver is about nothing any more: remove it"
+
+
+def main() -> int:
+    """Scan all variants; write the evidence, and the document that is named."""
+    if install(TOOLS | SCANS):
+        return 1
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        scans = list(pool.map(scan, VARIANTS))
+    EVIDENCE.mkdir(parents=True, exist_ok=True)
+    evidence = EVIDENCE / "scans.json"
+    evidence.write_text(json.dumps([asdict(each) for each in scans], indent=1), encoding="utf-8")
+    said = [*complaints(scans)]
+    for complaint in said:
+        sys.stderr.write(f"{complaint}\n")
+    (left,) = (each for each in scans if each.variant == WAIVED)
+    text = scanners_document(scans, left, PREPARED, lynis.SKIPPED)
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    return 1 if said else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

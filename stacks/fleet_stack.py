@@ -1,0 +1,50 @@
+"""The fleet of the reference app: servers that are in service only when they are hardened."""
+
+from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+
+from hardened_ec2 import HardenedAutoScalingGroup, HardenedLaunchTemplate, SshAccess
+
+
+class FleetStack(Stack):
+    """A `HardenedAutoScalingGroup` of two to four servers in private subnets.
+
+    Args:
+        scope: The app or stage.
+        id: The stack's id there.
+        vpc: The network, with an interface endpoint for EC2 Auto Scaling.
+        ssh: Who may reach port 22.
+        env: The account and region. Default: those of the credentials at deployment.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's own name for it
+        *,
+        vpc: ec2.IVpc,
+        ssh: SshAccess,
+        env: Environment | None = None,
+    ) -> None:
+        super().__init__(scope, id, env=env)
+        template = HardenedLaunchTemplate(
+            self,
+            "LaunchTemplate",
+            vpc=vpc,
+            ssh=ssh,
+            # The group ends and replaces its servers itself.
+            disable_api_termination=False,
+            disable_api_stop=False,
+        )
+        self.fleet = HardenedAutoScalingGroup(
+            self, "Fleet", vpc=vpc, launch_template=template, max_capacity=4
+        )
+        self.fleet.scale_on_cpu_utilization("Load", target_utilization_percent=50)
+        CfnOutput(self, "AutoScalingGroupName", value=self.fleet.auto_scaling_group_name)
+        CfnOutput(
+            self,
+            "NotificationsTopicArn",
+            value=self.fleet.notifications_topic.topic_arn,
+            description="Subscribe to it to be told of launches and terminations",
+        )

@@ -1,0 +1,385 @@
+"""The warnings: each with what breaks it, what keeps it, what cannot be told, and a disguise."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from hardened_ec2.policy import RULES, Settings, Severity
+from tests.unit.policy.templates import (
+    EGRESS,
+    GATEWAY,
+    IDENTITY,
+    NETWORK,
+    NO_VALUE,
+    SOUND,
+    found,
+    get_att,
+    group,
+    if_,
+    ref,
+    resource,
+    rule,
+    server,
+    server_with,
+)
+
+SECTIONS: dict[str, Any] = {
+    "Parameters": {"Unset": {"Type": "String"}, "No": {"Type": "String", "Default": "false"}},
+    "Conditions": {"C": {"Fn::Equals": [ref("AWS::Region"), "x"]}},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """What a rule says of templates.
+
+    Args:
+        bad: Plainly wrong.
+        message: What the finding says of it.
+        evasive: Wrong, but not at first sight.
+        good: Right, though it may look wrong.
+        unresolvable: Nobody can tell; empty where the template always tells.
+    """
+
+    bad: dict[str, Any]
+    message: str
+    evasive: dict[str, Any]
+    good: dict[str, Any]
+    unresolvable: dict[str, Any] = field(default_factory=dict)
+
+
+def out(*egress: object) -> dict[str, Any]:
+    return server_with(Other=group(SecurityGroupEgress=list(egress)))
+
+
+def standalone_out(**egress: Any) -> dict[str, Any]:  # noqa: ANN401
+    added = resource("EC2::SecurityGroupEgress", GroupId=ref("Group"), **egress)
+    return {**SOUND, "Out": added}
+
+
+def subnet(**properties: object) -> dict[str, Any]:
+    made = resource("EC2::Subnet", VpcId=ref("Vpc"), **properties)
+    return {**SOUND, "Other": made}
+
+
+def acl(*entries: dict[str, Any]) -> dict[str, Any]:
+    numbered = {
+        f"Entry{n}": resource(
+            "EC2::NetworkAclEntry",
+            **({"NetworkAclId": ref("Acl"), "RuleNumber": 100 + n, "RuleAction": "allow"} | entry),
+        )
+        for n, entry in enumerate(entries)
+    }
+    return {**SOUND, "Acl": resource("EC2::NetworkAcl", VpcId=ref("Vpc")), **numbered}
+
+
+def through(cidr: object, first: object = 22, last: object = 22, **more: object) -> dict[str, Any]:
+    key = "Ipv6CidrBlock" if isinstance(cidr, str) and ":" in cidr else "CidrBlock"
+    return {"Protocol": 6, key: cidr, "PortRange": {"From": first, "To": last}, **more}
+
+
+def fleet(**properties: object) -> dict[str, Any]:
+    given: dict[str, object] = {
+        "VPCZoneIdentifier": [ref("Subnet"), ref("Second")],
+        "MaxInstanceLifetime": 2592000,
+    }
+    made = resource("AutoScaling::AutoScalingGroup", **(given | properties))
+    return {**SOUND, "Second": resource("EC2::Subnet", VpcId=ref("Vpc")), "Fleet": made}
+
+
+def template(**data: object) -> dict[str, Any]:
+    return {**SOUND, "Template": resource("EC2::LaunchTemplate", LaunchTemplateData=data)}
+
+
+def without(name: str, resources: Any = SOUND) -> dict[str, Any]:  # noqa: ANN401
+    return {key: value for key, value in resources.items() if key != name}
+
+
+def interfaces(*entries: object) -> dict[str, Any]:
+    return server(SecurityGroupIds=None, SubnetId=None, NetworkInterfaces=list(entries))
+
+
+FIRST = {"DeviceIndex": "0", "GroupSet": [ref("Group")], "SubnetId": ref("Subnet")}
+SECOND = {**FIRST, "DeviceIndex": "1"}
+OPTIONS = {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+MADE = resource("EC2::NetworkInterface", GroupSet=[ref("Group")], SubnetId=ref("Subnet"))
+TIE = resource(
+    "EC2::NetworkInterfaceAttachment",
+    InstanceId=ref("Server"),
+    NetworkInterfaceId=ref("Interface"),
+    DeviceIndex="1",
+)
+READS = {"PolicyDocument": {"Statement": {"Effect": "Allow", "Action": "s3:Get", "Resource": "x"}}}
+ADDRESS = {"Address": resource("EC2::EIP", InstanceId=ref("Server"))}
+DEFAULT = get_att("Vpc", "DefaultSecurityGroup")
+
+EXAMPLES: dict[str, Examples] = {
+    "WideEgress": Examples(
+        bad=out({"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}),
+        message="all protocols are let out to 0.0.0.0/0",
+        evasive=out(
+            rule("0.0.0.0/1", ports=(1, 65535)),
+            rule("128.0.0.0/1", ports=(0, 32767)),
+            rule("128.0.0.0/1", ports=(32768, 65535)),
+        ),
+        good=out(rule("0.0.0.0/0", ports=(443, 443)), rule("10.0.0.0/8", protocol="-1")),
+        unresolvable=out(rule(ref("Unset"), protocol="-1")),
+    ),
+    "AllPortsOpen": Examples(
+        bad=server_with(rule("203.0.113.7/32", protocol="-1")),
+        message="all protocols open to 203.0.113.7/32",
+        evasive=server_with(rule("203.0.113.7/32", protocol="6", ports=("1", 65535))),
+        good=server_with(
+            rule("203.0.113.7/32", ports=(20, 25)), rule(protocol="-1", SourceSecurityGroupId="x")
+        ),
+        unresolvable=server_with(rule("203.0.113.7/32", protocol=ref("Unset"))),
+    ),
+    "RuleDescription": Examples(
+        bad=server_with(rule("203.0.113.7/32", Description=NO_VALUE)),
+        message="the rule has no Description",
+        evasive=standalone_out(**{**EGRESS[0], "Description": if_("C", "x")}),
+        good=server_with(rule("203.0.113.7/32", Description=ref("Unset"))),
+        unresolvable=server_with(ref("Unset")),
+    ),
+    "DefaultGroup": Examples(
+        bad=without("EmptyDefault"),
+        message="nothing empties the default group of Vpc",
+        evasive={
+            **SOUND,
+            "Rule": resource("EC2::SecurityGroupIngress", GroupId=DEFAULT, **rule("10.0.0.1/32")),
+        },
+        good={
+            **SOUND,
+            "Rule": resource(
+                "EC2::SecurityGroupIngress", GroupId=ref("Group"), **rule("10.0.0.1/32")
+            ),
+        },
+    ),
+    "SubnetAutoAssign": Examples(
+        bad=subnet(MapPublicIpOnLaunch=True),
+        message="MapPublicIpOnLaunch of Other is on",
+        evasive={
+            **SOUND,
+            **GATEWAY,
+            "Subnet": resource(
+                "EC2::Subnet", VpcId=ref("Vpc"), AssignIpv6AddressOnCreation=if_("C", "true")
+            ),
+        },
+        good=subnet(MapPublicIpOnLaunch=ref("No"), AssignIpv6AddressOnCreation=True),
+        unresolvable=subnet(MapPublicIpOnLaunch=ref("Unset")),
+    ),
+    "FlowLog": Examples(
+        bad=without("FlowLog"),
+        message="Vpc has no flow log",
+        evasive={
+            **SOUND,
+            "FlowLog": resource("EC2::FlowLog", ResourceId=ref("Vpc"), TrafficType="ACCEPT"),
+        },
+        good={**SOUND, "Extra": resource("EC2::FlowLog", ResourceId=ref("Subnet"))},
+    ),
+    "NetworkAclOpen": Examples(
+        bad=acl(through("0.0.0.0/0")),
+        message="the network ACL lets 0.0.0.0/0 through to port 22 (SSH)",
+        evasive=acl(
+            through("10.0.0.0/8", RuleAction="deny"),
+            through("0.0.0.0/1", 0, 65535),
+            through("128.0.0.0/1", 3389, 3389),
+            {"Protocol": "-1", "Ipv6CidrBlock": "2000::/3"},
+        ),
+        good=acl(
+            through("0.0.0.0/0", RuleAction="deny"),
+            through("0.0.0.0/0", 22, 22),
+            through("0.0.0.0/0", 22, 22, Egress=True),
+            through("0.0.0.0/0", 443, 443),
+        ),
+        unresolvable=acl(through(ref("Unset"))),
+    ),
+    "PublicServerWithRole": Examples(
+        bad={
+            **SOUND,
+            **ADDRESS,
+            "Policy": resource("IAM::Policy", Roles=[ref("Role")], **READS),
+        },
+        message="Server has a public address and a role with permissions",
+        evasive={
+            **SOUND,
+            **ADDRESS,
+            "Role": resource(
+                "IAM::Role", ManagedPolicyArns=[if_("C", "arn:aws:iam::aws:policy/X")]
+            ),
+        },
+        good={**SOUND, **ADDRESS},
+        unresolvable={**server(IamInstanceProfile=ref("Unset")), **ADDRESS},
+    ),
+    "ImdsTags": Examples(
+        bad=server(MetadataOptions={**OPTIONS, "InstanceMetadataTags": "enabled"}),
+        message="InstanceMetadataTags is 'enabled'",
+        evasive=template(
+            MetadataOptions={**OPTIONS, "InstanceMetadataTags": if_("C", "enabled", "disabled")}
+        ),
+        good=server(MetadataOptions={**OPTIONS, "InstanceMetadataTags": "disabled"}),
+        unresolvable=server(MetadataOptions={**OPTIONS, "InstanceMetadataTags": ref("Unset")}),
+    ),
+    "InstanceProfile": Examples(
+        bad=server(IamInstanceProfile=None),
+        message="Server has no instance profile",
+        evasive=server(IamInstanceProfile=if_("C", ref("Profile"))),
+        good=server(IamInstanceProfile=ref("Unset")),
+        unresolvable=server(IamInstanceProfile=ref("Unset")),
+    ),
+    "SourceDestCheck": Examples(
+        bad=server(SourceDestCheck=False),
+        message="SourceDestCheck is off",
+        evasive={
+            **SOUND,
+            "Interface": resource("EC2::NetworkInterface", SourceDestCheck=ref("No")),
+        },
+        good=server(SourceDestCheck="true"),
+        unresolvable=server(SourceDestCheck=ref("Unset")),
+    ),
+    "OneInterface": Examples(
+        bad=interfaces(FIRST, SECOND),
+        message="Server has 2 network interfaces",
+        evasive={**SOUND, "Interface": MADE, "Tie": TIE},
+        good={**interfaces({"NetworkInterfaceId": ref("Interface")}), "Interface": MADE},
+    ),
+    "InstanceType": Examples(
+        bad=server(InstanceType="m3.large"),
+        message="InstanceType is m3.large",
+        evasive=server(InstanceType={"Fn::Join": [".", ["T2", "micro"]]}),
+        good=server(InstanceType="r6id.32xlarge"),
+        unresolvable=server(InstanceType=ref("Unset")),
+    ),
+    "DetailedMonitoring": Examples(
+        bad=server(Monitoring=None),
+        message="detailed monitoring is not given",
+        evasive=template(Monitoring={"Enabled": ref("No")}),
+        good=server(Monitoring="true"),
+        unresolvable=server(Monitoring=ref("Unset")),
+    ),
+    "TerminationProtection": Examples(
+        bad=server(DisableApiTermination=False),
+        message="termination protection is off",
+        evasive=server(DisableApiTermination=if_("C", yes=True)),
+        good={
+            **server(DisableApiTermination=None, LaunchTemplate={"LaunchTemplateId": ref("T")}),
+            "T": resource(
+                "EC2::LaunchTemplate", LaunchTemplateData={"DisableApiTermination": True}
+            ),
+        },
+        unresolvable=server(DisableApiTermination=ref("Unset")),
+    ),
+    "LaunchConfiguration": Examples(
+        bad={**SOUND, "Old": resource("AutoScaling::LaunchConfiguration")},
+        message="Old is a launch configuration",
+        evasive={
+            **SOUND,
+            "Old": resource(
+                "EC2::SpotFleet", SpotFleetRequestConfigData={"LaunchSpecifications": [{}]}
+            ),
+        },
+        good=template(),
+    ),
+    "FleetLifetime": Examples(
+        bad=fleet(MaxInstanceLifetime=NO_VALUE),
+        message="MaxInstanceLifetime is not given, so servers never retire",
+        evasive=fleet(MaxInstanceLifetime=str(365 * 86400)),
+        good=fleet(),
+        unresolvable=fleet(MaxInstanceLifetime=ref("Unset")),
+    ),
+    "FleetZones": Examples(
+        bad=fleet(VPCZoneIdentifier=[ref("Subnet")]),
+        message="VPCZoneIdentifier names one only: ${Subnet}",
+        evasive=fleet(VPCZoneIdentifier=[ref("Subnet"), if_("C", ref("Second"), NO_VALUE)]),
+        good=fleet(VPCZoneIdentifier=ref("Unset")),
+    ),
+    "FleetHealthCheck": Examples(
+        bad=fleet(TargetGroupARNs=[ref("Targets")], HealthCheckType="EC2"),
+        message="HealthCheckType is 'EC2', behind a load balancer",
+        evasive=fleet(TrafficSources=[{"Identifier": ref("Targets")}]),
+        good=fleet(TargetGroupARNs=[ref("Targets")], HealthCheckType="ELB,EBS"),
+        unresolvable=fleet(TargetGroupARNs=[ref("Targets")], HealthCheckType=ref("Unset")),
+    ),
+    "SnapshotSharing": Examples(
+        bad={**SOUND, "Block": resource("EC2::SnapshotBlockPublicAccess", State="unblocked")},
+        message="State is 'unblocked'",
+        evasive={
+            **SOUND,
+            "Block": resource(
+                "EC2::SnapshotBlockPublicAccess",
+                State=if_("C", "block-all-sharing", "block-new-sharing"),
+            ),
+        },
+        good={
+            **SOUND,
+            "Block": resource("EC2::SnapshotBlockPublicAccess", State="block-all-sharing"),
+        },
+        unresolvable={
+            **SOUND,
+            "Block": resource("EC2::SnapshotBlockPublicAccess", State=ref("Unset")),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_what_is_wrong_is_found(name: str) -> None:
+    findings = found(name, EXAMPLES[name].bad, **SECTIONS)
+    assert EXAMPLES[name].message in [finding.message.split(" (when")[0] for finding in findings]
+    (each,) = (rule for rule in RULES if rule.id == f"HardenedEc2-{name}")
+    assert {finding.severity for finding in findings} == {each.severity}
+    assert (each.severity is Severity.ERROR) == (name == "SnapshotSharing")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_it_is_found_in_disguise(name: str) -> None:
+    assert found(name, EXAMPLES[name].evasive, **SECTIONS)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_what_is_right_is_not(name: str) -> None:
+    assert found(name, EXAMPLES[name].good, **SECTIONS) == []
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if EXAMPLES[name].unresolvable])
+def test_what_cannot_be_told_is_said_and_is_no_finding(name: str) -> None:
+    resources = EXAMPLES[name].unresolvable
+    quiet = name == "PublicServerWithRole"
+    assert bool(found(name, resources, **SECTIONS)) == quiet
+    if not quiet:
+        assert found("CannotVerify", resources, **SECTIONS)
+
+
+def test_egress_and_lifetime_are_settings() -> None:
+    wide = out(rule("0.0.0.0/0", ports=(1024, 3024)))
+    assert found("WideEgress", wide)
+    assert found("WideEgress", wide, settings=Settings(egress_ports=2001)) == []
+    old = fleet(MaxInstanceLifetime=91 * 86400)
+    assert found("FleetLifetime", old)
+    assert found("FleetLifetime", old, settings=Settings(fleet_lifetime_days=91)) == []
+
+
+def test_egress_of_two_arms_is_not_added_up() -> None:
+    half = {"ports": (0, 700)}
+    arms = if_("C", rule("0.0.0.0/0", **half), rule("0.0.0.0/0", ports=(1000, 1700)))
+    assert found("WideEgress", out(arms), **SECTIONS) == []
+    both = (rule("0.0.0.0/0", **half), rule("0.0.0.0/0", ports=(1000, 1700)))
+    assert found("WideEgress", out(*both), **SECTIONS)
+
+
+def test_a_prefix_list_of_aws_is_no_doubt_in_egress() -> None:
+    listed = {**EGRESS[0], "CidrIp": NO_VALUE, "DestinationPrefixListId": "pl-1"}
+    assert found("CannotVerify", out(listed), **SECTIONS) == []
+
+
+def test_monitoring_of_a_launch_configuration_is_on_by_default() -> None:
+    old = resource("AutoScaling::LaunchConfiguration")
+    assert found("DetailedMonitoring", {"Old": old}) == []
+    off = resource("AutoScaling::LaunchConfiguration", InstanceMonitoring=False)
+    assert found("DetailedMonitoring", {"Old": off})
+
+
+def test_the_network_and_the_identity_of_the_examples_are_sound_themselves() -> None:
+    for name in EXAMPLES:
+        assert found(name, {**NETWORK, **IDENTITY}) == []
