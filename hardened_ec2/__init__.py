@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from hardened_ec2.instance import HardenedInstance as HardenedInstance
     from hardened_ec2.instance_connect import InstanceConnectEndpoint as InstanceConnectEndpoint
     from hardened_ec2.launch_template import HardenedLaunchTemplate as HardenedLaunchTemplate
+    from hardened_ec2.mixins import HardenInstance as HardenInstance
+    from hardened_ec2.mixins import HardenSecurityGroup as HardenSecurityGroup
+    from hardened_ec2.mixins import HardenVolume as HardenVolume
     from hardened_ec2.nag import HardenedEc2Checks as HardenedEc2Checks
     from hardened_ec2.network import HardenedVpc as HardenedVpc
+    from hardened_ec2.retrofit import HardenedEc2Defaults as HardenedEc2Defaults
     from hardened_ec2.role import InstanceRole as InstanceRole
     from hardened_ec2.role import SessionLogs as SessionLogs
     from hardened_ec2.security_group import LockedSecurityGroup as LockedSecurityGroup
@@ -34,8 +38,12 @@ _MODULES = {
     "AddressSet": "addresses",
     "DefaultVpc": "guardrails",
     "Ec2Attributes": "ec2_attributes",
+    "HardenInstance": "mixins",
+    "HardenSecurityGroup": "mixins",
+    "HardenVolume": "mixins",
     "HardenedAutoScalingGroup": "auto_scaling_group",
     "HardenedEc2Checks": "nag",
+    "HardenedEc2Defaults": "retrofit",
     "HardenedInstance": "instance",
     "HardenedLaunchTemplate": "launch_template",
     "HardenedUserData": "user_data",

@@ -125,6 +125,8 @@ class HardenedVpc(ec2.Vpc):
             nat_gateways=nat_gateways,
             subnet_configuration=subnets,
             restrict_default_security_group=True,
+            # Said, so that HardenedEc2Defaults adds none: the flow log is made below.
+            flow_logs={},
             gateway_endpoints={
                 "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)
             },

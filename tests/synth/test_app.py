@@ -251,6 +251,26 @@ def test_two_of_the_app_can_live_in_one_account() -> None:
             )
 
 
+def test_the_retrofitted_example_has_no_errors_and_without_the_defaults_it_has(
+    tmp_path: Path,
+) -> None:
+    done = run("examples/retrofit.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    example = (ROOT / "examples" / "retrofit.py").read_text("utf-8")
+    attach = "HardenedEc2Defaults.attach(app)\n"
+    harden = 'stack.node.find_child("Legacy").with_(HardenInstance())\n'
+    assert attach in example
+    assert harden in example
+    plain = tmp_path / "plain.py"
+    plain.write_text(example.replace(attach, "").replace(harden, ""), "utf-8")
+    assert run(str(plain), tmp_path).returncode == 1
+    assert sorted(errors(tmp_path)) == [
+        *["HardenedEc2-ImdsV2"] * 3,
+        *["HardenedEc2-VolumeEncryption"] * 3,
+    ]
+
+
 def test_the_insecure_example_is_refused(tmp_path: Path) -> None:
     """The negative control: the same packs, on a server as it is often written."""
     done = run("examples/insecure.py", tmp_path)
