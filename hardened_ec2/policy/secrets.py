@@ -176,9 +176,11 @@ _KEYS: Final = (
 )
 
 _NAME_BEFORE = re.compile(r"[\w.-]*\Z")
+# Not the name of a function or of a table behind whose bracket the value comes; a bracket that
+# nothing closes is part of a password.
 _ASSIGNED = re.compile(
     r"""["']?(?:[ \t]*(?::=|=>|[:=,])[ \t]*|>|(?<=[a-z])[ \t]+)"""
-    r"""(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"'`;,&|<>()\[\]]++)(?![(\[]))""",
+    r"""(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"'`;,&|<>()\[\]]++)(?!\(|\[[^\s\]]*\]))""",
     re.IGNORECASE,
 )
 
