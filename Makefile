@@ -15,7 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help try test proof proof-all check pack docs bench lock clean python tools checkov
+.PHONY: help try test proof proof-all scans check pack docs bench lock clean python tools checkov
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
@@ -32,6 +32,9 @@ proof: tools ## boot servers with the synthesized user data and attack them (roo
 
 proof-all: export PROOF_ALL = 1
 proof-all: proof ## the same for every distribution and profile, and for all that may go wrong (hours)
+
+scans: tools ## scan servers with Lynis and OpenSCAP, write docs/SCANNERS.md (root; hours)
+	$(BIN)/python -m lab.scans docs/SCANNERS.md
 
 check: tools ## linters, types, shell scripts, and the unit tests (no node process)
 	$(BIN)/ruff check

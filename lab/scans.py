@@ -1,7 +1,7 @@
 """Two scanners before and after the hardening: `python -m lab.scans docs/SCANNERS.md`.
 
-Fails if a figure falls below what was reached, or what the scanners still want from a strict server
-and what `lab.waivers` says of it are not the same list.
+Fails if what the scanners still want from a strict server and what `lab.waivers` says of it are not
+the same list. Figures are written down, not judged: a scanner's next version counts differently.
 """
 
 import json
