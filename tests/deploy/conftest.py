@@ -49,13 +49,13 @@ class Emulated:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as made:
         yield Path(made)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _isolated(folder: Path) -> Iterator[None]:
     """Whoever runs the tests may have credentials and profiles; the tests must not."""
     caller = dict(os.environ)
@@ -67,24 +67,24 @@ def _isolated(folder: Path) -> Iterator[None]:
     os.environ.update(caller)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def assembly(folder: Path) -> Assembly:
     return synthesize(CdkCli(folder), {"ssh_whitelist": WHITELIST})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def account(folder: Path) -> Iterator[Emulated]:
     with run_emulator(folder / "emulator.log") as endpoint:
         yield Emulated(endpoint=endpoint, cli=CdkCli(folder, endpoint))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployment(account: Emulated, assembly: Assembly) -> Deployment:
     account.cli.bootstrap()
     account.cli.deploy(assembly.folder)
     return account.read(assembly.templates())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rows(deployment: Deployment) -> tuple[Row, ...]:
     return judge(deployment, EXPECTATION)

@@ -311,7 +311,7 @@ def test_a_full_disk_leaves_sshd_as_it_was(server: SshHost) -> None:
         "/etc/ssh; cp -a /run/small/. /etc/ssh/; cat /dev/zero >/etc/ssh/full || :"
     )
     before = files(server)
-    assert_refused(server, boot(server), before, "sshd did not come up")
+    assert_refused(server, boot(server), before, "the drop-in cannot be written, left as found")
     assert server.key_logs_in()
 
 
