@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from lab.commands import LabError
 from lab.metadata import METADATA
 from lab.observation import Observation
 from lab.proof import EVIDENCE, Proof, Timing
@@ -169,3 +170,21 @@ def write_results(rows: list[Row], servers: list[Figures], folder: Path = EVIDEN
     results = {"rows": [asdict(row) for row in rows], "servers": [asdict(s) for s in servers]}
     file.write_text(json.dumps(results, indent=1), encoding="utf-8")
     return file
+
+
+def read_results(folder: Path = EVIDENCE) -> tuple[list[Row], list[Figures]]:
+    """Read what `write_results` wrote.
+
+    Args:
+        folder: Where the evidence is.
+
+    Raises:
+        LabError: If there is none: nothing was proven here yet.
+    """
+    file = folder / "results.json"
+    if not file.exists():
+        raise LabError(f"no results in {folder}: run make proof, or make proof-all, first")
+    results = json.loads(file.read_text(encoding="utf-8"))
+    rows = [Row(**{**row, "place": Place(**row["place"])}) for row in results["rows"]]
+    servers = [Figures(**{**s, "timing": Timing(**s["timing"])}) for s in results["servers"]]
+    return rows, servers
