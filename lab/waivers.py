@@ -72,13 +72,6 @@ OPENSCAP: tuple[Waiver, ...] = (
             "old hashes is one more thing to steal."
         ),
     ),
-    *(
-        Waiver(
-            id=f"accounts_password_pam_{kind}credit",
-            reason="minclass = 4 asks for a character of each of the four kinds already.",
-        )
-        for kind in ("d", "l", "o", "u")
-    ),
     Waiver(
         id="partition_for_*",
         reason=(
@@ -86,10 +79,6 @@ OPENSCAP: tuple[Waiver, ...] = (
             "of a server that runs. Options of mounts are set where they need no partition: /tmp "
             "and /dev/shm."
         ),
-    ),
-    Waiver(
-        id="sudo_add_ignore_dot",
-        reason="secure_path is set, and has no current directory in it: sudo looks nowhere else.",
     ),
     Waiver(
         id="sudo_add_noexec",
@@ -141,10 +130,6 @@ OPENSCAP: tuple[Waiver, ...] = (
         for key in ("arp_filter", "arp_ignore", "drop_gratuitous_arp")
     ),
     Waiver(
-        id="sysctl_net_ipv4_conf_all_accept_local",
-        reason="0 as wanted, which is every kernel's default; the rule wants a line that says so.",
-    ),
-    Waiver(
         id="sysctl_net_ipv4_conf_all_route_localnet",
         reason=(
             "0 as wanted, which is every kernel's default; the rule wants a line that says so, "
@@ -169,13 +154,6 @@ OPENSCAP: tuple[Waiver, ...] = (
     Waiver(
         id="sysctl_kernel_pid_max",
         reason="Fewer process numbers come round sooner, which helps who waits for one.",
-    ),
-    Waiver(
-        id="sysctl_vm_mmap_min_addr",
-        reason=(
-            "65536 as wanted is what the distributions' kernels are built with; the rule wants a "
-            "line that says so."
-        ),
     ),
     Waiver(
         id="postfix_client_configure_mail_alias",

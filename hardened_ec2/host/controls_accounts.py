@@ -2,7 +2,14 @@
 
 from hardened_ec2.host.control_types import BOTH, STRICT, Check, Control
 
-_PASSWORD_RULES = {"minlen": "15", "minclass": "4"}
+_PASSWORD_RULES = {
+    "minlen": "15",
+    "minclass": "4",
+    "dcredit": "-1",
+    "lcredit": "-1",
+    "ocredit": "-1",
+    "ucredit": "-1",
+}
 
 ACCOUNTS: tuple[Control, ...] = (
     Control(
@@ -12,7 +19,8 @@ ACCOUNTS: tuple[Control, ...] = (
         profiles=BOTH,
         why=(
             "Without a terminal of its own a program that sudo started can type into the shell "
-            "that called it. Strict also writes a log of sudo's own, where this sudo can. visudo "
+            "that called it. Strict also starts nothing from the current directory, whatever the "
+            "search path says, and writes a log of sudo's own, where this sudo can. visudo "
             "proves the file before it is installed and all of it together after; passwordless "
             "sudo of the default user is left, since nobody could use sudo without it."
         ),
@@ -22,6 +30,12 @@ ACCOUNTS: tuple[Control, ...] = (
                 command="grep -cx 'Defaults use_pty' /etc/sudoers.d/00-hardened-ec2",
                 expected="1",
                 when="command -v visudo",
+            ),
+            Check(
+                command="grep -cx 'Defaults ignore_dot' /etc/sudoers.d/00-hardened-ec2",
+                expected="1",
+                profile="strict",
+                when="sudo -V | grep -q '^Sudo version'",
             ),
             Check(
                 command="visudo -c >/dev/null 2>&1 && echo valid",
@@ -75,8 +89,8 @@ ACCOUNTS: tuple[Control, ...] = (
         profiles=STRICT,
         why=(
             "sshd takes no password, but sudo and the serial console may. At least 15 characters "
-            "of four kinds where pam_pwquality is installed; and tools that do not ask PAM use its "
-            "yescrypt, where PAM does. No lock after wrong passwords: any program of a user could "
+            "of four kinds where pam_pwquality is installed, and no kind makes up for length; tools "
+            "that do not ask PAM use its yescrypt, where PAM does. No lock after wrong passwords: any program of a user could "
             "keep the administrator out of sudo."
         ),
         references=("CIS Amazon Linux 2023 4.4", "ANSSI-BP-028 R31", "ANSSI-BP-028 R68"),

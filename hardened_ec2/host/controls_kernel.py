@@ -70,8 +70,9 @@ KERNEL: tuple[Control, ...] = (
             "Kernel addresses, its log, tracing of other processes and unprivileged BPF are what "
             "local exploits are built from. A distribution's stricter value stays. Strict allows "
             "tracing to root only, pipes core dumps to nothing, locks kexec unless memory is "
-            "reserved for a crash kernel, and reboots when the kernel finds a fault in itself: an "
-            "exploit that failed gets no second try. Module loading and user namespaces are left "
+            "reserved for a crash kernel, keeps the first pages of memory unmapped, where null "
+            "pointers lead, and reboots when the kernel finds a fault in itself: an exploit that "
+            "failed gets no second try. Module loading and user namespaces are left "
             "alone: services, containers and sandboxes need them."
         ),
         references=(
@@ -96,6 +97,11 @@ KERNEL: tuple[Control, ...] = (
             Check(command="sysctl -n kernel.panic_on_oops", expected="1", profile="strict"),
             Check(
                 command='test "$(sysctl -n kernel.panic)" -ge 10 && echo yes',
+                expected="yes",
+                profile="strict",
+            ),
+            Check(
+                command='test "$(sysctl -n vm.mmap_min_addr)" -ge 32768 && echo yes',
                 expected="yes",
                 profile="strict",
             ),

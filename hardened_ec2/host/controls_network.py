@@ -91,7 +91,8 @@ NETWORK: tuple[Control, ...] = (
         profiles=BOTH,
         why=(
             "A neighbour must not move this server's routes. Reverse-path filtering is loose in "
-            "baseline, since several interfaces are common, and strict and logged in strict. "
+            "baseline, since several interfaces are common, and strict and logged in strict, which "
+            "also believes nobody outside who has one of the server's own addresses. "
             "Forwarding is left as it is (containers, NAT), and so are router advertisements, "
             "which bring the default route of IPv6, unless IPv6 is switched off."
         ),
@@ -114,6 +115,7 @@ NETWORK: tuple[Control, ...] = (
             ),
             _interfaces("ipv4/conf/*/rp_filter", "2", profile="baseline"),
             _interfaces("ipv4/conf/*/rp_filter", "1", profile="strict"),
+            _interfaces("ipv4/conf/*/accept_local", "0", profile="strict"),
             _interfaces("ipv4/conf/*/log_martians", "1", profile="strict"),
             *(Check(command=f"sysctl -n {key}", expected=value) for key, value in _ONCE.items()),
         ),

@@ -38,7 +38,7 @@ done
 chmod 700 /root
 mount --bind "$work/etc" /etc
 # There is one kernel for all: its settings are copies here, and its audit is out of reach.
-for directory in kernel fs dev; do
+for directory in kernel fs dev vm; do
 	mkdir -p "$work/sys"
 	cp -r "/proc/sys/$directory" "$work/sys" 2>/dev/null || :
 	mount --bind "$work/sys/$directory" "/proc/sys/$directory"

@@ -42,9 +42,28 @@ def test_strict_has_a_log_of_sudos_own(host: Machine) -> None:
     assert "USER=nobody" in host.read("/var/log/sudo.log")
 
 
+def starts_from_here(host: Machine) -> bool:
+    """Whether sudo starts a program that only the current directory has."""
+    host.write("/home/here/anything", "#!/bin/sh\necho started\n", 0o755)
+    return host.run("sh", "-c", "cd /home/here; PATH=.:$PATH sudo -n anything").returncode == 0
+
+
+def test_strict_starts_nothing_from_the_current_directory(host: Machine) -> None:
+    host.sh("sed -i /secure_path/d /etc/sudoers")
+    apply(host, "sudo-pty")
+    assert starts_from_here(host)
+    assert_settles(host, "sudo-pty", STRICT)
+    assert all(holds(host, "sudo-pty", "strict").values())
+    assert not starts_from_here(host)
+
+
 def test_a_sudo_that_knows_no_log_gets_none(host: Machine) -> None:
     """Like sudo-rs, whose visudo refuses a file with a setting that it does not know."""
-    stub(host, "visudo", 'for file; do :; done\n! grep -qs logfile "$file" /etc/sudoers.d/*')
+    stub(
+        host,
+        "visudo",
+        'for file; do :; done\n! grep -qsE "logfile|ignore_dot" "$file" /etc/sudoers.d/*',
+    )
     assert_settles(host, "sudo-pty", STRICT)
     assert host.read(FILE) == "Defaults use_pty\n"
 

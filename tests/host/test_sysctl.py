@@ -28,11 +28,15 @@ KERNEL = {
     "fs/protected_symlinks": "0",
     "fs/protected_fifos": "0",
     "fs/protected_regular": "0",
+    "vm/mmap_min_addr": "0",
 }
 KERNEL_FILE = "/etc/sysctl.d/zz-hardened-ec2-kernel.conf"
 NETWORK_FILE = "/etc/sysctl.d/zz-hardened-ec2-network.conf"
 OPEN = "for f in {keys}; do for p in /proc/sys/net/$f; do echo {value} >$p; done; done"
-SPOOFING = "ipv[46]/conf/*/accept_redirects ipv4/conf/*/s*_redirects ipv[46]/conf/*/accept_source*"
+SPOOFING = (
+    "ipv[46]/conf/*/accept_redirects ipv4/conf/*/s*_redirects ipv[46]/conf/*/accept_source* "
+    "ipv4/conf/*/accept_local"
+)
 
 
 def put(host: Machine, key: str, value: str) -> None:
@@ -101,7 +105,7 @@ def test_a_stricter_distribution_is_not_weakened(kernel: Machine) -> None:
 
 def test_baseline_leaves_what_is_for_strict(kernel: Machine) -> None:
     apply(kernel, "sysctl-kernel")
-    for key in ("kernel/core_pattern", "kernel/kexec_load_disabled", "kernel/panic_on_oops"):
+    for key in ("kernel/core_pattern", "kernel/panic_on_oops", "vm/mmap_min_addr"):
         assert get(kernel, key) == KERNEL[key]
         assert key.replace("/", ".") not in kernel.read(KERNEL_FILE)
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# sudo: a terminal of its own for what it starts, in strict a log of its own.
+# sudo: a terminal of its own for what it starts; in strict no program of the current directory, and a
+# log of its own.
 
 # shellcheck disable=SC2154 # report.sh, boot.sh and the options set what is not set here
 
@@ -8,7 +9,7 @@
 sudo_pty() {
 	has visudo || skip 'no sudo'
 	grep -q '^[@#]includedir *	*/etc/sudoers\.d' /etc/sudoers || fail 'sudoers does not include sudoers.d'
-	[ "$PROFILE" = strict ] && set -- logfile=/var/log/sudo.log
+	[ "$PROFILE" = strict ] && set -- ignore_dot logfile=/var/log/sudo.log
 	text=$(for setting in use_pty "$@"; do
 		echo "Defaults $setting" >"$RUN/sudoers"
 		! visudo -cf "$RUN/sudoers" >/dev/null 2>&1 || cat "$RUN/sudoers"

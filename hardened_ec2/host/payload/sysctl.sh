@@ -43,6 +43,7 @@ net/ipv4/conf/*/secure_redirects 0
 net/ipv4/conf/*/send_redirects 0
 net/ipv4/conf/*/accept_source_route 0
 net/ipv4/conf/*/rp_filter 2 1
+net/ipv4/conf/*/accept_local - 0
 net/ipv4/conf/*/log_martians - 1
 net/ipv6/conf/*/accept_redirects 0
 net/ipv6/conf/*/accept_source_route 0
@@ -71,6 +72,7 @@ kernel/sysrq 0
 kernel/panic_on_oops - 1
 kernel/panic - +10
 kernel/core_pattern - |/bin/false
+vm/mmap_min_addr - +32768
 net/core/bpf_jit_harden 2
 dev/tty/ldisc_autoload 0
 fs/suid_dumpable 0
