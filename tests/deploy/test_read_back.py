@@ -37,7 +37,7 @@ SERVER_LOCKS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def insecure_rows(account: Emulated) -> tuple[Row, ...]:
     account.create_stack(insecure.NAME, insecure.TEMPLATE)
     return judge(account.read({insecure.NAME: insecure.TEMPLATE}), EXPECTATION)

@@ -62,7 +62,7 @@ import socket, sys
 six = ":" in sys.argv[1]
 family, protocol = (socket.AF_INET6, 58) if six else (socket.AF_INET, 1)
 with socket.socket(family, socket.SOCK_RAW, protocol) as s:
-    s.settimeout(1)
+    s.settimeout(2)
     number = int(sys.argv[2])
     body = number.to_bytes(2, "big") + bytes([0, 1])
     # Over IPv6 the kernel adds the checksum.
@@ -82,7 +82,7 @@ def ask(word):
     port, kind = word.split("/")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as s:
-        s.settimeout(0.7)
+        s.settimeout(2)
         if source != "0":
             s.bind(("", int(source)))
         try:
