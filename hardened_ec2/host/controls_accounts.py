@@ -89,9 +89,9 @@ ACCOUNTS: tuple[Control, ...] = (
         profiles=STRICT,
         why=(
             "sshd takes no password, but sudo and the serial console may. At least 15 characters "
-            "of four kinds where pam_pwquality is installed, and no kind makes up for length; tools "
-            "that do not ask PAM use its yescrypt, where PAM does. No lock after wrong passwords: any program of a user could "
-            "keep the administrator out of sudo."
+            "of four kinds where pam_pwquality is installed, and no kind makes up for length. "
+            "Tools that do not ask PAM use its yescrypt, where PAM does. No lock after wrong "
+            "passwords: any program of a user could keep the administrator out of sudo."
         ),
         references=("CIS Amazon Linux 2023 4.4", "ANSSI-BP-028 R31", "ANSSI-BP-028 R68"),
         verify=(
