@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.commands import LabError, must, run, start, stop
-from lab.image import CACHE, Image
+from lab.image import CACHE, Image, one_at_a_time
 from lab.metadata import INSTANCE_ID
 from lab.network import MAC, SERVER, TAP, Client, Network
 
@@ -54,10 +54,12 @@ class Key:
 def key(name: str) -> Key:
     """Return a key pair of the lab's, made when it is first asked for."""
     file = CACHE / "keys" / name
-    if not file.with_suffix(".pub").exists():
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.unlink(missing_ok=True)
-        must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(file))
+    # The first servers of a machine all ask for it at once.
+    with one_at_a_time("keys"):
+        if not file.with_suffix(".pub").exists():
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.unlink(missing_ok=True)
+            must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(file))
     return Key(private=file, public=file.with_suffix(".pub").read_text(encoding="ascii").strip())
 
 

@@ -169,7 +169,7 @@ def build_image(distribution: Distribution, recipe: Recipe) -> Image:
         LabError: If a step failed.
     """
     recipe = _CLOUD + recipe
-    with _one_at_a_time():
+    with one_at_a_time("images"):
         tar = _root_tar(distribution)
         name = _digest([tar.parent.name, _DISK, *recipe.commands, *_described(recipe.files)])
         folder = CACHE / f"{distribution.suite}-{name}"
@@ -233,7 +233,7 @@ def unpacked(suite: str, package: str) -> Path:
     Returns:
         The folder, in the cache.
     """
-    with _one_at_a_time():
+    with one_at_a_time("images"):
         folder = CACHE / f"package-{suite}-{package}"
         if not folder.is_dir():
             progress(f"unpacking {package} of {suite}")
@@ -290,10 +290,14 @@ def _forget(pattern: str) -> None:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Wait while somebody else makes an image: it may be the same one."""
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Wait while somebody else makes what is kept: it may be the same thing.
+
+    Args:
+        what: What is made. Who makes something else is not waited for.
+    """
     CACHE.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (CACHE / "lock").open("w", encoding="ascii") as held:
+    with (CACHE / f"{what}.lock").open("w", encoding="ascii") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield
 
