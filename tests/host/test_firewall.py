@@ -11,7 +11,7 @@ import pytest
 from tests.host.machine import Machine, machine, network
 from tests.host.steps import Step, apply, assert_settles, holds, stub
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.payload]
 
 STEP = "host-firewall"
 STRICT = {"PROFILE": "strict"}

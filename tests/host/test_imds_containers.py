@@ -6,7 +6,7 @@ from tests.host.boot import core, run_command
 from tests.host.machine import Machine
 from tests.host.metadata_lab import METADATA, NEIGHBOURS, MetadataLab
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.payload]
 
 NOBODY = 65534
 # The container of the lab, by the interface it is behind, and by its addresses.

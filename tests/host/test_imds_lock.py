@@ -7,7 +7,7 @@ from tests.host.machine import Machine
 from tests.host.metadata_lab import METADATA, NEIGHBOURS, MetadataLab
 from tests.host.ssh_host import ssh_host
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.payload]
 
 ALL = {*METADATA, *NEIGHBOURS}
 NOBODY = 65534

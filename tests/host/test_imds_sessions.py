@@ -5,7 +5,7 @@ import pytest
 from tests.host.machine import Machine
 from tests.host.steps import apply, assert_settles, calls, stub
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.payload]
 
 UNITS = "/etc/systemd/system"
 ADDRESSES = "169.254.169.254 fd00:ec2::254"

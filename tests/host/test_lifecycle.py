@@ -8,7 +8,7 @@ from hardened_ec2.host import LifecycleSignal
 from tests.host.boot import BOOTHOOK, FINISHED, STATUS, boothook_of, core, run
 from tests.host.machine import Machine
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.payload]
 
 SELF = "/usr/local/sbin/hardened-ec2"
 RESULT = "/run/cloud-init/result.json"

@@ -5,7 +5,7 @@ import pytest
 from tests.host.machine import Machine
 from tests.host.steps import apply, assert_settles, calls, holds, stub
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.payload]
 
 BOTH = pytest.mark.parametrize("profile", ["baseline", "strict"])
 DEBIAN_CHRONY = "pool 2.debian.pool.ntp.org iburst\nsourcedir /run/chrony-dhcp\n"

@@ -8,7 +8,7 @@ from tests.host.boot import FINISHED, Run, boot, core
 from tests.host.machine import Machine
 from tests.host.ssh_host import ADMIN, CLOUD_INIT, SshHost, ssh_host
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.payload]
 
 DROP_IN = "/etc/ssh/sshd_config.d/00-hardened-ec2.conf"
 SSHD_CONFIG = "/etc/ssh/sshd_config"

@@ -8,7 +8,7 @@ from tests.host.boot import boot, core
 from tests.host.machine import Machine
 from tests.host.ssh_host import ADMIN, SshHost, ssh_host
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.payload]
 
 OTHER = "bob"
 

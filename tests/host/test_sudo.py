@@ -5,7 +5,7 @@ import pytest
 from tests.host.machine import Machine
 from tests.host.steps import apply, assert_settles, holds, stub
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.payload]
 
 STRICT = {"PROFILE": "strict"}
 FILE = "/etc/sudoers.d/00-hardened-ec2"

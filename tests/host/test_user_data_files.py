@@ -5,7 +5,7 @@ import pytest
 from tests.host.boot import INSTANCE, boot, run
 from tests.host.machine import Machine
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.payload]
 
 CANARY = "canary-3f9c1e"
 NOBODY = 65534
