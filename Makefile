@@ -28,7 +28,7 @@ test: tools checkov ## every test that runs on this machine
 
 proof: tools ## boot servers with the synthesized user data and attack them (root; 25 minutes)
 	$(BIN)/python -m lab.requirements
-	$(BIN)/python -m pytest tests/proof
+	$(BIN)/python -m pytest --tb=short tests/proof
 
 proof-all: export PROOF_ALL = 1
 proof-all: proof ## the same for every distribution, profile and fault; writes docs/FIGURES.md (hours)
