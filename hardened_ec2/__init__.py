@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hardened_ec2.access_scope import InternetAccessScope as InternetAccessScope
     from hardened_ec2.addresses import AddressSet as AddressSet
     from hardened_ec2.auto_scaling_group import (
         HardenedAutoScalingGroup as HardenedAutoScalingGroup,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hardened_ec2.instance import HardenedInstance as HardenedInstance
     from hardened_ec2.instance_connect import InstanceConnectEndpoint as InstanceConnectEndpoint
     from hardened_ec2.launch_template import HardenedLaunchTemplate as HardenedLaunchTemplate
+    from hardened_ec2.metadata_alarms import MetadataAlarms as MetadataAlarms
     from hardened_ec2.mixins import HardenInstance as HardenInstance
     from hardened_ec2.mixins import HardenSecurityGroup as HardenSecurityGroup
     from hardened_ec2.mixins import HardenVolume as HardenVolume
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from hardened_ec2.role import InstanceRole as InstanceRole
     from hardened_ec2.role import SessionLogs as SessionLogs
     from hardened_ec2.security_group import LockedSecurityGroup as LockedSecurityGroup
+    from hardened_ec2.session_recording import SessionRecording as SessionRecording
     from hardened_ec2.ssh import SshAccess as SshAccess
     from hardened_ec2.user_data import HardenedUserData as HardenedUserData
 
@@ -52,9 +55,12 @@ _MODULES = {
     "Imds": "imds",
     "InstanceConnectEndpoint": "instance_connect",
     "InstanceRole": "role",
+    "InternetAccessScope": "access_scope",
     "LockedSecurityGroup": "security_group",
+    "MetadataAlarms": "metadata_alarms",
     "PublicAccessExclusion": "ec2_attributes",
     "SessionLogs": "role",
+    "SessionRecording": "session_recording",
     "SshAccess": "ssh",
     "VpcBlockPublicAccess": "ec2_attributes",
 }

@@ -1,9 +1,10 @@
 """What our own constructs acknowledge towards policy packs: few findings, each with its reason."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from aws_cdk import Acknowledgment, Validations
+from aws_cdk import Acknowledgment, Stack, Validations
 from constructs import IConstruct
 
 
@@ -29,8 +30,18 @@ SESSION_MANAGER_ON_EVERY_RESOURCE = (
         where="InstanceRole/Permissions",
         reason=(
             "The ssmmessages actions of Session Manager have no resource type, so AWS accepts "
-            "no resource but *; the actions are named one by one."
+            "no resource but *, nor does the agent ask for one when it lists log groups; the "
+            "actions are named one by one."
         ),
+    ),
+)
+
+SESSIONS_IN_BUCKET = OwnAcknowledgement(
+    rule="AwsSolutions::AwsSolutions-IAM5[Resource::<ARN of the sessions in the bucket>]",
+    where="InstanceRole/Permissions",
+    reason=(
+        "Each session is an object of its own, whose name nobody knows before; the role may write "
+        "such objects below the prefix, and read or delete none."
     ),
 )
 
@@ -142,3 +153,30 @@ def acknowledge(construct: IConstruct, *acknowledgements: OwnAcknowledgement) ->
     Validations.of(construct).acknowledge(
         *(Acknowledgment(id=each.rule, reason=each.reason) for each in acknowledgements)
     )
+
+
+def as_nag_writes(stack: Stack, arn: str) -> str:
+    """Return a text with tokens as cdk-nag writes it into the id of a finding.
+
+    Args:
+        stack: The stack that the text stands in.
+        arn: The text.
+
+    Returns:
+        The text with the name of each token in angle brackets.
+
+    Example::
+
+        as_nag_writes(stack, f"{bucket.bucket_arn}/*")  # <Bucket83908E77.Arn>/*
+    """
+    resolved = stack.resolve(arn)
+    if isinstance(resolved, str):
+        return resolved
+    parts = resolved["Fn::Join"][1]
+    return "".join(part if isinstance(part, str) else f"<{_named(part)}>" for part in parts)
+
+
+def _named(token: Mapping[str, Any]) -> str:
+    if "Fn::GetAtt" in token:
+        return ".".join(token["Fn::GetAtt"])
+    return str(token["Ref"])

@@ -14,6 +14,7 @@ from hardened_ec2.acknowledgements import (
     ANY_GROUP_OF_THIS_NAME,
     MIXED_INSTANCES,
     acknowledge,
+    as_nag_writes,
 )
 from hardened_ec2.fleet import (
     hardened_templates,
@@ -23,7 +24,8 @@ from hardened_ec2.fleet import (
     refuse_public_address_in_private_subnets,
     refuse_silent_servers,
 )
-from hardened_ec2.fleet_keys import encrypted_topic, let_auto_scaling_use
+from hardened_ec2.fleet_keys import let_auto_scaling_use
+from hardened_ec2.fleet_keys import notifications_topic as topic_of_its_own
 from hardened_ec2.host import LifecycleSignal
 from hardened_ec2.launch_template import HardenedLaunchTemplate
 from hardened_ec2.network import private_subnets
@@ -163,7 +165,7 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
                     scope, made[0], vpc=vpc, disable_api_termination=False, disable_api_stop=False
                 )
                 templates = (launch_template,)
-            self.notifications_topic: sns.ITopic = notifications_topic or encrypted_topic(
+            self.notifications_topic: sns.ITopic = notifications_topic or topic_of_its_own(
                 Construct(scope, made[2])
             )
             """Who is told of launches, terminations and their failures."""
@@ -263,15 +265,6 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
             permission,
             replace(
                 ANY_GROUP_OF_THIS_NAME,
-                rule=f"AwsSolutions::AwsSolutions-IAM5[Resource::{_as_nag_writes(stack, arn)}]",
+                rule=f"AwsSolutions::AwsSolutions-IAM5[Resource::{as_nag_writes(stack, arn)}]",
             ),
         )
-
-
-def _as_nag_writes(stack: Stack, arn: str) -> str:
-    """Return a text with tokens as cdk-nag writes it into the id of a finding."""
-    resolved = stack.resolve(arn)
-    if isinstance(resolved, str):
-        return resolved
-    parts = resolved["Fn::Join"][1]
-    return "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)

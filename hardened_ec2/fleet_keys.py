@@ -6,31 +6,29 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from hardened_ec2.topic import encrypted_topic
 
-def encrypted_topic(scope: Construct) -> sns.Topic:
-    """Make a topic that EC2 Auto Scaling may publish to, encrypted with a key of its own.
+
+def notifications_topic(scope: Construct) -> sns.Topic:
+    """Make an encrypted topic that EC2 Auto Scaling may publish to.
 
     Args:
-        scope: The construct to make them in.
+        scope: The construct to make it in.
 
     Returns:
-        The topic, which takes nothing but TLS. The key costs $1 a month.
+        The topic.
 
     Source: AWS, "Amazon SNS notification options for Amazon EC2 Auto Scaling".
 
     Example::
 
-        encrypted_topic(Construct(self, "Notifications"))
+        notifications_topic(Construct(self, "Notifications"))
     """
-    key = kms.Key(scope, "Key", description="Notifications of a fleet", enable_key_rotation=True)
-    key.add_to_resource_policy(
-        iam.PolicyStatement(
-            principals=[_service_linked_role(scope)],
-            actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-            resources=["*"],
-        )
+    return encrypted_topic(
+        scope,
+        key_description="Notifications of a fleet",
+        publisher=_service_linked_role(scope),
     )
-    return sns.Topic(scope, "Topic", master_key=key, enforce_ssl=True)
 
 
 def let_auto_scaling_use(scope: Construct, *keys: kms.IKey) -> None:

@@ -39,30 +39,7 @@ def encrypted_log_group(
         )
     """
     if encryption_key is None:
-        stack = Stack.of(scope)
-        own = kms.Key(
-            scope,
-            key_id,
-            description=key_description,
-            enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,
-        )
-        name = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"
-        own.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
-                actions=[
-                    "kms:Decrypt*",
-                    "kms:Describe*",
-                    "kms:Encrypt*",
-                    "kms:GenerateDataKey*",
-                    "kms:ReEncrypt*",
-                ],
-                resources=["*"],
-                conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": name}},
-            )
-        )
-        encryption_key = own
+        encryption_key = log_key(scope, key_id, description=key_description)
     return logs.LogGroup(
         scope,
         id,
@@ -70,3 +47,53 @@ def encrypted_log_group(
         retention=retention or logs.RetentionDays.ONE_YEAR,
         removal_policy=RemovalPolicy.RETAIN,
     )
+
+
+def log_key(
+    scope: Construct,
+    id: str,  # noqa: A002 - CDK's own name for it
+    *,
+    description: str,
+) -> kms.Key:
+    """Make a rotated KMS key that CloudWatch Logs of the same account and Region may use.
+
+    It outlives its stack, as what it encrypted does.
+
+    Args:
+        scope: The construct to make it in.
+        id: The key's id there.
+        description: What it says it is for.
+
+    Returns:
+        The key.
+
+    Source: AWS, "Encrypt log data in CloudWatch Logs using AWS Key Management Service".
+
+    Example::
+
+        log_key(self, "Key", description="Sessions")
+    """
+    stack = Stack.of(scope)
+    key = kms.Key(
+        scope,
+        id,
+        description=description,
+        enable_key_rotation=True,
+        removal_policy=RemovalPolicy.RETAIN,
+    )
+    name = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
+            actions=[
+                "kms:Decrypt*",
+                "kms:Describe*",
+                "kms:Encrypt*",
+                "kms:GenerateDataKey*",
+                "kms:ReEncrypt*",
+            ],
+            resources=["*"],
+            conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": name}},
+        )
+    )
+    return key

@@ -1,15 +1,21 @@
 """InstanceRole: what a server may ask of AWS, which is next to nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from hardened_ec2.acknowledgements import SESSION_MANAGER_ON_EVERY_RESOURCE, acknowledge
+from hardened_ec2.acknowledgements import (
+    SESSION_MANAGER_ON_EVERY_RESOURCE,
+    SESSIONS_IN_BUCKET,
+    acknowledge,
+    as_nag_writes,
+)
 
 SESSION_MANAGER_ACTIONS = (
     "ssm:UpdateInstanceInformation",
@@ -30,7 +36,8 @@ class SessionLogs:
     """Where Session Manager records what is typed and shown in a session.
 
     The role gets the permission to write there. Turning recording on is a setting of the
-    account and region (the document SSM-SessionManagerRunShell), not of a server.
+    account and region, not of a server: `SessionRecording` does it, and makes one of these. This
+    value is for where it was done by hand.
 
     Args:
         bucket: An S3 bucket for whole sessions. Default: none.
@@ -64,15 +71,18 @@ class SessionLogs:
                 f"SessionLogs has key_prefix={self.key_prefix!r} without a bucket: pass bucket=..."
             )
 
+    @property
+    def objects_arn(self) -> str:
+        """The ARN of the sessions in the bucket; empty without one."""
+        prefix = self.key_prefix.strip("/")
+        return self.bucket.arn_for_objects(f"{prefix}/*" if prefix else "*") if self.bucket else ""
+
     def statements(self) -> list[iam.PolicyStatement]:
         """Return the permissions to write to the destinations, and no others."""
         statements = []
         if self.bucket is not None:
-            prefix = f"{self.key_prefix.strip('/')}/*" if self.key_prefix else "*"
             statements += [
-                iam.PolicyStatement(
-                    actions=["s3:PutObject"], resources=[self.bucket.arn_for_objects(prefix)]
-                ),
+                iam.PolicyStatement(actions=["s3:PutObject"], resources=[self.objects_arn]),
                 iam.PolicyStatement(
                     actions=["s3:GetEncryptionConfiguration"], resources=[self.bucket.bucket_arn]
                 ),
@@ -174,6 +184,10 @@ class InstanceRole(iam.Role):
         )
         if session_manager:
             acknowledge(policy, *SESSION_MANAGER_ON_EVERY_RESOURCE)
+        if session_logs is not None and session_logs.bucket is not None:
+            found = f"[Resource::{as_nag_writes(Stack.of(self), session_logs.objects_arn)}]"
+            rule = f"AwsSolutions::AwsSolutions-IAM5{found}"
+            acknowledge(policy, replace(SESSIONS_IN_BUCKET, rule=rule))
 
 
 @cache

@@ -199,6 +199,19 @@ def test_the_fleet_of_the_examples_passes_every_pack(tmp_path: Path) -> None:
     }
 
 
+def test_the_access_of_the_examples_passes_every_pack(tmp_path: Path) -> None:
+    done = run("examples/access.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    assert acknowledged(tmp_path) == {
+        "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        (
+            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:"
+            "<AWS::AccountId>:session/<aws:userid>-*]"
+        ),
+    }
+
+
 @pytest.mark.parametrize("value", ["yes", 7, ["true"]])
 def test_a_wrong_fleet_is_one_line_and_no_traceback(tmp_path: Path, value: object) -> None:
     done = run("app.py", tmp_path / "out", fleet=value)

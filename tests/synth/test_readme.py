@@ -15,6 +15,7 @@ from hardened_ec2.acknowledgements import (
     DEFAULT_HOST_MANAGEMENT,
     MIXED_INSTANCES,
     SESSION_MANAGER_ON_EVERY_RESOURCE,
+    SESSIONS_IN_BUCKET,
     OwnAcknowledgement,
     account_settings_permissions,
 )
@@ -23,6 +24,7 @@ from hardened_ec2.functions.account_settings.settings import SETTINGS
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 ACKNOWLEDGED = [
     *SESSION_MANAGER_ON_EVERY_RESOURCE,
+    SESSIONS_IN_BUCKET,
     ANY_GROUP_OF_THIS_NAME,
     *MIXED_INSTANCES,
     *ACCOUNT_SETTINGS_FUNCTION,

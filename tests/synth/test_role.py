@@ -1,5 +1,8 @@
 """InstanceRole: exactly these permissions, and no others."""
 
+import json
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -8,6 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
+from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 from hardened_ec2 import InstanceRole, SessionLogs
 
@@ -118,3 +122,26 @@ def test_session_logs_need_a_destination() -> None:
 def test_a_prefix_needs_a_bucket(stack: cdk.Stack) -> None:
     with pytest.raises(ValueError, match="key_prefix='a' without a bucket"):
         SessionLogs(key_prefix="a", log_group=logs.LogGroup(stack, "Sessions"))
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["made here", "from elsewhere"])
+def test_sessions_in_a_bucket_pass_the_stock_packs(tmp_path: Path, made: bool) -> None:  # noqa: FBT001
+    app = cdk.App(outdir=str(tmp_path), builtin_cloud_formation_validation=False)
+    stack = cdk.Stack(app, "Stack")
+    name = "sessions"
+    bucket = s3.Bucket(stack, name) if made else s3.Bucket.from_bucket_name(stack, name, name)
+    session_logs = SessionLogs(bucket=bucket, key_prefix="production")
+    InstanceRole(stack, "Role", session_logs=session_logs)
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), NIST80053R5Checks(app))
+    with suppress(RuntimeError):  # the bucket has findings of its own
+        app.synth()
+    reports = json.loads((tmp_path / "validation-report.json").read_text("utf-8"))["pluginReports"]
+    found = [each["ruleName"] for report in reports for each in report["violations"]]
+    assert not [rule for rule in found if "IAM" in rule]
+    suppressed = {
+        each["acknowledgedId"].rpartition("Resource::")[2]
+        for report in reports
+        for each in report.get("suppressedViolations", [])
+    }
+    arn = "<sessions6DDB0D3F.Arn>" if made else "arn:<AWS::Partition>:s3:::sessions"
+    assert suppressed == {"*]", f"{arn}/production/*]"}

@@ -32,9 +32,12 @@ def test_the_public_names_are_these() -> None:
         "Imds",
         "InstanceConnectEndpoint",
         "InstanceRole",
+        "InternetAccessScope",
         "LockedSecurityGroup",
+        "MetadataAlarms",
         "PublicAccessExclusion",
         "SessionLogs",
+        "SessionRecording",
         "SshAccess",
         "VpcBlockPublicAccess",
     ]

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Who gets into a server, what is kept of it, and who is told when something is wrong.
+
+    cdk synth --app "python3 -m examples.access" --output build/access
+
+passes the three packs. One policy, to be attached to whoever runs the server, lets them in by two
+doors, neither of which is an open port: recorded shells of Session Manager, and SSH through an EC2
+Instance Connect Endpoint from the office.
+"""
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
+
+from hardened_ec2 import (
+    HardenedEc2Checks,
+    HardenedInstance,
+    HardenedVpc,
+    InstanceConnectEndpoint,
+    InstanceRole,
+    InternetAccessScope,
+    MetadataAlarms,
+    SessionRecording,
+    SshAccess,
+)
+from hardened_ec2.network import SESSION_MANAGER_ENDPOINTS
+from hardened_ec2.session_recording import SESSION_RECORDING_ENDPOINTS
+
+app = cdk.App()
+stack = cdk.Stack(app, "Access")
+vpc = HardenedVpc(
+    stack,
+    "Vpc",
+    interface_endpoints=(*SESSION_MANAGER_ENDPOINTS, *SESSION_RECORDING_ENDPOINTS),
+)
+
+recording = SessionRecording(stack, "Sessions", idle_timeout=cdk.Duration.minutes(10))
+endpoint = InstanceConnectEndpoint(stack, "Ssh", vpc=vpc, whitelist=["203.0.113.0/28"])
+server = HardenedInstance(
+    stack,
+    "Server",
+    vpc=vpc,
+    ssh=SshAccess.via_instance_connect_endpoint(endpoint),
+    role=InstanceRole(stack, "Role", session_logs=recording.session_logs),
+)
+
+# Nobody has it yet: attach it to a role that people take on with a second factor.
+operators = iam.ManagedPolicy(stack, "Operators", description="Get into the server of the shop")
+recording.grant_start_session(operators, server)
+endpoint.grant_connect(operators, server, max_tunnel_duration=cdk.Duration.minutes(30))
+cdk.Validations.of(operators).acknowledge(
+    *(
+        cdk.Acknowledgment(id=f"AwsSolutions::AwsSolutions-IAM5[Resource::{resource}]", reason=why)
+        for resource, why in (
+            ("*", "IAM knows the two actions that look servers up with no resource but *."),
+            (
+                "arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:session/<aws:userid>-*",
+                "The sessions that whoever is logged in started themselves.",
+            ),
+        )
+    )
+)
+
+InternetAccessScope(stack, "NothingFromTheInternet", servers=[server])
+alarms = MetadataAlarms(stack, "MetadataAlarms", server=server)
+cdk.CfnOutput(stack, "AlarmTopicArn", value=alarms.topic.topic_arn)
+
+cdk.Validations.of(app).add_plugins(
+    HardenedEc2Checks(app), AwsSolutionsChecks(app), NIST80053R5Checks(app)
+)
+app.synth()
