@@ -21,6 +21,9 @@ _LISTENER_RULE: Final = f"{_V2}ListenerRule"
 _TARGET_GROUP: Final = f"{_V2}TargetGroup"
 _CLASSIC: Final = "AWS::ElasticLoadBalancing::LoadBalancer"
 
+LOAD_BALANCERS: Final = (_BALANCER, _CLASSIC)
+"""The types of load balancers."""
+
 _PROTOCOLS: Final = {"UDP": (UDP,), "TCP_UDP": (TCP, UDP), "QUIC": (UDP,), "TCP_QUIC": (TCP, UDP)}
 
 
@@ -183,7 +186,7 @@ class LoadBalancers:
     def _modern(self) -> Iterator[_Lead]:
         for listener, action, balancer_value in self._actions():
             balancer = self._deployment.find(balancer_value.content)
-            if balancer is None or balancer.type != _BALANCER or not _faces_internet(balancer):
+            if balancer is None or balancer.type != _BALANCER or not faces_internet(balancer):
                 continue
             for target_group in _target_groups(action):
                 group = self._deployment.find(target_group.content)
@@ -253,7 +256,7 @@ class LoadBalancers:
 
     def _classic(self) -> Iterator[_Lead]:
         for balancer in self._of(_CLASSIC):
-            if not _faces_internet(balancer):
+            if not faces_internet(balancer):
                 continue
             targets = [
                 (found.key, instance.when)
@@ -282,7 +285,15 @@ class LoadBalancers:
         return self._deployment.resources(kind)
 
 
-def _faces_internet(balancer: Resource) -> bool:
+def faces_internet(balancer: Resource) -> bool:
+    """Tell whether a load balancer can be reached from the internet, which is what EC2 defaults to.
+
+    Args:
+        balancer: The load balancer.
+
+    Returns:
+        Whether it can, also where its scheme is not known.
+    """
     schemes = balancer.properties.at("Scheme")
     return any(scheme.content != "internal" for scheme in schemes)
 

@@ -1,9 +1,13 @@
 """MetadataAlarms: what is an alarm, who is told, and that CloudWatch may tell them."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Match, Template
@@ -11,6 +15,7 @@ from aws_cdk.assertions import Match, Template
 from hardened_ec2 import HardenedAutoScalingGroup, HardenedInstance, HardenedVpc, MetadataAlarms
 from hardened_ec2.host import HostHardening
 from hardened_ec2.metadata_alarms import DENIED
+from tests.synth.user_data import text_of
 
 ALARM = "AWS::CloudWatch::Alarm"
 
@@ -157,3 +162,21 @@ def test_wrong_props_are_refused_and_leave_nothing_behind(
     with pytest.raises(ValueError, match=says):
         MetadataAlarms(stack, "Alarms", **{"server": server, **props})
     assert stack.node.try_find_child("Alarms") is None
+
+
+def test_the_commands_of_the_documentation_stand_as_they_are(
+    stack: cdk.Stack, server: HardenedInstance
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "MONITORING.md").read_text("utf-8")
+    (block,) = (
+        each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "dnf" in each
+    )
+    names = {"stack": stack, "server": server, "logs": logs, "MetadataAlarms": MetadataAlarms}
+    exec(block, {**names, "key": kms.Key(stack, "Key")})  # noqa: S102 - our own page
+    found = Template.from_stack(stack).find_resources("AWS::EC2::Instance")
+    (text,) = (text_of(each["Properties"]["UserData"]) for each in found.values())
+    assert "echo ':msg, contains, \"imds-denied\" /var/log/imds-denied.log'" in text
+    configuration = json.loads(re.findall(r"<<'EOF'\n(\{\"logs\".*)\nEOF\n", text)[0])
+    (collected,) = configuration["logs"]["logs_collected"]["files"]["collect_list"]
+    assert collected["file_path"] in text.partition("<<'EOF'")[0]
+    assert collected["log_group_name"].startswith("<Denied")

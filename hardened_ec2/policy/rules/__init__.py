@@ -4,10 +4,12 @@ from typing import Final
 
 from hardened_ec2.policy.rule import Rule
 from hardened_ec2.policy.rules import (
+    access,
     administration,
     exposure,
     fleets,
     groups,
+    guardrails,
     identity,
     imds,
     lifecycle,
@@ -54,6 +56,11 @@ RULES: Final[tuple[Rule, ...]] = (
     network.subnet_auto_assign,
     network.flow_log,
     network.network_acl_open,
+    access.endpoint_reach,
+    access.endpoint_client_ip,
+    access.session_recording,
+    access.access_scope_hole,
+    guardrails.public_access_block_cuts_off,
     exposure.public_server_with_role,
     imds.imds_tags,
     lifecycle.instance_profile,

@@ -116,7 +116,7 @@ def implicit_egress(case: Case) -> Iterator[Outcome]:
 )
 def wide_egress(case: Case) -> Iterator[Outcome]:
     """Unite what each group lets out to the internet, and count the ports."""
-    for group, rules in _egress(case).items():
+    for group, rules in egress_rules(case).items():
         openings = [
             o for rule in rules for o in read_rule(rule, case.deployment, Groups(case.deployment))
         ]
@@ -135,7 +135,15 @@ def wide_egress(case: Case) -> Iterator[Outcome]:
                 break
 
 
-def _egress(case: Case) -> dict[GroupKey, list[Value]]:
+def egress_rules(case: Case) -> dict[GroupKey, list[Value]]:
+    """Return what each group lets out, its standalone rules included.
+
+    Args:
+        case: What is looked at.
+
+    Returns:
+        The rules of each group that has any in the templates.
+    """
     found: dict[GroupKey, list[Value]] = {}
     for group in case.deployment.resources(SECURITY_GROUP):
         for egress in group.properties.at("SecurityGroupEgress"):
