@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -61,20 +62,37 @@ class CloudFormation:
         return self.answers[-1]
 
 
+def forget_the_caller(patch: pytest.MonkeyPatch) -> None:
+    """Take away what whoever runs the tests has set for AWS: endpoints, profiles, credentials."""
+    for name in [*os.environ]:
+        if name.startswith("AWS_"):
+            patch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        patch.setenv(name, os.devnull)
+
+
+def client_of_nobody() -> EC2Client:
+    """Make a client that no environment and no file of the caller's reaches."""
+    with pytest.MonkeyPatch.context() as patch:
+        forget_the_caller(patch)
+        return boto3.Session(
+            region_name="us-east-1",
+            # No test may reach an account, whoever runs it.
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",  # noqa: S106 - that is the point
+        ).client("ec2")
+
+
 @pytest.fixture(scope="session")
 def client() -> EC2Client:
     """One for all: EC2's model takes longer to load than a test to run."""
-    return boto3.client(
-        "ec2",
-        region_name="us-east-1",
-        # No test may reach an account, whoever runs it.
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",  # noqa: S106 - that is the point
-    )
+    return client_of_nobody()
 
 
 @pytest.fixture(autouse=True)
 def _no_other_client(client: EC2Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The emulator asks the environment too, whatever the client was made with.
+    forget_the_caller(monkeypatch)
     monkeypatch.setattr(handler, "_client", lambda: client)
 
 

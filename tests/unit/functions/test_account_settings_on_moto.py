@@ -9,7 +9,7 @@ from moto import mock_aws
 from mypy_boto3_ec2 import EC2Client
 from mypy_boto3_ec2.type_defs import SecurityGroupTypeDef
 
-from tests.unit.functions.conftest import CloudFormation
+from tests.unit.functions.conftest import CloudFormation, client_of_nobody
 
 
 @pytest.fixture
@@ -40,6 +40,24 @@ def encrypted(account: EC2Client) -> bool:
 def subnets(account: EC2Client) -> list[str]:
     found = account.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [default_vpc(account)]}])
     return sorted(each["AvailabilityZone"] for each in found["Subnets"])
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"AWS_ENDPOINT_URL": "http://localhost:1"},
+        {"AWS_ENDPOINT_URL_EC2": "http://localhost:1"},
+        {"AWS_PROFILE": "nobody"},
+        {"AWS_CONFIG_FILE": __file__},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_the_environment_of_whoever_runs_this_does_not_reach_it(
+    monkeypatch: pytest.MonkeyPatch, theirs: dict[str, str]
+) -> None:
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
+    assert client_of_nobody().meta.endpoint_url == "https://ec2.us-east-1.amazonaws.com"
 
 
 def test_ebs_encryption_is_on_and_goes_back_to_what_it_was(
