@@ -12,6 +12,9 @@ Context:
         none; the account stays as it is.
     fleet: "true" for a fleet too, and the interface endpoint that its servers report through.
         Default: none.
+    access: "true" for recorded sessions, a policy that lets into the server, alarms on its metadata
+        service and a Network Access Scope about it. Sessions are recorded for all of the account
+        and Region. Default: none.
 """
 
 import sys
@@ -25,11 +28,13 @@ from hardened_ec2 import (
     SshAccess,
     VpcBlockPublicAccess,
 )
+from stacks.access_stack import AccessStack
 from stacks.bastion_stack import BastionStack
 from stacks.fleet_stack import FleetStack
 from stacks.guardrails_stack import GuardrailsStack
 from stacks.network_stack import NetworkStack
 from stacks.server_stack import ServerStack
+from stacks.sessions_stack import SessionsStack
 
 
 def ssh_whitelist(context: object) -> SshAccess:
@@ -79,14 +84,15 @@ def block_public_access(mode: str, network: NetworkStack) -> VpcBlockPublicAcces
     )
 
 
-def wants_fleet(context: object) -> bool:
-    """Read the context value ``fleet``.
+def wants(name: str, context: object) -> bool:
+    """Read a context value that asks for a part of the app.
 
     Args:
+        name: The name of the value, for the message.
         context: What the context holds; None when it is not given.
 
     Returns:
-        Whether the app has a fleet.
+        Whether the app has that part.
 
     Raises:
         ValueError: If the value is none of true and false.
@@ -95,7 +101,7 @@ def wants_fleet(context: object) -> bool:
         return False
     if context in ("true", True):
         return True
-    raise ValueError(f"fleet is {context!r}: write -c fleet=true, or leave it out")
+    raise ValueError(f"{name} is {context!r}: write -c {name}=true, or leave it out")
 
 
 def build(app: cdk.App) -> None:
@@ -108,19 +114,37 @@ def build(app: cdk.App) -> None:
         ValueError: If the context is wrong.
     """
     whitelist = ssh_whitelist(app.node.try_get_context("ssh_whitelist"))
-    fleet = wants_fleet(app.node.try_get_context("fleet"))
+    fleet = wants("fleet", app.node.try_get_context("fleet"))
+    access = wants("access", app.node.try_get_context("access"))
     network = NetworkStack(
         app,
         "HardenedEc2Network",
         fleet=fleet,
         public_subnets=bool(whitelist),
+        recorded_sessions=access,
+        ssh_whitelist=whitelist.cidrs or None,
         s3_prefix_list_id=app.node.try_get_context("s3_prefix_list_id"),
     )
     ssh = SshAccess.via_instance_connect_endpoint(network.instance_connect_endpoint)
     if whitelist:
         bastion = BastionStack(app, "HardenedEc2Bastion", vpc=network.vpc, ssh=whitelist)
         ssh |= whitelist | SshAccess.from_security_group(bastion.bastion.security_group)
-    ServerStack(app, "HardenedEc2Server", vpc=network.vpc, ssh=ssh)
+    sessions = SessionsStack(app, "HardenedEc2Sessions") if access else None
+    server = ServerStack(
+        app,
+        "HardenedEc2Server",
+        vpc=network.vpc,
+        ssh=ssh,
+        session_logs=sessions.recording.session_logs if sessions else None,
+    )
+    if sessions is not None:
+        AccessStack(
+            app,
+            "HardenedEc2Access",
+            server=server.server,
+            recording=sessions.recording,
+            instance_connect_endpoint=network.instance_connect_endpoint,
+        )
     mode = app.node.try_get_context("guardrails")
     if mode:
         GuardrailsStack(

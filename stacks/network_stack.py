@@ -1,11 +1,14 @@
 """The network of the reference app: private subnets, and the way to SSH into them."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Acknowledgment, Environment, Stack, Validations
 from constructs import Construct
 
 from hardened_ec2 import HardenedVpc, InstanceConnectEndpoint
 from hardened_ec2.fleet import AUTO_SCALING_ENDPOINT
 from hardened_ec2.network import SESSION_MANAGER_ENDPOINTS
+from hardened_ec2.session_recording import SESSION_RECORDING_ENDPOINTS
 
 
 class NetworkStack(Stack):
@@ -17,6 +20,10 @@ class NetworkStack(Stack):
         public_subnets: Whether a bastion needs public subnets. Default: False, and then there is
             no internet gateway.
         fleet: Whether servers of a fleet have to reach EC2 Auto Scaling. Default: False.
+        recorded_sessions: Whether sessions are recorded, which takes interface endpoints for their
+            log and key. Default: False.
+        ssh_whitelist: From which addresses whoever is let in may SSH through the endpoint.
+            Default: from anywhere.
         s3_prefix_list_id: AWS's prefix list for S3 in the region, so that servers can fetch
             packages. Default: none.
         env: The account and region. Default: those of the credentials at deployment.
@@ -29,20 +36,26 @@ class NetworkStack(Stack):
         *,
         public_subnets: bool = False,
         fleet: bool = False,
+        recorded_sessions: bool = False,
+        ssh_whitelist: Sequence[str] | None = None,
         s3_prefix_list_id: str | None = None,
         env: Environment | None = None,
     ) -> None:
         super().__init__(scope, id, env=env)
-        endpoints = SESSION_MANAGER_ENDPOINTS
+        endpoints = (
+            *SESSION_MANAGER_ENDPOINTS,
+            *([AUTO_SCALING_ENDPOINT] if fleet else []),
+            *(SESSION_RECORDING_ENDPOINTS if recorded_sessions else []),
+        )
         self.vpc = HardenedVpc(
             self,
             "Vpc",
             public_subnets=public_subnets,
-            interface_endpoints=(*endpoints, AUTO_SCALING_ENDPOINT) if fleet else endpoints,
+            interface_endpoints=endpoints,
             s3_prefix_list_id=s3_prefix_list_id,
         )
         self.instance_connect_endpoint = InstanceConnectEndpoint(
-            self, "InstanceConnectEndpoint", vpc=self.vpc
+            self, "InstanceConnectEndpoint", vpc=self.vpc, whitelist=ssh_whitelist
         )
         for subnet in self.vpc.public_subnets:
             Validations.of(subnet).acknowledge(

@@ -4,7 +4,7 @@ from aws_cdk import CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from hardened_ec2 import HardenedInstance, SshAccess
+from hardened_ec2 import HardenedInstance, InstanceRole, SessionLogs, SshAccess
 
 
 class ServerStack(Stack):
@@ -15,6 +15,7 @@ class ServerStack(Stack):
         id: The stack's id there.
         vpc: The network.
         ssh: Who may reach port 22.
+        session_logs: Where its sessions are recorded. Default: nowhere.
         env: The account and region. Default: those of the credentials at deployment.
     """
 
@@ -25,10 +26,12 @@ class ServerStack(Stack):
         *,
         vpc: ec2.IVpc,
         ssh: SshAccess,
+        session_logs: SessionLogs | None = None,
         env: Environment | None = None,
     ) -> None:
         super().__init__(scope, id, env=env)
-        self.server = HardenedInstance(self, "Server", vpc=vpc, ssh=ssh)
+        role = InstanceRole(self, "Role", session_logs=session_logs) if session_logs else None
+        self.server = HardenedInstance(self, "Server", vpc=vpc, ssh=ssh, role=role)
         instance_id = self.server.instance_id
         CfnOutput(self, "InstanceId", value=instance_id)
         CfnOutput(

@@ -199,16 +199,43 @@ def test_the_fleet_of_the_examples_passes_every_pack(tmp_path: Path) -> None:
     }
 
 
+SESSIONS_OF_ONES_OWN = (
+    "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:"
+    "<AWS::AccountId>:session/<aws:userid>-*]"
+)
+
+
+def test_access_is_had_on_request_and_passes_too(tmp_path: Path) -> None:
+    done = run("app.py", tmp_path, access="true", ssh_whitelist="203.0.113.7")
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    assert acknowledged(tmp_path) >= {SESSIONS_OF_ONES_OWN}
+    access = (tmp_path / "HardenedEc2Access.template.json").read_text("utf-8")
+    assert "AWS::EC2::NetworkInsightsAccessScope" in access
+    assert "MetadataNoTokenRejected" in access
+    (policy,) = (
+        each["Properties"]["PolicyDocument"]["Statement"]
+        for each in json.loads(access)["Resources"].values()
+        if each["Type"] == "AWS::IAM::ManagedPolicy"
+    )
+    tunnel = next(each for each in policy if "OpenTunnel" in str(each["Action"]))
+    assert tunnel["Condition"]["IpAddress"]["aws:SourceIp"] == ["203.0.113.7/32"]
+    server = (tmp_path / "HardenedEc2Server.template.json").read_text("utf-8")
+    assert "logs:PutLogEvents" in server
+    network = (tmp_path / "HardenedEc2Network.template.json").read_text("utf-8")
+    assert ".logs" in network
+    assert ".kms" in network
+    manifest = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
+    assert manifest["artifacts"]["HardenedEc2Sessions"]["properties"]["terminationProtection"]
+
+
 def test_the_access_of_the_examples_passes_every_pack(tmp_path: Path) -> None:
     done = run("examples/access.py", tmp_path)
     assert done.returncode == 0, done.stderr
     assert errors(tmp_path) == []
     assert acknowledged(tmp_path) == {
         "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
-        (
-            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:"
-            "<AWS::AccountId>:session/<aws:userid>-*]"
-        ),
+        SESSIONS_OF_ONES_OWN,
     }
 
 
