@@ -12,6 +12,10 @@ Context:
         none; the account stays as it is.
     fleet: "true" for a fleet too, and the interface endpoint that its servers report through.
         Default: none.
+    upkeep: "true" for State Manager to keep the fleet hardened, and Patch Manager to patch it.
+        Default: none.
+    image: "true" to launch the fleet from an AMI that is built, with the hardening in it, while
+        the stack is deployed. It takes s3_prefix_list_id. Default: none.
 """
 
 import sys
@@ -79,14 +83,15 @@ def block_public_access(mode: str, network: NetworkStack) -> VpcBlockPublicAcces
     )
 
 
-def wants_fleet(context: object) -> bool:
-    """Read the context value ``fleet``.
+def wants(name: str, context: object) -> bool:
+    """Read a context value that is true or false.
 
     Args:
+        name: Its name.
         context: What the context holds; None when it is not given.
 
     Returns:
-        Whether the app has a fleet.
+        Whether it is true.
 
     Raises:
         ValueError: If the value is none of true and false.
@@ -95,7 +100,7 @@ def wants_fleet(context: object) -> bool:
         return False
     if context in ("true", True):
         return True
-    raise ValueError(f"fleet is {context!r}: write -c fleet=true, or leave it out")
+    raise ValueError(f"{name} is {context!r}: write -c {name}=true, or leave it out")
 
 
 def build(app: cdk.App) -> None:
@@ -108,13 +113,25 @@ def build(app: cdk.App) -> None:
         ValueError: If the context is wrong.
     """
     whitelist = ssh_whitelist(app.node.try_get_context("ssh_whitelist"))
-    fleet = wants_fleet(app.node.try_get_context("fleet"))
+    s3_prefix_list_id = app.node.try_get_context("s3_prefix_list_id")
+    fleet, upkeep, image = (
+        wants(name, app.node.try_get_context(name)) for name in ("fleet", "upkeep", "image")
+    )
+    if (upkeep or image) and not fleet:
+        raise ValueError("upkeep and image are the fleet's: write -c fleet=true as well")
+    if image and not s3_prefix_list_id:
+        raise ValueError(
+            "image without s3_prefix_list_id, so nothing could be fetched to build it: write "
+            "-c s3_prefix_list_id=pl-... as well"
+        )
     network = NetworkStack(
         app,
         "HardenedEc2Network",
         fleet=fleet,
+        upkeep=upkeep,
+        image=image,
         public_subnets=bool(whitelist),
-        s3_prefix_list_id=app.node.try_get_context("s3_prefix_list_id"),
+        s3_prefix_list_id=s3_prefix_list_id,
     )
     ssh = SshAccess.via_instance_connect_endpoint(network.instance_connect_endpoint)
     if whitelist:
@@ -129,7 +146,7 @@ def build(app: cdk.App) -> None:
             vpc_block_public_access=block_public_access(mode, network),
         )
     if fleet:
-        FleetStack(app, "HardenedEc2Fleet", vpc=network.vpc, ssh=ssh)
+        FleetStack(app, "HardenedEc2Fleet", vpc=network.vpc, ssh=ssh, upkeep=upkeep, image=image)
     cdk.Validations.of(app).add_plugins(
         HardenedEc2Checks(app), AwsSolutionsChecks(app), NIST80053R5Checks(app)
     )

@@ -5,7 +5,9 @@ from constructs import Construct
 
 from hardened_ec2 import HardenedVpc, InstanceConnectEndpoint
 from hardened_ec2.fleet import AUTO_SCALING_ENDPOINT
+from hardened_ec2.image import IMAGE_BUILDER_ENDPOINTS
 from hardened_ec2.network import SESSION_MANAGER_ENDPOINTS
+from hardened_ec2.patch_schedule import LOGS_ENDPOINT
 
 
 class NetworkStack(Stack):
@@ -17,6 +19,8 @@ class NetworkStack(Stack):
         public_subnets: Whether a bastion needs public subnets. Default: False, and then there is
             no internet gateway.
         fleet: Whether servers of a fleet have to reach EC2 Auto Scaling. Default: False.
+        upkeep: Whether servers send what patching prints to CloudWatch Logs. Default: False.
+        image: Whether servers build an image. Default: False.
         s3_prefix_list_id: AWS's prefix list for S3 in the region, so that servers can fetch
             packages. Default: none.
         env: The account and region. Default: those of the credentials at deployment.
@@ -29,16 +33,26 @@ class NetworkStack(Stack):
         *,
         public_subnets: bool = False,
         fleet: bool = False,
+        upkeep: bool = False,
+        image: bool = False,
         s3_prefix_list_id: str | None = None,
         env: Environment | None = None,
     ) -> None:
         super().__init__(scope, id, env=env)
-        endpoints = SESSION_MANAGER_ENDPOINTS
+        wanted = (
+            (True, SESSION_MANAGER_ENDPOINTS),
+            (fleet, (AUTO_SCALING_ENDPOINT,)),
+            (upkeep, (LOGS_ENDPOINT,)),
+            (image, IMAGE_BUILDER_ENDPOINTS),
+        )
+        endpoints = dict.fromkeys(
+            name for is_wanted, names in wanted if is_wanted for name in names
+        )
         self.vpc = HardenedVpc(
             self,
             "Vpc",
             public_subnets=public_subnets,
-            interface_endpoints=(*endpoints, AUTO_SCALING_ENDPOINT) if fleet else endpoints,
+            interface_endpoints=tuple(endpoints),
             s3_prefix_list_id=s3_prefix_list_id,
         )
         self.instance_connect_endpoint = InstanceConnectEndpoint(
