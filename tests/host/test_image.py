@@ -73,14 +73,16 @@ def build(host: Machine, hardening: HostHardening = HARDENING) -> None:
 
 
 def first_boot(host: Machine, user_data: bytes) -> str:
-    """Start a server of the image; return what its console says at the end of cloud-init."""
+    """Start a server of the image; return what its console says of the hardening."""
     # What systemd and cloud-init's module for SSH, which have no part here, give each server.
     host.sh("rm -rf /run/hardened-ec2 /run/cloud-init; nft flush ruleset; : >/dev/console")
-    host.sh("ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key")
+    key = "/etc/ssh/ssh_host_ed25519_key"
+    host.sh(f"[ -e {key} ] || ssh-keygen -q -t ed25519 -N '' -f {key}")
     host.sh("echo 0123456789abcdef0123456789abcdef >/etc/machine-id")
     stand_in_for_systemd(host)
     boot_cloud_init(host, user_data)
-    return host.read("/dev/console")
+    lines = host.read("/dev/console").splitlines(keepends=True)
+    return "".join(line for line in lines if line.startswith("HARDENING-RESULT"))
 
 
 def finish(host: Machine) -> None:
