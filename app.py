@@ -15,6 +15,10 @@ Context:
     access: "true" for recorded sessions, a policy that lets into the server, alarms on its metadata
         service and a Network Access Scope about it. Sessions are recorded for all of the account
         and Region. Default: none.
+    upkeep: "true" for State Manager to keep the fleet hardened, and Patch Manager to patch it.
+        Default: none.
+    image: "true" to launch the fleet from an AMI that is built, with the hardening in it, while
+        the stack is deployed. It takes s3_prefix_list_id. Default: none.
 """
 
 import sys
@@ -114,16 +118,28 @@ def build(app: cdk.App) -> None:
         ValueError: If the context is wrong.
     """
     whitelist = ssh_whitelist(app.node.try_get_context("ssh_whitelist"))
-    fleet = wants("fleet", app.node.try_get_context("fleet"))
-    access = wants("access", app.node.try_get_context("access"))
+    s3_prefix_list_id = app.node.try_get_context("s3_prefix_list_id")
+    fleet, upkeep, image, access = (
+        wants(name, app.node.try_get_context(name))
+        for name in ("fleet", "upkeep", "image", "access")
+    )
+    if (upkeep or image) and not fleet:
+        raise ValueError("upkeep and image are the fleet's: write -c fleet=true as well")
+    if image and not s3_prefix_list_id:
+        raise ValueError(
+            "image without s3_prefix_list_id, so nothing could be fetched to build it: write "
+            "-c s3_prefix_list_id=pl-... as well"
+        )
     network = NetworkStack(
         app,
         "HardenedEc2Network",
         fleet=fleet,
+        upkeep=upkeep,
+        image=image,
         public_subnets=bool(whitelist),
         recorded_sessions=access,
         ssh_whitelist=whitelist.cidrs or None,
-        s3_prefix_list_id=app.node.try_get_context("s3_prefix_list_id"),
+        s3_prefix_list_id=s3_prefix_list_id,
     )
     ssh = SshAccess.via_instance_connect_endpoint(network.instance_connect_endpoint)
     if whitelist:
@@ -153,7 +169,7 @@ def build(app: cdk.App) -> None:
             vpc_block_public_access=block_public_access(mode, network),
         )
     if fleet:
-        FleetStack(app, "HardenedEc2Fleet", vpc=network.vpc, ssh=ssh)
+        FleetStack(app, "HardenedEc2Fleet", vpc=network.vpc, ssh=ssh, upkeep=upkeep, image=image)
     cdk.Validations.of(app).add_plugins(
         HardenedEc2Checks(app), AwsSolutionsChecks(app), NIST80053R5Checks(app)
     )

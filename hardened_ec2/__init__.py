@@ -17,17 +17,22 @@ if TYPE_CHECKING:
     from hardened_ec2.ec2_attributes import VpcBlockPublicAccess as VpcBlockPublicAccess
     from hardened_ec2.guardrails import AccountGuardrails as AccountGuardrails
     from hardened_ec2.guardrails import DefaultVpc as DefaultVpc
+    from hardened_ec2.hardening_association import HardeningAssociation as HardeningAssociation
     from hardened_ec2.host import HostHardening as HostHardening
+    from hardened_ec2.image import HardenedImage as HardenedImage
     from hardened_ec2.imds import Imds as Imds
     from hardened_ec2.instance import HardenedInstance as HardenedInstance
     from hardened_ec2.instance_connect import InstanceConnectEndpoint as InstanceConnectEndpoint
     from hardened_ec2.launch_template import HardenedLaunchTemplate as HardenedLaunchTemplate
+    from hardened_ec2.machine_image import HardenedMachineImage as HardenedMachineImage
+    from hardened_ec2.managed_nodes import ManagedNodes as ManagedNodes
     from hardened_ec2.metadata_alarms import MetadataAlarms as MetadataAlarms
     from hardened_ec2.mixins import HardenInstance as HardenInstance
     from hardened_ec2.mixins import HardenSecurityGroup as HardenSecurityGroup
     from hardened_ec2.mixins import HardenVolume as HardenVolume
     from hardened_ec2.nag import HardenedEc2Checks as HardenedEc2Checks
     from hardened_ec2.network import HardenedVpc as HardenedVpc
+    from hardened_ec2.patch_schedule import PatchSchedule as PatchSchedule
     from hardened_ec2.retrofit import HardenedEc2Defaults as HardenedEc2Defaults
     from hardened_ec2.role import InstanceRole as InstanceRole
     from hardened_ec2.role import SessionLogs as SessionLogs
@@ -47,10 +52,13 @@ _MODULES = {
     "HardenedAutoScalingGroup": "auto_scaling_group",
     "HardenedEc2Checks": "nag",
     "HardenedEc2Defaults": "retrofit",
+    "HardenedImage": "image",
     "HardenedInstance": "instance",
     "HardenedLaunchTemplate": "launch_template",
+    "HardenedMachineImage": "machine_image",
     "HardenedUserData": "user_data",
     "HardenedVpc": "network",
+    "HardeningAssociation": "hardening_association",
     "HostHardening": "host",
     "Imds": "imds",
     "InstanceConnectEndpoint": "instance_connect",
@@ -58,6 +66,8 @@ _MODULES = {
     "InternetAccessScope": "access_scope",
     "LockedSecurityGroup": "security_group",
     "MetadataAlarms": "metadata_alarms",
+    "ManagedNodes": "managed_nodes",
+    "PatchSchedule": "patch_schedule",
     "PublicAccessExclusion": "ec2_attributes",
     "SessionLogs": "role",
     "SessionRecording": "session_recording",

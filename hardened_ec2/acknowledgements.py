@@ -148,6 +148,91 @@ ANY_GROUP_OF_THIS_NAME = OwnAcknowledgement(
 )
 
 
+IMAGE_BUILD_ON_EVERY_RESOURCE = (
+    OwnAcknowledgement(
+        rule="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        where="HardenedImage/Permissions",
+        reason=(
+            "The ssmmessages actions, by which Image Builder reaches its servers, have no resource "
+            "type, so AWS accepts no resource but *; the actions are named one by one."
+        ),
+    ),
+    OwnAcknowledgement(
+        rule=(
+            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::ec2imagebuilder-"
+            "managed-resources-<AWS::Region>-prod/*]"
+        ),
+        where="HardenedImage/Permissions",
+        reason=(
+            "AWS's own bucket, from which Image Builder has servers fetch what runs components; "
+            "the keys have a version in them that AWS chooses."
+        ),
+    ),
+)
+
+_EVERY_INSTANCE = (
+    "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ec2:<AWS::Region>:"
+    "<AWS::AccountId>:instance/*]"
+)
+
+STATE_MANAGER_ON_EVERY_NODE = (
+    OwnAcknowledgement(
+        rule="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        where="HardeningAssociation/Permissions",
+        reason="ssm:ListAssociations has no resource type, so AWS accepts no resource but *.",
+    ),
+    OwnAcknowledgement(
+        rule=(
+            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:"
+            "<AWS::AccountId>:association/*]"
+        ),
+        where="HardeningAssociation/Permissions",
+        reason=(
+            "A server asks for all of its associations in one, those that others made for it too; "
+            "it may read them, and report how they went."
+        ),
+    ),
+    OwnAcknowledgement(
+        rule=_EVERY_INSTANCE,
+        where="HardeningAssociation/Permissions",
+        reason=(
+            "The role is made before its servers have ids; what it may do to one is to report how "
+            "an association went."
+        ),
+    ),
+)
+
+PATCHING = (
+    OwnAcknowledgement(
+        rule="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        where="PatchSchedule/Permissions",
+        reason=(
+            "What Patch Manager asks of a server, and looking for a log group, has no resource "
+            "type, so AWS accepts no resource but *; the actions are named one by one."
+        ),
+    ),
+)
+
+PATCHING_TASK = (
+    OwnAcknowledgement(
+        rule="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        where="PatchSchedule/TaskPermissions",
+        reason=(
+            "What the task reads of its own commands, and of tags, has no resource type, so AWS "
+            "accepts no resource but *; the actions are named one by one."
+        ),
+    ),
+    OwnAcknowledgement(
+        rule=_EVERY_INSTANCE,
+        where="PatchSchedule/TaskPermissions",
+        reason=(
+            "The servers are those that have the tag of the patch group, which the statement's "
+            "condition says; their ids are not known."
+        ),
+    ),
+)
+
+
 def acknowledge(construct: IConstruct, *acknowledgements: OwnAcknowledgement) -> None:
     """Acknowledge findings on one construct."""
     Validations.of(construct).acknowledge(

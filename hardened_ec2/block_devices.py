@@ -6,6 +6,8 @@ from functools import cache
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 
+from hardened_ec2.machine_image import HardenedMachineImage
+
 _WHERE_TO_LOOK = (
     "'/dev/xvda' for Amazon Linux and Debian, '/dev/sda1' for Ubuntu and RHEL, or what "
     "aws ec2 describe-images --image-ids AMI --query 'Images[].RootDeviceName' says"
@@ -19,7 +21,8 @@ def root_device_of(machine_image: ec2.IMachineImage) -> str:
         machine_image: The image.
 
     Returns:
-        The device name, for images whose name CDK itself makes sure of.
+        The device name, for images whose name CDK itself makes sure of, and for hardened ones,
+        which know it.
 
     Raises:
         ValueError: If the image could be any. With a wrong name EC2 would leave the root volume
@@ -31,6 +34,8 @@ def root_device_of(machine_image: ec2.IMachineImage) -> str:
 
         root_device_of(ec2.MachineImage.latest_amazon_linux2023())  # '/dev/xvda'
     """
+    if isinstance(machine_image, HardenedMachineImage):
+        return machine_image.root_device_name
     if isinstance(machine_image, (ec2.AmazonLinuxImageSsmParameterBase, ec2.AmazonLinuxImage)):
         return "/dev/xvda"
     raise ValueError(

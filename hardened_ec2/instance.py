@@ -11,6 +11,7 @@ from constructs import Construct
 from hardened_ec2.block_devices import encrypted_devices, root_device_of
 from hardened_ec2.host import HostHardening, ResourceSignal
 from hardened_ec2.imds import Imds
+from hardened_ec2.machine_image import carried_hardening
 from hardened_ec2.network import HardenedVpc, private_subnets
 from hardened_ec2.role import InstanceRole
 from hardened_ec2.server import (
@@ -66,8 +67,9 @@ class HardenedInstance(ec2.Instance):
             fallen back to.
         ssh: Who may reach port 22. Default: nobody.
         imds: The options of the metadata service. Default: `Imds()`.
-        host_hardening: What to do on the host. Default: `HostHardening()`. None where the image
-            carries it already.
+        host_hardening: What to do on the host. Default: `HostHardening()`, or what the image of a
+            `HardenedImage` has in it, which another one contradicts: user data then only verify
+            it. None where an image of another kind carries it already.
         user_data: Your own commands, run after the hardening. Default: none.
         user_data_causes_replacement: Whether changed user data replaces the instance instead of
             restarting it. Default: False. It needs ``disable_api_termination=False``, since
@@ -163,7 +165,12 @@ class HardenedInstance(ec2.Instance):
         public = _public_address(vpc_subnets, wanted=associate_public_ip_address)
         if vpc_subnets is None:
             vpc_subnets = ec2.SubnetSelection(subnet_type=private_subnets(vpc))
-        commands = HardenedUserData(host_hardening if imds.http_endpoint else None, user_data)
+        hardening, in_image = carried_hardening(
+            machine_image, host_hardening, asked_for=host_hardening is not DEFAULT_HARDENING
+        )
+        commands = HardenedUserData(
+            hardening if imds.http_endpoint else None, user_data, in_image=in_image
+        )
 
         # Whatever can be refused was refused above, before the first construct was made.
         access = Construct(scope, f"{id}Access")
@@ -203,6 +210,8 @@ class HardenedInstance(ec2.Instance):
             raise
         self.security_group = group
         """The group of the instance; `connections` writes its rules."""
+        self.host_hardening = hardening
+        """What hardens the host: its user data, its image, or both."""
         if resource_signal_timeout is not None:
             commands.signal = self._signal()
         if isinstance(vpc, HardenedVpc):
@@ -213,6 +222,7 @@ class HardenedInstance(ec2.Instance):
             resource,
             imds=imds,
             commands=commands,
+            hardened_image=in_image,
             set_user_data=lambda value: setattr(resource, "user_data", value),
         )
 

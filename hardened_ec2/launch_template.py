@@ -11,6 +11,7 @@ from constructs import Construct
 from hardened_ec2.block_devices import encrypted_devices, root_device_of
 from hardened_ec2.host import HostHardening, LifecycleSignal
 from hardened_ec2.imds import Imds
+from hardened_ec2.machine_image import carried_hardening
 from hardened_ec2.network import HardenedVpc
 from hardened_ec2.role import InstanceRole
 from hardened_ec2.server import (
@@ -55,8 +56,9 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
             ``ec2.MachineImage.resolve_ssm_parameter_at_launch(...)`` each launch takes the newest.
         ssh: Who may reach port 22. Default: nobody.
         imds: The options of the metadata service. Default: `Imds()`.
-        host_hardening: What to do on the host. Default: `HostHardening()`. None where the image
-            carries it already.
+        host_hardening: What to do on the host. Default: `HostHardening()`, or what the image of a
+            `HardenedImage` has in it, which another one contradicts: user data then only verify
+            it. None where an image of another kind carries it already.
         user_data: Your own commands, run after the hardening. Default: none.
         role: The role. Default: an `InstanceRole` of its own.
         security_group: The group. Default: a `LockedSecurityGroup` of its own.
@@ -133,7 +135,12 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
             root_volume_size=root_volume_size,
             encryption_key=encryption_key,
         )
-        commands = HardenedUserData(host_hardening if imds.http_endpoint else None, user_data)
+        hardening, in_image = carried_hardening(
+            machine_image, host_hardening, asked_for=host_hardening is not DEFAULT_HARDENING
+        )
+        commands = HardenedUserData(
+            hardening if imds.http_endpoint else None, user_data, in_image=in_image
+        )
 
         # Whatever can be refused was refused above, before the first construct was made.
         access = Construct(scope, f"{id}Access")
@@ -168,6 +175,8 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
             raise
         self.security_group = group
         """The group of the servers; `connections` writes its rules."""
+        self.host_hardening = hardening
+        """What hardens the hosts: their user data, their image, or both."""
         self.server_role = server_role
         """The role of the servers."""
         self.encryption_keys = tuple(_keys(encryption_key, block_devices))
@@ -186,6 +195,7 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
             resource,
             imds=imds,
             commands=commands,
+            hardened_image=in_image,
             set_user_data=lambda value: resource.add_property_override(
                 "LaunchTemplateData.UserData", value
             ),

@@ -15,6 +15,7 @@ def encrypted_log_group(
     key_description: str,
     encryption_key: kms.IKey | None,
     retention: logs.RetentionDays | None,
+    log_group_name: str | None = None,
 ) -> logs.LogGroup:
     """Make a log group that is encrypted with a KMS key, and that outlives its stack.
 
@@ -26,6 +27,8 @@ def encrypted_log_group(
         encryption_key: The key. It must let CloudWatch Logs use it. Default: one is made,
             rotated, and kept with what it encrypted.
         retention: How long log events are kept. Default: one year.
+        log_group_name: Its name, where a service writes to certain names only. Default:
+            CloudFormation makes one up.
 
     Returns:
         The log group.
@@ -43,6 +46,7 @@ def encrypted_log_group(
     return logs.LogGroup(
         scope,
         id,
+        log_group_name=log_group_name,
         encryption_key=encryption_key,
         retention=retention or logs.RetentionDays.ONE_YEAR,
         removal_policy=RemovalPolicy.RETAIN,

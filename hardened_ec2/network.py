@@ -132,6 +132,8 @@ class HardenedVpc(ec2.Vpc):
             },
         )
         self._s3_prefix_list_id = s3_prefix_list_id
+        self.reaches_s3 = s3_prefix_list_id is not None
+        """Whether servers are let out to S3, through its gateway endpoint."""
         self.interface_endpoints = tuple(interface_endpoints)
         """The AWS services that are reached privately, by short name."""
         self._private_subnet_type = private

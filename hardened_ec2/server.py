@@ -159,6 +159,7 @@ def equip(
     *,
     imds: Imds,
     commands: HardenedUserData,
+    hardened_image: bool,
     set_user_data: Callable[[str], None],
 ) -> None:
     """Give a server its user data, or say that it gets none, and declare a container host.
@@ -168,17 +169,25 @@ def equip(
         resource: Its resource.
         imds: The options of the metadata service.
         commands: The user data.
+        hardened_image: Whether the image has the hardening in it.
         set_user_data: Writes the property UserData.
 
     Example::
 
-        equip(self, self.instance, imds=Imds(), commands=commands, set_user_data=write)
+        equip(
+            self,
+            self.instance,
+            imds=Imds(),
+            commands=commands,
+            hardened_image=False,
+            set_user_data=write,
+        )
     """
     if imds.http_endpoint:
         delivery = UserDataProperty(server, commands)
         set_user_data(Lazy.uncached_string(delivery))
         server.node.add_validation(delivery)
-    else:
+    elif not hardened_image:
         Annotations.of(server).add_warning_v2(
             "hardened-ec2:imds-disabled",
             "the metadata service is disabled, so no hardening reaches the host at boot: the "

@@ -30,6 +30,9 @@ class HardenedUserData(ec2.UserData):
         hardening: What to do on the host. None where the image carries it already: the user data
             then are the commands alone.
         commands: Commands of your own, made with ``ec2.UserData.for_linux()``. Default: none yet.
+        in_image: Whether the image has this hardening in it already, so that it is only verified.
+            Values that only the deployment knows make it text, which applies it again; on such an
+            image that changes nothing. Default: False.
 
     Raises:
         ValueError: If ``commands`` are multipart already, or no script of Linux's: without an
@@ -45,7 +48,11 @@ class HardenedUserData(ec2.UserData):
     """
 
     def __init__(
-        self, hardening: HostHardening | None, commands: ec2.UserData | None = None
+        self,
+        hardening: HostHardening | None,
+        commands: ec2.UserData | None = None,
+        *,
+        in_image: bool = False,
     ) -> None:
         if isinstance(commands, ec2.MultipartUserData):
             raise ValueError(
@@ -54,6 +61,8 @@ class HardenedUserData(ec2.UserData):
             )
         super().__init__()
         self.hardening = hardening
+        self.in_image = in_image
+        """Whether the image has the hardening in it already."""
         self.signal: ResourceSignal | LifecycleSignal | None = None
         """What waits for the host to say how the hardening went."""
         # Kept in CDK's own class, so that its downloads and signals render as anywhere else.
@@ -94,7 +103,7 @@ class HardenedUserData(ec2.UserData):
             if not all(isinstance(value, str) for value in resolved.values()):
                 return self.render()
             signal = replace(signal, **resolved)
-        return self.hardening.compress(commands, signal=signal)
+        return self.hardening.compress(commands, signal=signal, in_image=self.in_image)
 
     @property
     def _linux(self) -> ec2.UserData:
@@ -211,7 +220,9 @@ class UserDataProperty:
         shorter = ""
         if hardening is not None:
             core = user_data_size(
-                hardening.compress() if isinstance(delivered, bytes) else hardening.render()
+                hardening.compress(in_image=self._user_data.in_image)
+                if isinstance(delivered, bytes)
+                else hardening.render()
             )
         if isinstance(delivered, str):
             shorter = (

@@ -4,17 +4,29 @@ from aws_cdk import CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from hardened_ec2 import HardenedAutoScalingGroup, HardenedLaunchTemplate, SshAccess
+from hardened_ec2 import (
+    HardenedAutoScalingGroup,
+    HardenedImage,
+    HardenedLaunchTemplate,
+    HardeningAssociation,
+    ManagedNodes,
+    PatchSchedule,
+    SshAccess,
+)
 
 
 class FleetStack(Stack):
-    """A `HardenedAutoScalingGroup` of two to four servers in private subnets.
+    """A `HardenedAutoScalingGroup` of two to four servers in private subnets, and their upkeep.
 
     Args:
         scope: The app or stage.
         id: The stack's id there.
         vpc: The network, with an interface endpoint for EC2 Auto Scaling.
         ssh: Who may reach port 22.
+        upkeep: Whether State Manager keeps the servers hardened and Patch Manager patches them.
+            Default: False.
+        image: Whether the servers are launched from an AMI that is built while the stack is
+            deployed, with the hardening in it. Default: False.
         env: The account and region. Default: those of the credentials at deployment.
     """
 
@@ -25,6 +37,8 @@ class FleetStack(Stack):
         *,
         vpc: ec2.IVpc,
         ssh: SshAccess,
+        upkeep: bool = False,
+        image: bool = False,
         env: Environment | None = None,
     ) -> None:
         super().__init__(scope, id, env=env)
@@ -33,6 +47,7 @@ class FleetStack(Stack):
             "LaunchTemplate",
             vpc=vpc,
             ssh=ssh,
+            machine_image=HardenedImage(self, "Image", vpc=vpc).machine_image if image else None,
             # The group ends and replaces its servers itself.
             disable_api_termination=False,
             disable_api_stop=False,
@@ -41,6 +56,10 @@ class FleetStack(Stack):
             self, "Fleet", vpc=vpc, launch_template=template, max_capacity=4
         )
         self.fleet.scale_on_cpu_utilization("Load", target_utilization_percent=50)
+        if upkeep:
+            nodes = ManagedNodes.auto_scaling_group(self.fleet)
+            HardeningAssociation(self, "Upkeep", nodes=nodes)
+            PatchSchedule(self, "Patches", nodes=nodes)
         CfnOutput(self, "AutoScalingGroupName", value=self.fleet.auto_scaling_group_name)
         CfnOutput(
             self,

@@ -7,7 +7,9 @@ from constructs import Construct
 
 from hardened_ec2 import HardenedVpc, InstanceConnectEndpoint
 from hardened_ec2.fleet import AUTO_SCALING_ENDPOINT
+from hardened_ec2.image import IMAGE_BUILDER_ENDPOINTS
 from hardened_ec2.network import SESSION_MANAGER_ENDPOINTS
+from hardened_ec2.patch_schedule import LOGS_ENDPOINT
 from hardened_ec2.session_recording import SESSION_RECORDING_ENDPOINTS
 
 
@@ -20,6 +22,8 @@ class NetworkStack(Stack):
         public_subnets: Whether a bastion needs public subnets. Default: False, and then there is
             no internet gateway.
         fleet: Whether servers of a fleet have to reach EC2 Auto Scaling. Default: False.
+        upkeep: Whether servers send what patching prints to CloudWatch Logs. Default: False.
+        image: Whether servers build an image. Default: False.
         recorded_sessions: Whether sessions are recorded, which takes interface endpoints for their
             log and key. Default: False.
         ssh_whitelist: From which addresses whoever is let in may SSH through the endpoint.
@@ -36,22 +40,29 @@ class NetworkStack(Stack):
         *,
         public_subnets: bool = False,
         fleet: bool = False,
+        upkeep: bool = False,
+        image: bool = False,
         recorded_sessions: bool = False,
         ssh_whitelist: Sequence[str] | None = None,
         s3_prefix_list_id: str | None = None,
         env: Environment | None = None,
     ) -> None:
         super().__init__(scope, id, env=env)
-        endpoints = (
-            *SESSION_MANAGER_ENDPOINTS,
-            *([AUTO_SCALING_ENDPOINT] if fleet else []),
-            *(SESSION_RECORDING_ENDPOINTS if recorded_sessions else []),
+        wanted = (
+            (True, SESSION_MANAGER_ENDPOINTS),
+            (fleet, (AUTO_SCALING_ENDPOINT,)),
+            (upkeep, (LOGS_ENDPOINT,)),
+            (image, IMAGE_BUILDER_ENDPOINTS),
+            (recorded_sessions, SESSION_RECORDING_ENDPOINTS),
+        )
+        endpoints = dict.fromkeys(
+            name for is_wanted, names in wanted if is_wanted for name in names
         )
         self.vpc = HardenedVpc(
             self,
             "Vpc",
             public_subnets=public_subnets,
-            interface_endpoints=endpoints,
+            interface_endpoints=tuple(endpoints),
             s3_prefix_list_id=s3_prefix_list_id,
         )
         self.instance_connect_endpoint = InstanceConnectEndpoint(

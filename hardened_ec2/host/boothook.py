@@ -17,6 +17,9 @@ from functools import cache
 from hardened_ec2.host.controls import Profile
 from hardened_ec2.host.program import READABLE, packed, program, source
 
+MARKER = "#cloud-boothook\n"
+"""By which cloud-init knows a boothook; the line is gone from the file that it writes and runs."""
+
 # What may stand in an option: plain text, a line or more. No other control character is anything
 # that sshd, nft or a terminal should ever be shown.
 _OPTION = re.compile(r"[\n -~]*")
@@ -46,13 +49,14 @@ def boothook(options: Mapping[str, str], profile: Profile = "strict") -> str:
     return head(options) + packed_rest(profile)
 
 
-def head(options: Mapping[str, str], signal: str | None = None) -> str:
-    """Return what differs from host to host: marker, options, and the signal if one is awaited.
+def head(options: Mapping[str, str], *files: str) -> str:
+    """Return what differs from host to host: marker, options, and what is done with them first.
 
     Args:
         options: as `boothook` takes them.
-        signal: the file of the payload that gives the signal, which the option SIGNAL is for.
-            Default: none.
+        files: the files of the payload that stand readable behind the options: the one that gives
+            the signal, which the option SIGNAL is for, and the one that knows a hardened image,
+            which the option IMAGE is for.
 
     Raises:
         ValueError: as `boothook` does.
@@ -63,8 +67,7 @@ def head(options: Mapping[str, str], signal: str | None = None) -> str:
 
     """
     settings = "".join(_setting(name, value) for name, value in options.items())
-    signals = "" if signal is None else source(signal)
-    return f"#cloud-boothook\n#!/bin/sh\n{_ABOUT}{settings}{signals}"
+    return f"{MARKER}#!/bin/sh\n{_ABOUT}{settings}{''.join(map(source, files))}"
 
 
 _ABOUT = """\

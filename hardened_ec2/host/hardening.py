@@ -1,16 +1,17 @@
 """HostHardening: what the server does to itself at every boot, as user data."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
 from hardened_ec2.host import options
-from hardened_ec2.host.boothook import head, packed_rest, readable_rest
+from hardened_ec2.host.boothook import MARKER, head, packed_rest, readable_rest
 from hardened_ec2.host.compressed import packed_member, stored
 from hardened_ec2.host.controls import CONTROLS, Control, Profile, control
 from hardened_ec2.host.multipart import BOUNDARY, has_tokens, multipart
-from hardened_ec2.host.program import steps_of
+from hardened_ec2.host.program import IMAGE, steps_of
 from hardened_ec2.host.signal import LifecycleSignal, ResourceSignal
 
 AllowTcpForwarding = Literal["yes", "local", "remote", "no"]
@@ -148,8 +149,14 @@ class HostHardening:
         return self.profile == "strict" if self.audit is None else self.audit
 
     @property
-    def _program(self) -> Profile:
-        """The smallest program that has every control in force: an option may ask for more."""
+    def program(self) -> Profile:
+        """The smallest program that has every control in force: an option may ask for more.
+
+        Example:
+            >>> HostHardening(audit=True).program
+            'strict'
+
+        """
         return next(
             profile
             for profile in get_args(Profile)
@@ -195,11 +202,15 @@ class HostHardening:
 
         """
         return multipart(
-            _head(self, signal) + packed_rest(self._program), commands, base64_at_deploy
+            _head(self, signal) + packed_rest(self.program), commands, base64_at_deploy
         )
 
     def compress(
-        self, commands: str = "", *, signal: ResourceSignal | LifecycleSignal | None = None
+        self,
+        commands: str = "",
+        *,
+        signal: ResourceSignal | LifecycleSignal | None = None,
+        in_image: bool = False,
     ) -> bytes:
         r"""Return the user data as gzip, which cloud-init unpacks by itself.
 
@@ -211,6 +222,9 @@ class HostHardening:
             commands: as `render` takes them, without CDK tokens: what they stand for would have to
                 be compressed at deployment, and CloudFormation cannot.
             signal: as `render` takes it, without CDK tokens. Default: none.
+            in_image: whether the server's image carries this very hardening (its `installer` was
+                run when it was built). The boothook then only verifies that, and applies the
+                hardening where the image turns out to have another one, or none. Default: False.
 
         Raises:
             ValueError: there is a CDK token, or what `render` would refuse.
@@ -225,19 +239,59 @@ class HostHardening:
             True
 
         """
-        rest = readable_rest(self._program)
-        text = multipart(_head(self, signal) + rest, commands, None)
+        rest = readable_rest(self.program)
+        text = multipart(_head(self, signal, in_image=in_image) + rest, commands, None)
         if has_tokens(text):
             raise ValueError(
                 "the commands contain CDK tokens, whose values would be compressed before they are "
                 "known: write render(commands, base64_at_deploy=aws_cdk.Fn.base64)"
             )
         before, _, after = text.partition(rest)
-        return stored(before) + packed_member(self._program) + stored(after)
+        return stored(before) + packed_member(self.program) + stored(after)
+
+    def installer(self) -> str:
+        """Return the hardening as a program to run as root, where no user data bring it.
+
+        It is, byte for byte, what cloud-init takes out of `compress` and runs: an image's build
+        and Systems Manager deliver the same program. It applies the hardening and installs itself
+        as `hardened-ec2`, for the boots to come.
+
+        Example:
+            >>> HostHardening().installer().startswith("#!/bin/sh")
+            True
+
+        """
+        return self.installer_options + readable_rest(self.program)
+
+    def compress_installer(self) -> bytes:
+        """Return `installer` as gzip; the same input gives the same bytes.
+
+        Source:
+            RFC 1952.
+
+        Example:
+            >>> import gzip
+            >>> hardening = HostHardening()
+            >>> gzip.decompress(hardening.compress_installer()).decode() == hardening.installer()
+            True
+
+        """
+        return stored(self.installer_options) + packed_member(self.program)
+
+    @property
+    def installer_options(self) -> str:
+        """How `installer` begins, as does every program of the same options: up to the last option.
+
+        Example:
+            >>> HostHardening(without=["time-source"]).installer_options.splitlines()[-1]
+            "WITHOUT='time-source'"
+
+        """
+        return _head(self, None).removeprefix(MARKER)
 
     def _variables(self) -> dict[str, str]:
         in_force = {each.name for each in self.controls}
-        left_out = [name for name in steps_of(self._program).split() if name not in in_force]
+        left_out = [name for name in steps_of(self.program).split() if name not in in_force]
         forwarding = self.allow_tcp_forwarding or ("no" if self.profile == "strict" else "yes")
         return {
             "PROFILE": self.profile,
@@ -261,12 +315,22 @@ def _yes_no(value: bool) -> str:  # noqa: FBT001 # it is the value that is writt
 
 
 @lru_cache(maxsize=64)
-def _head(hardening: HostHardening, signal: ResourceSignal | LifecycleSignal | None) -> str:
+def _head(
+    hardening: HostHardening,
+    signal: ResourceSignal | LifecycleSignal | None,
+    *,
+    in_image: bool = False,
+) -> str:
     # Cached beside the class, not in each object.
     variables = hardening._variables()  # noqa: SLF001
-    if signal is None:
-        return head(variables)
-    return head(variables | {"SIGNAL": signal.arguments}, signal.program)
+    files = []
+    if signal is not None:
+        variables["SIGNAL"] = signal.arguments
+        files.append(signal.program)
+    if in_image:
+        variables["IMAGE"] = hashlib.sha256(hardening.installer().encode()).hexdigest()
+        files.append(IMAGE)
+    return head(variables, *files)
 
 
 def _refuse_beyond_core(hardening: HostHardening) -> None:

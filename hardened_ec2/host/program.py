@@ -15,6 +15,9 @@ READABLE = ("imds_ruleset.sh", "boot.sh")
 SIGNALS = ("signal.sh", "lifecycle.sh")
 """Where the host's result is awaited, one of them stands readable in front of the others."""
 
+IMAGE = "image.sh"
+"""Where the image carries the hardening, this stands readable in front of the others."""
+
 _START = "main.sh"
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(?P<end>[A-Za-z_]\w*)\1")
 
@@ -88,7 +91,7 @@ def sources(profile: Profile) -> str:
     """
     payload = resources.files("hardened_ec2.host") / "payload"
     names = {file.name for file in payload.iterdir() if file.name.endswith(".sh")}
-    functions = sorted(names - {*READABLE, *SIGNALS, _START})
+    functions = sorted(names - {*READABLE, *SIGNALS, IMAGE, _START})
     served = [name for name in functions if _serves(source(name), profile)]
     steps = " ".join(each.step for each in CONTROLS if profile in each.profiles)
     return f"STEPS='{steps}'\n" + "".join(source(name) for name in (*served, _START))

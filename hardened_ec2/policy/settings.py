@@ -21,6 +21,7 @@ class Settings:
         egress_ports: How many ports, TCP and UDP together, a server may call on the whole
             internet. Default: 1024.
         fleet_lifetime_days: Days after which a fleet replaces a server. Default: 90.
+        patch_delay_days: Days from a patch's release to its approval. Default: 30.
 
     Raises:
         ValueError: If a number is not a whole one of at least 1, or a port is outside 0-65535.
@@ -38,12 +39,14 @@ class Settings:
     public_ports: frozenset[int] = frozenset({80, 443})
     egress_ports: int = 1024
     fleet_lifetime_days: int = 90
+    patch_delay_days: int = 30
 
     def __post_init__(self) -> None:
         for name, number, unit in (
             ("whitelist_width", self.whitelist_width, "addresses"),
             ("egress_ports", self.egress_ports, "ports"),
             ("fleet_lifetime_days", self.fleet_lifetime_days, "days"),
+            ("patch_delay_days", self.patch_delay_days, "days"),
         ):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise ValueError(

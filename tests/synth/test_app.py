@@ -239,6 +239,62 @@ def test_the_access_of_the_examples_passes_every_pack(tmp_path: Path) -> None:
     }
 
 
+def test_the_fleets_upkeep_and_image_pass_too(tmp_path: Path) -> None:
+    done = run(
+        "app.py", tmp_path, fleet="true", upkeep="true", image="true", s3_prefix_list_id="pl-01234"
+    )
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    template = json.loads((tmp_path / "HardenedEc2Fleet.template.json").read_text("utf-8"))
+    types = {resource["Type"] for resource in template["Resources"].values()}
+    assert types >= {
+        "AWS::ImageBuilder::Image",
+        "AWS::SSM::Association",
+        "AWS::SSM::MaintenanceWindowTask",
+        "AWS::SSM::PatchBaseline",
+    }
+    network = (tmp_path / "HardenedEc2Network.template.json").read_text("utf-8")
+    assert ".imagebuilder" in network
+    assert ".logs" in network
+
+
+@pytest.mark.parametrize(
+    ("context", "says"),
+    [
+        ({"upkeep": "true"}, "upkeep and image are the fleet's: write -c fleet=true as well"),
+        ({"image": "true"}, "upkeep and image are the fleet's: write -c fleet=true as well"),
+        (
+            {"image": "true", "fleet": "true"},
+            (
+                "image without s3_prefix_list_id, so nothing could be fetched to build it: write "
+                "-c s3_prefix_list_id=pl-... as well"
+            ),
+        ),
+        ({"upkeep": "on"}, "upkeep is 'on': write -c upkeep=true, or leave it out"),
+    ],
+)
+def test_upkeep_of_nothing_is_one_line_and_no_traceback(
+    tmp_path: Path, context: dict[str, str], says: str
+) -> None:
+    done = run("app.py", tmp_path / "out", **context)
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"app.py: {says}"
+
+
+def test_the_upkeep_of_the_examples_passes_every_pack(tmp_path: Path) -> None:
+    done = run("examples/upkeep.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert errors(tmp_path) == []
+    association = "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:"
+    assert {
+        f"{association}ec2:<AWS::Region>:<AWS::AccountId>:instance/*]",
+        f"{association}ssm:<AWS::Region>:<AWS::AccountId>:association/*]",
+        f"{association}s3:::ec2imagebuilder-managed-resources-<AWS::Region>-prod/*]",
+    } <= acknowledged(tmp_path)
+    template = (tmp_path / "ShopUpkeep.template.json").read_text("utf-8")
+    assert "PatchGroup" in template
+
+
 @pytest.mark.parametrize("value", ["yes", 7, ["true"]])
 def test_a_wrong_fleet_is_one_line_and_no_traceback(tmp_path: Path, value: object) -> None:
     done = run("app.py", tmp_path / "out", fleet=value)

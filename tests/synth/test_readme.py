@@ -13,9 +13,13 @@ from hardened_ec2.acknowledgements import (
     ACCOUNT_SETTINGS_FUNCTION,
     ANY_GROUP_OF_THIS_NAME,
     DEFAULT_HOST_MANAGEMENT,
+    IMAGE_BUILD_ON_EVERY_RESOURCE,
     MIXED_INSTANCES,
+    PATCHING,
+    PATCHING_TASK,
     SESSION_MANAGER_ON_EVERY_RESOURCE,
     SESSIONS_IN_BUCKET,
+    STATE_MANAGER_ON_EVERY_NODE,
     OwnAcknowledgement,
     account_settings_permissions,
 )
@@ -29,6 +33,10 @@ ACKNOWLEDGED = [
     *MIXED_INSTANCES,
     *ACCOUNT_SETTINGS_FUNCTION,
     *DEFAULT_HOST_MANAGEMENT,
+    *IMAGE_BUILD_ON_EVERY_RESOURCE,
+    *STATE_MANAGER_ON_EVERY_NODE,
+    *PATCHING,
+    *PATCHING_TASK,
     *account_settings_permissions(
         {kind for each in SETTINGS.values() for kind in each.resource_actions}
     ),

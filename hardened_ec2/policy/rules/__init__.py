@@ -11,10 +11,12 @@ from hardened_ec2.policy.rules import (
     groups,
     guardrails,
     identity,
+    images,
     imds,
     lifecycle,
     network,
     storage,
+    upkeep,
     user_data,
 )
 from hardened_ec2.policy.rules.verification import cannot_verify
@@ -39,6 +41,11 @@ RULES: Final[tuple[Rule, ...]] = (
     identity.role_trust_open,
     storage.volume_encryption,
     storage.snapshot_sharing,
+    images.image_build_metadata,
+    images.image_encryption,
+    images.image_public,
+    upkeep.association_output,
+    upkeep.document_sharing,
     groups.own_security_group,
     user_data.user_data_size,
     exposure.stepping_stone,
@@ -74,6 +81,9 @@ RULES: Final[tuple[Rule, ...]] = (
     fleets.fleet_lifetime,
     fleets.fleet_zones,
     fleets.fleet_health_check,
+    images.image_tests,
+    upkeep.patch_baseline_empty,
+    upkeep.patch_delay,
     cannot_verify,
 )
 """All rules, in the order of reports: what exposes first, hygiene last."""

@@ -63,7 +63,7 @@ def volume_encryption(case: Case) -> Iterator[Outcome]:
     for server in case.servers:
         if server.kind is not Kind.NETWORK_INTERFACE:
             for mappings in server.at("BlockDeviceMappings"):
-                yield from _mappings(mappings)
+                yield from judged_volumes(mappings)
     for volume in case.deployment.resources("AWS::EC2::Volume"):
         for encrypted in volume.properties.at("Encrypted"):
             yield from _encrypted(encrypted, "the volume")
@@ -91,7 +91,8 @@ def snapshot_sharing(case: Case) -> Iterator[Outcome]:
                 yield faulty(state, f"State is {describe(state.content)}")
 
 
-def _mappings(mappings: Value) -> Iterator[Outcome]:
+def judged_volumes(mappings: Value) -> Iterator[Outcome]:
+    """Judge block device mappings: every volume encrypted, the root volume named."""
     why = why_unknown(mappings.content)
     if why is not None:
         yield doubtful(mappings, f"BlockDeviceMappings is not known: {why}")

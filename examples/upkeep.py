@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""A fleet of servers from an image that has the hardening in it, kept hardened and patched.
+
+    cdk synth --app "python3 -m examples.upkeep" --output build/upkeep
+
+passes the three packs. One hardening, written once, gets to the servers in three ways: it is built
+into their AMI, their user data verify it at every boot, and State Manager applies it again twice a
+day and reports the servers on which it does not hold.
+"""
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_events as events
+from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
+
+from hardened_ec2 import (
+    HardenedAutoScalingGroup,
+    HardenedEc2Checks,
+    HardenedImage,
+    HardenedLaunchTemplate,
+    HardenedVpc,
+    HardeningAssociation,
+    HostHardening,
+    ManagedNodes,
+    PatchSchedule,
+)
+from hardened_ec2.image import IMAGE_BUILDER_ENDPOINTS
+
+app = cdk.App()
+stack = cdk.Stack(app, "ShopUpkeep")
+vpc = HardenedVpc(
+    stack,
+    "Vpc",
+    interface_endpoints=(*IMAGE_BUILDER_ENDPOINTS, "autoscaling"),
+    # AWS's prefix list for S3 in the Region: what builds images and the packages are there.
+    s3_prefix_list_id="pl-0123456789abcdef0",
+)
+
+image = HardenedImage(
+    stack,
+    "Image",
+    vpc=vpc,
+    host_hardening=HostHardening(profile="strict", open_ports=["8080/tcp"]),
+    # Another number builds another AMI, from what Amazon Linux is by then.
+    release="2026.11.1",
+    schedule=events.Schedule.rate(cdk.Duration.days(7)),
+)
+template = HardenedLaunchTemplate(
+    stack,
+    "Template",
+    vpc=vpc,
+    instance_type=ec2.InstanceType("m7g.medium"),
+    machine_image=image.machine_image,
+    disable_api_termination=False,
+    disable_api_stop=False,
+)
+fleet = HardenedAutoScalingGroup(stack, "Fleet", vpc=vpc, launch_template=template)
+fleet.connections.allow_from(ec2.Peer.ipv4("10.0.0.0/16"), ec2.Port.tcp(8080), "Pages of the shop")
+
+nodes = ManagedNodes.auto_scaling_group(fleet)
+HardeningAssociation(stack, "Hardening", nodes=nodes)
+PatchSchedule(
+    stack, "Patches", nodes=nodes, schedule=events.Schedule.expression("cron(0 2 ? * TUE *)")
+)
+
+cdk.Validations.of(app).add_plugins(
+    HardenedEc2Checks(app), AwsSolutionsChecks(app), NIST80053R5Checks(app)
+)
+app.synth()

@@ -1,0 +1,148 @@
+"""The hardening as components of EC2 Image Builder: one that builds it in, one that tests it."""
+
+from typing import Any
+
+from hardened_ec2.host.check_script import check_script
+from hardened_ec2.host.delivery import (
+    INSTALLED,
+    STATE,
+    digest,
+    unpack_script,
+    without_expressions,
+)
+from hardened_ec2.host.hardening import HostHardening
+
+# What the checksums of a new server are compared with: every file that the hardening wrote, but
+# the program itself, which a server's user data may give a signal to know of.
+_HARDEN = f"""
+sh "$work/hardened-ec2" apply || {{ {INSTALLED} status; exit 1; }}
+sort -u {STATE}/written | grep -vx {INSTALLED} | while read -r file; do
+	[ ! -e "$file" ] || sha256sum "$file"
+done >{STATE}/image
+[ -s {STATE}/image ]
+"""
+
+# Not "cloud-init clean": it would take /var/lib/cloud/scripts away, which an image may have on
+# purpose.
+_CLEAN = f"""\
+rm -rf /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem
+rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
+rm -f /root/.ssh/authorized_keys* /home/*/.ssh/authorized_keys*
+rm -f /root/.*_history /home/*/.*_history
+rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret {STATE}/status.json
+[ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
+: >/etc/machine-id
+rm -rf /var/log/journal/*
+find /var/log -type f \\( -name '*.gz' -o -name '*.[0-9]' -o -name '*-[0-9]*' \\) -delete
+find /var/log -type f -exec truncate -s 0 {{}} +
+"""
+
+_CARRIES_NOTHING = """\
+found=$(
+	find /etc/ssh -name 'ssh_host_*_key*'
+	find /root /home -path '*/.ssh/authorized_keys*' -size +0
+	find /root /home -maxdepth 2 -name '.*_history' -size +0
+	find /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem
+	find /etc/machine-id /var/lib/dbus/machine-id -type f -size +0
+	find /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
+)
+[ ! "$found" ] || { printf 'The image would carry:\\n%s\\n' "$found"; exit 1; }
+"""
+
+# The program that applies the hardening after cloud-init writes its status last.
+_BOOTED = f"""\
+! command -v cloud-init >/dev/null || timeout 600 cloud-init status --wait
+for second in $(seq 300); do
+	[ ! -e {STATE}/status.json ] || break
+	sleep 1
+done
+{INSTALLED} status
+"""
+
+_OWN = """\
+[ -s /etc/machine-id ] || { echo 'The server has no machine id of its own.'; exit 1; }
+ls /etc/ssh/ssh_host_*_key >/dev/null || { echo 'The server has no host keys.'; exit 1; }
+"""
+
+
+def build_component(hardening: HostHardening) -> dict[str, Any]:
+    """Return the document of a component that builds a hardening into an image.
+
+    Its build phase applies the hardening, by the same program as user data bring, notes what is in
+    the image for servers to compare, and takes away what belongs to one server: host keys, the
+    machine id, authorized keys, the state of cloud-init, random seeds, histories and logs. Its
+    validate phase fails if any of that is there. It has to be the last of its recipe, since what
+    comes after it is not hardened, and leaves its own traces.
+
+    Args:
+        hardening: the hardening.
+
+    Raises:
+        ValueError: it has a banner with a pair of opening braces, which is an expression to Image
+            Builder.
+
+    Source:
+        EC2 Image Builder User Guide, "Use the AWSTOE component document framework", "Security best
+        practices for Image Builder"; EC2 User Guide, "Create a shared Linux AMI".
+
+    Example:
+        >>> [phase["name"] for phase in build_component(HostHardening())["phases"]]
+        ['build', 'validate']
+
+    """
+    return {
+        "name": "HardenedEc2",
+        "description": f"Host hardening, profile {hardening.profile} ({digest(hardening)[:12]})",
+        "schemaVersion": 1.0,
+        "phases": [
+            _phase("build", Harden=unpack_script(hardening) + _HARDEN, Clean=_CLEAN),
+            _phase("validate", CarriesNothing=_CARRIES_NOTHING),
+        ],
+    }
+
+
+def check_component(hardening: HostHardening) -> dict[str, Any]:
+    """Return the document of a component that tests a server of the image.
+
+    It waits until the server is up, and fails unless the boot's own hardening went well, every
+    control is in force, and the server has a machine id and host keys of its own.
+
+    Args:
+        hardening: the hardening that the image has.
+
+    Raises:
+        ValueError: a check has a pair of opening braces, which is an expression to Image Builder.
+
+    Source:
+        EC2 Image Builder User Guide, "Use the AWSTOE component document framework";
+        docs/CONTROLS.md.
+
+    Example:
+        >>> [phase["name"] for phase in check_component(HostHardening())["phases"]]
+        ['test']
+
+    """
+    return {
+        "name": "HardenedEc2Test",
+        "description": f"Checks of the hardening, profile {hardening.profile}",
+        "schemaVersion": 1.0,
+        "phases": [
+            _phase("test", Booted=_BOOTED, Hardened=check_script(hardening), Own=_OWN),
+        ],
+    }
+
+
+def _phase(name: str, **scripts: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "steps": [
+            {
+                "name": step,
+                "action": "ExecuteBash",
+                "timeoutSeconds": 1200,
+                "onFailure": "Abort",
+                "inputs": {"commands": [without_expressions(script)]},
+            }
+            for step, script in scripts.items()
+        ],
+    }

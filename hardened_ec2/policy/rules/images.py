@@ -1,0 +1,164 @@
+"""Images: what builds them, what is in them, and who gets them."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from hardened_ec2.policy.findings import Severity
+from hardened_ec2.policy.rule import (
+    Case,
+    Control,
+    Framework,
+    Outcome,
+    doubtful,
+    faulty,
+    rule,
+)
+from hardened_ec2.policy.rules.storage import judged_volumes
+from hardened_ec2.policy.values import ABSENT, Value, as_bool, as_int, describe, why_unknown
+
+INFRASTRUCTURE: Final = "AWS::ImageBuilder::InfrastructureConfiguration"
+RECIPE: Final = "AWS::ImageBuilder::ImageRecipe"
+DISTRIBUTION: Final = "AWS::ImageBuilder::DistributionConfiguration"
+BUILDS: Final = ("AWS::ImageBuilder::ImagePipeline", "AWS::ImageBuilder::Image")
+
+EVERYONE: Final = "all"
+"""The group that is every AWS account (EC2 API Reference, "LaunchPermission")."""
+
+
+@rule(
+    id="HardenedEc2-ImageBuildMetadata",
+    severity=Severity.ERROR,
+    fact="Servers that build images answer metadata requests with a token only, and one hop far.",
+    why=(
+        "A build installs what others wrote, and its role may change every image that is made: one "
+        "forged request from an installer or a container reads its credentials."
+    ),
+    fix=('Write InstanceMetadataOptions with HttpTokens "required" and HttpPutResponseHopLimit 1.'),
+    references=(Control(Framework.SECURITY_HUB, "EC2.8"), Control(Framework.NIST, "AC-6")),
+)
+def image_build_metadata(case: Case) -> Iterator[Outcome]:
+    """Judge InstanceMetadataOptions of every infrastructure configuration."""
+    for infrastructure in case.deployment.resources(INFRASTRUCTURE):
+        for options in infrastructure.properties.at("InstanceMetadataOptions"):
+            why = why_unknown(options.content)
+            if why is not None:
+                yield doubtful(options, f"InstanceMetadataOptions is not known: {why}")
+                continue
+            for tokens in options.at("HttpTokens"):
+                yield from _tokens(tokens)
+            for hops in options.at("HttpPutResponseHopLimit"):
+                yield from _hops(hops)
+
+
+@rule(
+    id="HardenedEc2-ImageEncryption",
+    severity=Severity.ERROR,
+    fact="Every volume of an image is encrypted, the root volume too, and its recipe says so.",
+    why=(
+        "An image is a copy of a disk that is kept for years: whoever gets at an unencrypted "
+        "snapshot reads it, and every server of it starts from an unencrypted volume."
+    ),
+    fix=(
+        "Write BlockDeviceMappings in the recipe, with Ebs.Encrypted true for the parent image's "
+        "root device, /dev/xvda or /dev/sda1, and for every other volume."
+    ),
+    references=(
+        Control(Framework.SECURITY_HUB, "EC2.3"),
+        Control(Framework.NIST, "SC-28"),
+        Control(Framework.CHECKOV, "CKV_AWS_200"),
+    ),
+)
+def image_encryption(case: Case) -> Iterator[Outcome]:
+    """Judge BlockDeviceMappings of every image recipe."""
+    for recipe in case.deployment.resources(RECIPE):
+        for mappings in recipe.properties.at("BlockDeviceMappings"):
+            yield from judged_volumes(mappings)
+
+
+@rule(
+    id="HardenedEc2-ImagePublic",
+    severity=Severity.ERROR,
+    fact="An image is for named accounts, not for all of them.",
+    why=(
+        "A public image is searched for secrets within hours, and shows whoever looks how your "
+        "servers are set up."
+    ),
+    fix=(
+        "Leave LaunchPermissionConfiguration out, or write accounts or organizations in it: "
+        "UserIds, OrganizationArns, OrganizationalUnitArns."
+    ),
+    references=(
+        Control(Framework.NIST, "AC-3"),
+        Control(Framework.PROWLER, "ec2_ami_public"),
+    ),
+)
+def image_public(case: Case) -> Iterator[Outcome]:
+    """Judge the launch permissions of every distribution configuration."""
+    for configuration in case.deployment.resources(DISTRIBUTION):
+        for distributions in configuration.properties.at("Distributions"):
+            for entry in distributions.entries():
+                permissions = entry.at(
+                    "AmiDistributionConfiguration", "LaunchPermissionConfiguration"
+                )
+                for permission in permissions:
+                    yield from _launch_permission(permission)
+
+
+@rule(
+    id="HardenedEc2-ImageTests",
+    severity=Severity.WARNING,
+    fact="An image is tested before it is released.",
+    why=(
+        "What a component did to the build server says little about what a server of the image is "
+        "like: only its start shows whether units run, logins are shut and the metadata are locked."
+    ),
+    fix="Leave ImageTestsConfiguration out, or write ImageTestsEnabled true.",
+    references=(Control(Framework.NIST, "SA-11"),),
+)
+def image_tests(case: Case) -> Iterator[Outcome]:
+    """Judge ImageTestsConfiguration of pipelines and images."""
+    for kind in BUILDS:
+        for build in case.deployment.resources(kind):
+            for enabled in build.properties.at("ImageTestsConfiguration", "ImageTestsEnabled"):
+                why = why_unknown(enabled.content)
+                if why is not None:
+                    yield doubtful(enabled, f"ImageTestsEnabled is not known: {why}")
+                elif enabled.content is not ABSENT and as_bool(enabled.content) is not True:
+                    yield faulty(enabled, f"ImageTestsEnabled is {describe(enabled.content)}")
+
+
+def _tokens(tokens: Value) -> Iterator[Outcome]:
+    why = why_unknown(tokens.content)
+    if why is not None:
+        yield doubtful(tokens, f"HttpTokens is not known: {why}")
+    elif tokens.content is ABSENT:
+        yield faulty(tokens, "HttpTokens is not given, so a request needs no token")
+    elif tokens.content != "required":
+        yield faulty(tokens, f"HttpTokens is {describe(tokens.content)}, so a request needs none")
+
+
+def _hops(hops: Value) -> Iterator[Outcome]:
+    number = as_int(hops.content)
+    if hops.content is ABSENT:
+        # As on an instance: with images registered for IMDSv2 EC2 itself chooses 2.
+        yield doubtful(hops, "HttpPutResponseHopLimit is not given, so the image decides: 1 or 2")
+    elif number is None:
+        why = why_unknown(hops.content) or f"{describe(hops.content)} is no number"
+        yield doubtful(hops, f"HttpPutResponseHopLimit is not known: {why}")
+    elif number > 1:
+        yield faulty(hops, f"HttpPutResponseHopLimit is {number}, 1 is enough")
+
+
+def _launch_permission(permission: Value) -> Iterator[Outcome]:
+    why = why_unknown(permission.content)
+    if why is not None:
+        yield doubtful(permission, f"LaunchPermissionConfiguration is not known: {why}")
+        return
+    for key in ("UserGroups", "UserIds"):
+        for granted in permission.at(key):
+            for entry in granted.entries():
+                why = why_unknown(entry.content)
+                if why is not None:
+                    yield doubtful(entry, f"who may launch the image is not known: {why}")
+                elif str(entry.content).strip().lower() == EVERYONE:
+                    yield faulty(entry, f"{key} has {describe(entry.content)}, every AWS account")

@@ -1,0 +1,210 @@
+"""Upkeep by Systems Manager: what it tells whom, and whether patches arrive."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from hardened_ec2.policy.deployment import Resource
+from hardened_ec2.policy.findings import Severity
+from hardened_ec2.policy.rule import (
+    Case,
+    Control,
+    Doubt,
+    Framework,
+    Outcome,
+    doubtful,
+    faulty,
+    rule,
+)
+from hardened_ec2.policy.values import (
+    ABSENT,
+    Reference,
+    Value,
+    as_bool,
+    as_int,
+    describe,
+    why_unknown,
+)
+
+ASSOCIATION: Final = "AWS::SSM::Association"
+PATCH_BASELINE: Final = "AWS::SSM::PatchBaseline"
+SERVICE_SETTING: Final = "AWS::SSM::ServiceSetting"
+BUCKET: Final = "AWS::S3::Bucket"
+_BLOCKS: Final = (
+    "BlockPublicAcls",
+    "BlockPublicPolicy",
+    "IgnorePublicAcls",
+    "RestrictPublicBuckets",
+)
+_SHARING: Final = "/ssm/documents/console/public-sharing-permission"
+
+
+@rule(
+    id="HardenedEc2-AssociationOutput",
+    severity=Severity.ERROR,
+    fact="What State Manager's runs print goes to no bucket that is open to the public.",
+    why=(
+        "The output says of every server what is installed, what failed and what is not hardened: "
+        "the reconnaissance of an attack, done by the victim."
+    ),
+    fix=(
+        "Write PublicAccessBlockConfiguration with all four true on the bucket, and no "
+        "AccessControl; or leave OutputLocation out."
+    ),
+    references=(
+        Control(Framework.SECURITY_HUB, "S3.8"),
+        Control(Framework.NIST, "AC-3"),
+    ),
+)
+def association_output(case: Case) -> Iterator[Outcome]:
+    """Judge the bucket that an association's output goes to."""
+    buckets = {bucket.key: bucket for bucket in case.deployment.resources(BUCKET)}
+    for association in case.deployment.resources(ASSOCIATION):
+        names = association.properties.at("OutputLocation", "S3Location", "OutputS3BucketName")
+        for name in names:
+            if name.content is ABSENT:
+                continue
+            content = name.content
+            bucket = None
+            if isinstance(content, Reference):
+                bucket = buckets.get((content.template, content.logical_id))
+            if bucket is None:
+                yield doubtful(
+                    name,
+                    f"whether the bucket {describe(name.content)} is open to the public is not "
+                    "known: it is not among the templates",
+                )
+            else:
+                yield from _open_bucket(bucket, name)
+
+
+@rule(
+    id="HardenedEc2-DocumentSharing",
+    severity=Severity.ERROR,
+    fact="Documents of Systems Manager cannot be shared with everyone.",
+    why=(
+        "A public document shows how servers are kept, and with what; whoever runs it in another "
+        "account trusts whoever can change it."
+    ),
+    fix='Write SettingValue "Disable".',
+    references=(
+        Control(Framework.SECURITY_HUB, "SSM.4"),
+        Control(Framework.SECURITY_HUB, "SSM.7"),
+    ),
+)
+def document_sharing(case: Case) -> Iterator[Outcome]:
+    """Judge the account's setting where a template makes it."""
+    for setting in case.deployment.resources(SERVICE_SETTING):
+        for name in setting.properties.at("SettingId"):
+            # An ARN ends with the same.
+            if not str(name.content).endswith(_SHARING):
+                continue
+            for value in setting.properties.at("SettingValue"):
+                why = why_unknown(value.content)
+                if why is not None:
+                    yield doubtful(value, f"SettingValue is not known: {why}")
+                elif str(value.content).strip().lower() != "disable":
+                    yield faulty(value, f"public sharing of documents is {describe(value.content)}")
+
+
+@rule(
+    id="HardenedEc2-PatchBaselineEmpty",
+    severity=Severity.WARNING,
+    fact="A patch baseline approves patches as they are released.",
+    why=(
+        "A baseline that approves nothing, or nothing newer than a date, installs nothing, and "
+        "calls every server compliant."
+    ),
+    fix=(
+        "Write ApprovalRules with a rule for security updates and ApproveAfterDays; Ubuntu and "
+        "Debian need no days."
+    ),
+    references=(
+        Control(Framework.SECURITY_HUB, "SSM.2"),
+        Control(Framework.NIST, "SI-2"),
+        Control(Framework.PCI, "6.2"),
+    ),
+)
+def patch_baseline_empty(case: Case) -> Iterator[Outcome]:
+    """Look for a rule in every patch baseline, and for a last date in every rule."""
+    for baseline in case.deployment.resources(PATCH_BASELINE):
+        for rules in baseline.properties.at("ApprovalRules", "PatchRules"):
+            why = why_unknown(rules.content)
+            if why is not None:
+                yield doubtful(rules, f"PatchRules is not known: {why}")
+                continue
+            entries = rules.entries()
+            if not entries:
+                yield faulty(rules, "no rule approves a patch, so none is installed")
+            for entry in entries:
+                for until in entry.at("ApproveUntilDate"):
+                    if until.content is not ABSENT:
+                        yield faulty(
+                            until,
+                            f"ApproveUntilDate is {describe(until.content)}: nothing that is "
+                            "released later is approved",
+                        )
+
+
+@rule(
+    id="HardenedEc2-PatchDelay",
+    severity=Severity.WARNING,
+    fact="Patches are approved within a month of their release.",
+    why=(
+        "What a patch mends is public from the day of its release, and is used within days; each "
+        "further week leaves every server open to it."
+    ),
+    fix="Write ApproveAfterDays 7, or 0 for what is urgent.",
+    references=(
+        Control(Framework.SECURITY_HUB, "SSM.2"),
+        Control(Framework.NIST, "SI-2"),
+        Control(Framework.PCI, "6.2"),
+    ),
+)
+def patch_delay(case: Case) -> Iterator[Outcome]:
+    """Judge ApproveAfterDays of every rule against the setting."""
+    most = case.settings.patch_delay_days
+    for baseline in case.deployment.resources(PATCH_BASELINE):
+        for rules in baseline.properties.at("ApprovalRules", "PatchRules"):
+            for entry in rules.entries():
+                if why_unknown(entry.content) is not None:
+                    continue
+                for days in entry.at("ApproveAfterDays"):
+                    number = as_int(days.content)
+                    if days.content is ABSENT:
+                        continue
+                    if number is None:
+                        why = why_unknown(days.content) or f"{describe(days.content)} is no number"
+                        yield doubtful(days, f"ApproveAfterDays is not known: {why}")
+                    elif number > most:
+                        yield faulty(days, f"ApproveAfterDays is {number}, {most} is the most")
+
+
+def _open_bucket(bucket: Resource, name: Value) -> Iterator[Outcome]:
+    for control in bucket.properties.at("AccessControl"):
+        if str(control.content).startswith(("Public", "Authenticated")):
+            yield faulty(
+                control,
+                f"{bucket.logical_id}, which gets the output of {name.place.logical_id}, has "
+                f"AccessControl {describe(control.content)}",
+            )
+    for block in bucket.properties.at("PublicAccessBlockConfiguration"):
+        # S3 blocks by itself what nobody says anything about.
+        if block.content is ABSENT:
+            continue
+        for key in _BLOCKS:
+            for blocked in block.at(key):
+                why = why_unknown(blocked.content)
+                if why is not None:
+                    yield Doubt(
+                        place=blocked.place,
+                        why=f"whether {bucket.logical_id} is open to all is not known: {why}",
+                        when=blocked.when,
+                    )
+                    break
+                if as_bool(blocked.content) is not True:
+                    given = "not given" if blocked.content is ABSENT else "false"
+                    yield faulty(
+                        blocked,
+                        f"{key} is {given} for {bucket.logical_id}, which gets the output of "
+                        f"{name.place.logical_id}",
+                    )
