@@ -19,8 +19,12 @@ from hardened_ec2.policy.verdict import Verdict, verdict
 
 def _as_html(found: Verdict) -> str:
     # Jinja2 takes longer to load than most templates to judge.
-    from hardened_ec2.policy.html_report import as_html  # noqa: PLC0415
-
+    try:
+        from hardened_ec2.policy.html_report import as_html  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"--format html needs {error.name}: pip install 'hardened-ec2[cli]'"
+        ) from None
     return as_html(found)
 
 

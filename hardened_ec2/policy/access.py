@@ -19,7 +19,7 @@ from hardened_ec2.policy.load_balancers import Door, LoadBalancers
 from hardened_ec2.policy.placement import Placement
 from hardened_ec2.policy.servers import Kind, Server
 from hardened_ec2.policy.values import Place, Value, as_bool
-from hardened_ec2.policy.ways import Answer, Station, Way, joined
+from hardened_ec2.policy.ways import Answer, Station, Way, joined, parts
 
 MAX_CHAINS: Final = 200
 """Chains of groups that are followed for one server before the rest is left out."""
@@ -169,16 +169,18 @@ class Access:
         known = [opening for opening in named if not opening.unknown]
         for world in worlds(opening.when for opening in known):
             for reach in reaches([o for o in known if holds(o.when, world)]):
-                names = dict.fromkeys(groups[opening][1] for opening in reach.openings)
-                yield Way(
-                    senders=reach.addresses,
-                    stations=(Station(names=tuple(names), ports=""),),
-                    protocol=reach.protocol,
-                    ports=((reach.first, reach.last),),
-                    places=tuple(dict.fromkeys(opening.place for opening in reach.openings)),
-                    arrives=arrives,
-                    when=reach.under(world),
-                )
+                for senders in parts(reach.addresses, arrives):
+                    apply = [o for o in reach.openings if o.addresses & senders]
+                    names = dict.fromkeys(groups[opening][1] for opening in apply)
+                    yield Way(
+                        senders=senders,
+                        stations=(Station(names=tuple(names), ports=""),),
+                        protocol=reach.protocol,
+                        ports=((reach.first, reach.last),),
+                        places=tuple(dict.fromkeys(opening.place for opening in apply)),
+                        arrives=arrives,
+                        when=reach.under(world),
+                    )
 
     def _through(self, door: Door, opened: tuple[tuple[GroupKey, Opening], ...]) -> Way:
         names = dict.fromkeys(group[1] for group, opening in opened if opening in door.openings)
@@ -215,7 +217,7 @@ class Access:
             if not entrances:
                 yield self._from_members(group, opening)
             for path, when in entrances:
-                yield self._along(path, group, opening, when)
+                yield from self._along(path, group, opening, when)
 
     def _from_members(self, group: GroupKey, opening: Opening) -> Way:
         peer = opening.peer or group
@@ -233,23 +235,24 @@ class Access:
             when=opening.when,
         )
 
-    def _along(self, path: Path, group: GroupKey, opening: Opening, when: When) -> Way:
+    def _along(self, path: Path, group: GroupKey, opening: Opening, when: When) -> Iterator[Way]:
         arrives = self._arrives_in(path.groups[0])
         stations = [
             Station(names=(key[1],), ports=hop.ports, holders=self._names(key))
             for key, hop in zip(path.groups, path.hops, strict=True)
         ]
         unknown = "; ".join(filter(None, (path.unknown, opening.unknown)))
-        return Way(
-            senders=path.addresses,
-            stations=(*stations, Station(names=(group[1],), ports="")),
-            protocol=opening.protocol,
-            ports=((opening.first, opening.last),),
-            places=(*(hop.place for hop in path.hops), opening.place),
-            arrives=arrives,
-            unknown=unknown,
-            when=when,
-        )
+        for senders in parts(path.addresses, None if unknown else arrives):
+            yield Way(
+                senders=senders,
+                stations=(*stations, Station(names=(group[1],), ports="")),
+                protocol=opening.protocol,
+                ports=((opening.first, opening.last),),
+                places=(*(hop.place for hop in path.hops), opening.place),
+                arrives=arrives,
+                unknown=unknown,
+                when=when,
+            )
 
     def _arrives_in(self, group: GroupKey) -> bool | None:
         """Tell whether the internet's packets get to any member of a group."""

@@ -181,8 +181,8 @@ def _reached(verdict: Verdict) -> Iterator[Reached]:
             key = (server.kind, ways, facts)
             alike.setdefault(key, []).append(server)
             answers.setdefault(key, (answer, facts))
-        for key, (first, *others) in alike.items():
-            answer, facts = answers[key]
+        for shown, (first, *others) in alike.items():
+            answer, facts = answers[shown]
             yield Reached(
                 case=case,
                 server=first,

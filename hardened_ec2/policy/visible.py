@@ -2,8 +2,8 @@
 
 from typing import Final
 
-MAX_TEXT: Final = 400
-"""Characters of one text. A logical ID has at most 255."""
+MAX_TEXT: Final = 1000
+"""Characters of one text. A logical ID has at most 255, and messages hold several."""
 
 
 def visible(text: str) -> str:

@@ -147,7 +147,7 @@ def joined(ways: Iterable[Way]) -> tuple[Way, ...]:
 
 def _joined(ways: Iterable[Way]) -> Iterator[Way]:
     by_ports: dict[tuple[Way, bool], list[Way]] = {}
-    for way in (part for each in ways for part in _parts(each)):
+    for way in ways:
         nobody = replace(way, senders=AddressSet(), places=())
         key = (nobody if way.senders else way, way.origin is Origin.INSIDE)
         by_ports.setdefault(key, []).append(way)
@@ -164,15 +164,24 @@ def _joined(ways: Iterable[Way]) -> Iterator[Way]:
         yield replace(same[0], ports=_ranges(same), places=_places(same))
 
 
-def _parts(way: Way) -> Iterator[Way]:
-    """Tell private senders from public ones where only these are cut off."""
-    public = way.senders.public
-    private = way.senders - public
-    if way.arrives is False and not way.unknown and public and private:
-        yield replace(way, senders=public)
-        yield replace(way, senders=private)
-    else:
-        yield way
+def parts(senders: AddressSet, arrives: bool | None) -> tuple[AddressSet, ...]:  # noqa: FBT001
+    """Tell private senders from public ones where only these are cut off.
+
+    Args:
+        senders: The senders.
+        arrives: Whether the internet's packets arrive.
+
+    Returns:
+        The public and the private ones where they differ in that, or all of them.
+
+    Example:
+        >>> [str(part) for part in parts(AddressSet.of("10.0.0.7", "203.0.113.7"), False)]
+        ['203.0.113.7/32', '10.0.0.7/32']
+    """
+    if arrives is not False:
+        return (senders,)
+    public = senders.public
+    return tuple(part for part in (public, senders - public) if part) or (senders,)
 
 
 def _places(ways: Iterable[Way]) -> tuple[Place, ...]:

@@ -71,7 +71,11 @@ NO_GROUP = (
 )
 
 
-def answer(resources: Mapping[str, Any], name: str = "Server", **sections: object) -> Answer:
+def answer(
+    resources: Mapping[str, Any],
+    name: str = "Server",
+    **sections: Any,  # noqa: ANN401
+) -> Answer:
     case = Case(Deployment([template(resources, **sections)]), Settings())
     (server,) = (each for each in case.servers if each.resource.logical_id == name)
     return case.access.to(server)
