@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.remote.remote_connection import RemoteConnection
 
-from tests.browser.page import PAGES, Page
+from tests.browser.page import PAGES, Page, opened
 
 TIMEOUT = 300
 """Seconds for one command: a machine that also boots servers is slow."""
@@ -36,7 +37,8 @@ def browser() -> Iterator[Chrome]:
         options.add_argument("--no-sandbox")  # Chromium refuses to run as root with it
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     chrome = Chrome(options=options, service=Service(driver))
-    chrome.command_executor.client_config.timeout = TIMEOUT
+    if isinstance(chrome.command_executor, RemoteConnection):
+        chrome.command_executor.client_config.timeout = TIMEOUT
     chrome.set_page_load_timeout(TIMEOUT)
     chrome.set_script_timeout(TIMEOUT)
     try:
@@ -59,12 +61,3 @@ def page(browser: Chrome, folder: Path, request: pytest.FixtureRequest) -> Page:
 def fleet(browser: Chrome, folder: Path) -> Page:
     """The page with most to look at: a load balancer, chains, what is not known, nobody."""
     return opened(browser, folder, "fleet")
-
-
-def opened(browser: Chrome, folder: Path, name: str) -> Page:
-    file = folder / f"{name}.html"
-    if not file.exists():
-        file.write_text(PAGES[name](), "utf-8")
-    shown = Page(browser, file)
-    shown.open()
-    return shown

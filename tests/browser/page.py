@@ -94,8 +94,13 @@ class Page:
     def open(self) -> None:
         self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
-        self.browser.get_log("browser")
+        self.console()  # what was said before
         self.browser.get(self.file.as_uri())
+
+    def console(self) -> list[Any]:
+        """Return what the console said since it was asked last."""
+        entries: list[Any] = self.browser.get_log("browser")  # type: ignore[no-untyped-call]
+        return entries
 
     def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401 - what the script returns
         return self.browser.execute_script(script, *arguments)
@@ -108,3 +113,13 @@ class Page:
     def prefer(self, scheme: str) -> None:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+
+def opened(browser: Chrome, folder: Path, name: str) -> Page:
+    """Open one of `PAGES`, which is made when it is first asked for."""
+    file = folder / f"{name}.html"
+    if not file.exists():
+        file.write_text(PAGES[name](), "utf-8")
+    page = Page(browser, file)
+    page.open()
+    return page

@@ -1,14 +1,15 @@
 """The HTML reports in a real browser: what no parser tells."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium.webdriver import ActionChains
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.page import Page
+from tests.browser.page import Page, opened
 
 A4 = 703
 """Pixels between the margins of a sheet: 186 mm at 96 pixels an inch."""
@@ -53,7 +54,7 @@ return poor;
 
 
 def test_nothing_is_fetched_and_the_console_is_silent(page: Page) -> None:
-    assert page.browser.get_log("browser") == []
+    assert page.console() == []
     assert page.run('return performance.getEntriesByType("resource").length') == 0
     assert page.run("return document.scripts.length") == 0
 
@@ -158,9 +159,7 @@ def test_every_part_of_a_picture_has_a_name_of_its_own(fleet: Page) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_what_a_template_says_is_seen_as_it_is(browser: Any, folder: Any) -> None:  # noqa: ANN401
-    from tests.browser.conftest import opened  # noqa: PLC0415 - the fixture's own helper
-
+def test_what_a_template_says_is_seen_as_it_is(browser: Chrome, folder: Path) -> None:
     hostile = opened(browser, folder, "hostile")
     text = hostile.run("return document.body.innerText")
     assert "<script>alert(1)</script>" in text
