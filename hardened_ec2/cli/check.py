@@ -16,10 +16,23 @@ from hardened_ec2.policy.sarif import as_sarif
 from hardened_ec2.policy.settings import Settings
 from hardened_ec2.policy.verdict import Verdict, verdict
 
+
+def _as_html(found: Verdict) -> str:
+    # Jinja2 takes longer to load than most templates to judge.
+    try:
+        from hardened_ec2.policy.html_report import as_html  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"--format html needs {error.name}: pip install 'hardened-ec2[cli]'"
+        ) from None
+    return as_html(found)
+
+
 FORMATS: Final[dict[str, Callable[[Verdict], str]]] = {
     "text": as_text,
     "json": as_json,
     "sarif": as_sarif,
+    "html": _as_html,
 }
 
 

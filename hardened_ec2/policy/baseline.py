@@ -22,6 +22,7 @@ class Accepted:
         logical_id: The resource; empty for the template itself.
         reason: Why it is right for this design.
         path: The property. Default: any of that resource.
+        where: The construct on which the app acknowledged it. Default: empty, a baseline says so.
 
     Raises:
         ValueError: If there is no reason.
@@ -37,6 +38,7 @@ class Accepted:
     logical_id: str
     reason: str
     path: str = ""
+    where: str = ""
 
     def __post_init__(self) -> None:
         if not self.reason.strip():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hardened_ec2.policy.template import Template, UnreadableTemplate
+from hardened_ec2.policy.validation_report import Acknowledgement, read_acknowledgements
 
 SUFFIXES: Final = frozenset({".json", ".yaml", ".yml", ".template"})
 """The files of a folder that may be templates."""
@@ -28,10 +29,12 @@ class Collection:
     Args:
         templates: The templates, by the order of the paths.
         unreadable: What could not be read, and why.
+        acknowledged: What the apps behind the cloud assemblies acknowledged. Default: nothing.
     """
 
     templates: tuple[Template, ...]
     unreadable: tuple[UnreadableTemplate, ...]
+    acknowledged: tuple[Acknowledgement, ...] = ()
 
 
 def collect(paths: Sequence[Path]) -> Collection:
@@ -40,7 +43,7 @@ def collect(paths: Sequence[Path]) -> Collection:
     A file that is named has to be a template. A folder is searched with all folders in it, links
     followed once; what is no template there is passed over, but a template that is broken is not. A
     cloud assembly (``cdk.out``) gives the templates of its stacks, stages and nested stacks, and
-    nothing that an earlier synth left behind.
+    nothing that an earlier synth left behind; with them comes what its app acknowledged.
 
     Args:
         paths: Files and folders.
@@ -56,9 +59,10 @@ def collect(paths: Sequence[Path]) -> Collection:
     """
     seen: set[str] = set()
     unreadable: list[UnreadableTemplate] = []
+    acknowledged: list[Acknowledgement] = []
     templates = []
     for path in paths:
-        for file, wanted in _files(path, unreadable):
+        for file, wanted in _files(path, unreadable, acknowledged):
             real = os.path.realpath(file)
             if real in seen:
                 continue
@@ -68,10 +72,14 @@ def collect(paths: Sequence[Path]) -> Collection:
             except UnreadableTemplate as error:
                 if wanted or _was_meant(file):
                     unreadable.append(error)
-    return Collection(templates=tuple(templates), unreadable=tuple(unreadable))
+    return Collection(
+        templates=tuple(templates), unreadable=tuple(unreadable), acknowledged=tuple(acknowledged)
+    )
 
 
-def _files(path: Path, unreadable: list[UnreadableTemplate]) -> Iterator[tuple[Path, bool]]:
+def _files(
+    path: Path, unreadable: list[UnreadableTemplate], acknowledged: list[Acknowledgement]
+) -> Iterator[tuple[Path, bool]]:
     """Yield the files of a path, each with whether it has to be a template."""
     if not path.is_dir():
         yield path, True
@@ -91,6 +99,7 @@ def _files(path: Path, unreadable: list[UnreadableTemplate]) -> Iterator[tuple[P
         if _MANIFEST in names and (artifacts := _artifacts(here)) is not None:
             inner.clear()
             found = True
+            acknowledged.extend(read_acknowledgements(here))
             for file in _assembly(here, artifacts, unreadable):
                 yield file, True
             continue

@@ -65,6 +65,11 @@ class Reach:
         """Its protocol and ports in words."""
         return spelled_ports(self.protocol, self.first, self.last)
 
+    def under(self, world: When | None) -> When:
+        """Keep of a world, one of `worlds`, what its rules depend on: a message names no more."""
+        subjects = {subject for opening in self.openings for subject, _ in opening.when}
+        return frozenset(choice for choice in world or ALWAYS if choice[0] in subjects)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Path:

@@ -75,7 +75,27 @@ def judge(
         >>> [f"{finding.rule} {finding.place}" for finding in findings]
         ['HardenedEc2-ImdsV2 cdk.out/Server.template.json Web Properties.MetadataOptions']
     """
-    case = Case(Deployment(templates), settings or Settings())
+    return judge_case(Case(Deployment(templates), settings or Settings()), rules=rules)
+
+
+def judge_case(case: Case, *, rules: Iterable[Rule] = RULES) -> list[Finding]:
+    """Judge a deployment that is at hand; see `judge`.
+
+    Args:
+        case: The deployment. A report that asks it further sees what the rules saw.
+        rules: See `judge`. Default: `RULES`, all of them.
+
+    Returns:
+        See `judge`.
+
+    Raises:
+        RuleFailed: See `judge`.
+
+    Example:
+        >>> [finding.rule for finding in judge_case(Case(Deployment([template]), Settings()))]
+        ['HardenedEc2-ImdsV2']
+    """
+    templates = case.deployment.templates
     by_name = {template.name: template for template in templates}
     findings: dict[Finding, None] = {}
     doubts: dict[tuple[Place, When], _Unverified] = {}

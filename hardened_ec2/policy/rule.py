@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TypeAlias
 
+from hardened_ec2.policy.access import Access
 from hardened_ec2.policy.administration import Administration, administration
 from hardened_ec2.policy.circumstances import ALWAYS, When
 from hardened_ec2.policy.deployment import Deployment, Resource
@@ -17,6 +18,7 @@ from hardened_ec2.policy.privileges import Grant, grants
 from hardened_ec2.policy.roles import Roles
 from hardened_ec2.policy.servers import Server, servers
 from hardened_ec2.policy.settings import Settings
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import Place, Value
 
 
@@ -132,6 +134,13 @@ class Case:
         return LoadBalancers(self.deployment, self.exposure)
 
     @cached_property
+    def access(self) -> Access:
+        """Who gets to which port of which server, with routes and load balancers joined in."""
+        return Access(
+            self.deployment, self.servers, self.exposure, self.load_balancers, self.placement
+        )
+
+    @cached_property
     def roles(self) -> Roles:
         """What servers may do in the account."""
         return Roles(self.deployment)
@@ -160,6 +169,7 @@ class Rule:
     Args:
         id: Its identifier, ``HardenedEc2-`` and a short name.
         severity: What a finding of it weighs.
+        subject: What it looks at; a pass says how many of that there were.
         fact: What holds in a sound template, in one line.
         why: What an attacker gains where it does not hold.
         fix: What to write.
@@ -169,6 +179,7 @@ class Rule:
 
     id: str
     severity: Severity
+    subject: Subject
     fact: str
     why: str
     fix: str
@@ -183,6 +194,7 @@ def rule(
     *,
     id: str,  # noqa: A002 - the field's name
     severity: Severity,
+    subject: Subject,
     fact: str,
     why: str,
     fix: str,
@@ -193,6 +205,7 @@ def rule(
     Args:
         id: See `Rule`.
         severity: See `Rule`.
+        subject: See `Rule`.
         fact: See `Rule`.
         why: See `Rule`.
         fix: See `Rule`.
@@ -202,7 +215,8 @@ def rule(
         The decorator.
 
     Example:
-        >>> @rule(id="HardenedEc2-KeyPair", severity=Severity.WARNING, fact="…", why="…", fix="…")
+        >>> @rule(id="HardenedEc2-KeyPair", severity=Severity.WARNING, subject=Subject.MACHINES,
+        ...       fact="…", why="…", fix="…")
         ... def key_pair(case): yield from ()
     """
 
@@ -210,6 +224,7 @@ def rule(
         return Rule(
             id=id,
             severity=severity,
+            subject=subject,
             fact=fact,
             why=why,
             fix=fix,

@@ -3,12 +3,12 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
 from hardened_ec2.policy.findings import Finding, Severity
+from hardened_ec2.policy.release import release
 from hardened_ec2.policy.rule import Rule
 from hardened_ec2.policy.rules import RULES
 from hardened_ec2.policy.template import UnreadableTemplate
@@ -52,7 +52,7 @@ def as_sarif(verdict: Verdict) -> str:
                 "tool": {
                     "driver": {
                         "name": "hardened-ec2",
-                        "version": _version(),
+                        "version": release(),
                         "rules": [_rule(rule) for rule in RULES],
                     }
                 },
@@ -131,10 +131,3 @@ def _fingerprint(finding: Finding) -> str:
 def _uri(name: str) -> str:
     path = Path(name)
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())
-
-
-def _version() -> str:
-    try:
-        return version("hardened-ec2")
-    except PackageNotFoundError:  # a checkout that was never installed
-        return "0"

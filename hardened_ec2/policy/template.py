@@ -1,6 +1,7 @@
 """One CloudFormation template as it was written: read, checked for shape, not yet resolved."""
 
 import errno
+import hashlib
 import os
 import stat
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class Template:
         name: What findings call it; a path, as a rule.
         document: The decoded template: plain dicts, lists, strings, numbers, Booleans and none.
         text: What it was decoded from, to look up lines. Default: none; lines are not known then.
+        digest: SHA-256 of the file. Default: empty, it is from none.
 
     Raises:
         UnreadableTemplate: If the document is no object, has no ``Resources``, or a section or a
@@ -64,6 +66,7 @@ class Template:
     name: str
     document: dict[str, Any]
     text: str | None = field(default=None, repr=False)
+    digest: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.document, dict):
@@ -112,7 +115,8 @@ class Template:
             raise UnreadableTemplate(name, "it is empty")
         text = _text(name, content)
         try:
-            return cls(name=name, document=decode(text), text=text)
+            digest = hashlib.sha256(content).hexdigest()
+            return cls(name=name, document=decode(text), text=text, digest=digest)
         except UndecodableText as error:
             raise UnreadableTemplate(name, str(error)) from None
 

@@ -56,6 +56,28 @@ def test_json_goes_to_a_file_whole(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"open.yaml", "sound.yaml", "out.json"}
 
 
+def test_html_is_a_page_of_its_own() -> None:
+    assert run("check", ".", "--format", "html", "--output", "out.html").returncode == 1
+    page = Path("out.html").read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "HardenedEc2-AdminPortOpenToWorld" in page
+
+
+def test_html_without_its_library_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "jinja2.py").write_text("raise ModuleNotFoundError('none', name='jinja2')")
+    done = subprocess.run(
+        [sys.executable, "-m", "hardened_ec2.cli", "check", "sound.yaml", "--format", "html"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "hardened-ec2: --format html needs jinja2: pip install 'hardened-ec2[cli]'\n"
+    )
+
+
 def test_a_baseline_is_written_filled_in_and_heeded() -> None:
     assert run("check", "open.yaml", "--write-baseline", "base.json").returncode == 1
     refused = run("check", "open.yaml", "--baseline", "base.json")
@@ -120,9 +142,11 @@ def test_bad_input_is_one_line_and_never_a_traceback(bad: str) -> None:
     assert "1 template, 0 errors" in done.stdout
 
 
-def test_neither_the_cdk_nor_node_is_loaded() -> None:
+@pytest.mark.parametrize("form", ["text", "html"])
+def test_neither_the_cdk_nor_node_is_loaded(form: str) -> None:
     script = (
-        "import sys\nfrom hardened_ec2.cli import main\nsys.argv = ['x', 'check', 'sound.yaml']\n"
+        "import sys\nfrom hardened_ec2.cli import main\n"
+        f"sys.argv = ['x', 'check', 'sound.yaml', '--format', '{form}']\n"
         "try: main()\nexcept SystemExit: pass\n"
         "print([name for name in sys.modules if name.split('.')[0] in "
         "('aws_cdk', 'jsii', 'constructs', 'cdk_nag')])"

@@ -8,6 +8,7 @@ from hardened_ec2.policy.exposure import spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.ports import port_names
 from hardened_ec2.policy.rule import Case, Control, Doubt, Fault, Framework, Outcome, rule
+from hardened_ec2.policy.subjects import Subject
 
 _WORLD: Final = (
     Control(Framework.SECURITY_HUB, "EC2.13"),
@@ -42,6 +43,7 @@ _FIX: Final = (
 @rule(
     id="HardenedEc2-AdminPortOpenToWorld",
     severity=Severity.ERROR,
+    subject=Subject.GROUPS,
     fact="No administrative port is open to the internet.",
     why=(
         "Every address on the internet is scanned for these ports within minutes; what answers "
@@ -74,6 +76,7 @@ def admin_port_open_to_world(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-AdminPortTooWide",
     severity=Severity.ERROR,
+    subject=Subject.GROUPS,
     fact="No more public addresses than a whitelist holds may reach an administrative port.",
     why=(
         "A whitelist of thousands of addresses is a provider's whole network: everyone who rents "
@@ -93,6 +96,7 @@ def admin_port_too_wide(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-AdminPortWideInside",
     severity=Severity.WARNING,
+    subject=Subject.GROUPS,
     fact="No more private addresses than a whitelist holds may reach an administrative port.",
     why=(
         "Whoever is in one machine of the network goes on to the next; a whole private network in "

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
-from hardened_ec2.policy.circumstances import ALWAYS, When, holds, together, worlds
+from hardened_ec2.policy.circumstances import When, holds, together, worlds
 from hardened_ec2.policy.exposure import Reach, is_world, reaches, spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.groups import GroupKey
@@ -13,6 +13,7 @@ from hardened_ec2.policy.ports import port_names
 from hardened_ec2.policy.rule import Case, Control, Doubt, Fault, Framework, Outcome, rule
 from hardened_ec2.policy.servers import Server
 from hardened_ec2.policy.settings import Settings
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import ABSENT, Place, as_bool, why_unknown
 
 _SHOWN: Final = 3
@@ -27,6 +28,7 @@ _Sighting: TypeAlias = tuple[Reach, When]
 @rule(
     id="HardenedEc2-PrivateServerOpenToWorld",
     severity=Severity.ERROR,
+    subject=Subject.SERVERS,
     fact="No group of a server in a private subnet lets the internet in.",
     why=(
         "Nobody can use the rule today, so nobody needs it; the day a route, a load balancer or a "
@@ -78,6 +80,7 @@ def private_server_open_to_world(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-ServerPortOpenToWorld",
     severity=Severity.ERROR,
+    subject=Subject.SERVERS,
     fact="A server offers nothing to the internet but the ports that are meant for it.",
     why=(
         "Databases, caches and agents were never built to face strangers; one that does is found "
@@ -125,6 +128,7 @@ def server_port_open_to_world(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-PublicAddress",
     severity=Severity.ERROR,
+    subject=Subject.SERVERS,
     fact="A server has no public address.",
     why=(
         "With a public address every mistake in a group, today's or next year's, is an exposure; "
@@ -174,6 +178,7 @@ def public_address(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-LoadBalancerOpensServer",
     severity=Severity.ERROR,
+    subject=Subject.SERVERS,
     fact="Through a load balancer the internet reaches no port but those that are meant for it.",
     why=(
         "A load balancer carries the internet past every subnet and route: what it forwards to "
@@ -229,6 +234,7 @@ def _judged_door(settings: Settings, server: Server, door: Door) -> Iterator[Out
 @rule(
     id="HardenedEc2-SteppingStone",
     severity=Severity.WARNING,
+    subject=Subject.SERVERS,
     fact="No server that the internet reaches may administer another one.",
     why=(
         "The server that faces the internet is the first to fall; where it may log in to the ones "
@@ -268,6 +274,7 @@ def stepping_stone(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-IcmpOpenToWorld",
     severity=Severity.WARNING,
+    subject=Subject.SERVERS,
     fact="A server answers the internet's ICMP only where path MTU discovery needs it.",
     why=(
         "Whoever can ping a server knows that it is there, how far away and when it restarts; "
@@ -313,6 +320,7 @@ def _used_by_load_balancers(case: Case, server: Server) -> set[Place]:
 @rule(
     id="HardenedEc2-PublicServerWithRole",
     severity=Severity.WARNING,
+    subject=Subject.MACHINES,
     fact="A server with a public address has no permissions to lose.",
     why="What the internet can reach is taken first, and its role with it.",
     fix=(
@@ -381,14 +389,8 @@ class _Sightings:
     ) -> None:
         places = tuple(opening.place for opening in reach.openings)
         key = (places, reach.protocol, reach.first, reach.last)
-        when = _relevant(reach, world)
+        when = reach.under(world)
         noted.setdefault(key, ((reach, when), {}))[1][server.resource.logical_id] = None
-
-
-def _relevant(reach: Reach, world: When | None) -> When:
-    """Keep of a world what the rules themselves depend on: the message names no more."""
-    subjects = {subject for opening in reach.openings for subject, _ in opening.when}
-    return frozenset(choice for choice in world or ALWAYS if choice[0] in subjects)
 
 
 def _words(reach: Reach, servers: Iterable[str]) -> dict[str, str]:

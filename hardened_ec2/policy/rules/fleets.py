@@ -15,12 +15,14 @@ from hardened_ec2.policy.rule import (
     rule,
 )
 from hardened_ec2.policy.servers import AUTO_SCALING_GROUP, Kind
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import ABSENT, Unknown, Value, as_int, describe, why_unknown
 
 
 @rule(
     id="HardenedEc2-LaunchConfiguration",
     severity=Severity.WARNING,
+    subject=Subject.MACHINES,
     fact="Servers are launched from launch templates, not from launch configurations.",
     why=(
         "A launch configuration gets nothing new: what protects servers since 2022, from metadata "
@@ -47,6 +49,7 @@ def launch_configuration(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-FleetLifetime",
     severity=Severity.WARNING,
+    subject=Subject.FLEETS,
     fact="The servers of a fleet are replaced before they grow old.",
     why=(
         "A server that runs for a year runs what was safe a year ago, and whoever got in stays in; "
@@ -74,6 +77,7 @@ def fleet_lifetime(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-FleetZones",
     severity=Severity.WARNING,
+    subject=Subject.FLEETS,
     fact="A fleet is spread over at least two Availability Zones.",
     why="With one zone gone the whole fleet is gone, and nothing is left to launch it elsewhere.",
     fix="Write two or more subnets of different zones in VPCZoneIdentifier.",
@@ -106,6 +110,7 @@ def fleet_zones(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-FleetHealthCheck",
     severity=Severity.WARNING,
+    subject=Subject.FLEETS,
     fact="A fleet behind a load balancer replaces what the load balancer finds broken.",
     why=(
         "EC2's own check asks whether the machine runs, not whether it answers: a broken or "

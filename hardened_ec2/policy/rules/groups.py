@@ -17,12 +17,14 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import ABSENT, Value, why_unknown
 
 
 @rule(
     id="HardenedEc2-OwnSecurityGroup",
     severity=Severity.ERROR,
+    subject=Subject.SERVERS,
     fact="Every server has a security group that is not the default group of its VPC.",
     why=(
         "A server without a group gets the default one: whatever was ever added to it applies, and "
@@ -63,6 +65,7 @@ def own_security_group(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-ImplicitEgress",
     severity=Severity.WARNING,
+    subject=Subject.GROUPS,
     fact="Every security group says what it lets out.",
     why=(
         "A group without an egress rule of its own is made with one that lets everything out to "
@@ -99,6 +102,7 @@ def implicit_egress(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-WideEgress",
     severity=Severity.WARNING,
+    subject=Subject.GROUPS,
     fact="A server may call the internet on a few ports, not on all of them.",
     why=(
         "What a stolen server needs next is a way out: to fetch its tools, to send what it found, "
@@ -186,6 +190,7 @@ def _wide(case: Case, openings: Sequence[Opening]) -> Fault | None:
 @rule(
     id="HardenedEc2-AllPortsOpen",
     severity=Severity.WARNING,
+    subject=Subject.GROUPS,
     fact="A rule names the ports it opens.",
     why=(
         "Whoever is on the whitelist for one service reaches every other one too, the agent and "
@@ -224,6 +229,7 @@ def all_ports_open(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-RuleDescription",
     severity=Severity.WARNING,
+    subject=Subject.GROUPS,
     fact="Every security group rule says what it is for.",
     why="A rule that nobody can explain is one that nobody dares to remove.",
     fix="Write Description in every rule, and GroupDescription for the group.",

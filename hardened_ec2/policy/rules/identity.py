@@ -25,6 +25,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import ABSENT, Text, Tree, Value, describe, why_unknown
 
 ADMINISTRATOR_POLICIES: Final = frozenset(
@@ -48,6 +49,7 @@ _ESCALATION: Final = (
 @rule(
     id="HardenedEc2-RoleAdministrator",
     severity=Severity.ERROR,
+    subject=Subject.ROLES,
     fact="The role of a server cannot administer the account.",
     why=(
         "Whoever runs code on the server is its role: with administration, one flaw in one web "
@@ -118,6 +120,7 @@ def _judged(statement: Value, role: str) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-RoleEscalation",
     severity=Severity.ERROR,
+    subject=Subject.ROLES,
     fact="The role of a server cannot make itself more, nor become another role or server.",
     why=(
         "A role that may write policies, assume any role or send commands to any server is "
@@ -141,6 +144,7 @@ def role_escalation(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-RolePassRole",
     severity=Severity.ERROR,
+    subject=Subject.ROLES,
     fact="The role of a server passes no role but those it is told.",
     why=(
         "Whoever may pass any role starts a server, a function or a stack under the strongest role "
@@ -169,6 +173,7 @@ def role_pass_role(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-RoleOwnHardening",
     severity=Severity.ERROR,
+    subject=Subject.ROLES,
     fact="The role of a server cannot change metadata options, user data or security groups.",
     why=(
         "Whoever takes the server switches IMDSv2 off, opens its groups and writes user data that "
@@ -188,6 +193,7 @@ def role_own_hardening(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-RoleTrustOpen",
     severity=Severity.ERROR,
+    subject=Subject.ROLES,
     fact="Nobody in the world may assume the role of a server.",
     why="A role that trusts everyone is everyone's: its permissions need no server to be stolen.",
     fix='Write the principal {"Service": "ec2.amazonaws.com"}.',
@@ -221,6 +227,7 @@ def role_trust_open(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-RoleTrustWide",
     severity=Severity.WARNING,
+    subject=Subject.ROLES,
     fact="Only EC2 may assume the role of a server.",
     why=(
         "Every other principal that may assume the role gets what the server has, without the "
@@ -253,6 +260,7 @@ def role_trust_wide(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-RoleServiceWildcard",
     severity=Severity.WARNING,
+    subject=Subject.ROLES,
     fact="The role of a server has no wildcard for all actions of a service.",
     why=(
         "A wildcard holds what the service is able to delete, share and grant, today's actions and "
@@ -285,6 +293,7 @@ def role_service_wildcard(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-RoleNotAction",
     severity=Severity.WARNING,
+    subject=Subject.ROLES,
     fact="The policies of a server's role say what is allowed, not what is left out.",
     why=(
         "What is left out is a list from the day it was written: every action and resource that "

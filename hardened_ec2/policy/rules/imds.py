@@ -17,6 +17,7 @@ from hardened_ec2.policy.rule import (
     rule,
 )
 from hardened_ec2.policy.servers import Kind, Server
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import ABSENT, Value, as_int, describe, why_unknown
 
 CONTAINERS: Final = "containers"
@@ -29,6 +30,7 @@ CONTAINER_HOP_LIMIT: Final = 2
 @rule(
     id="HardenedEc2-ImdsV2",
     severity=Severity.ERROR,
+    subject=Subject.MACHINES,
     fact="The instance metadata service asks for a session token (IMDSv2), or is switched off.",
     why=(
         "Without the token, one forged request from the server (SSRF, an open proxy, a "
@@ -76,6 +78,7 @@ def imds_v2(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-ImdsHopLimit",
     severity=Severity.ERROR,
+    subject=Subject.MACHINES,
     fact="Metadata answers end at the server, or one hop further in declared containers.",
     why=(
         "Each further hop lets a container, a proxy or a VPN client behind the server fetch the "
@@ -104,6 +107,7 @@ def hop_limit(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-ImdsTags",
     severity=Severity.WARNING,
+    subject=Subject.MACHINES,
     fact="The tags of a server are not in its metadata.",
     why=(
         "Tags say what a server is for, who owns it and how it is deployed: a map of the network "

@@ -7,6 +7,7 @@ from typing import Final
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.rule import Case, Control, Framework, Outcome, doubtful, faulty, rule
 from hardened_ec2.policy.servers import Kind, Server
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import (
     ABSENT,
     Place,
@@ -27,6 +28,7 @@ _OLD_TYPES: Final = re.compile(
 @rule(
     id="HardenedEc2-KeyPair",
     severity=Severity.WARNING,
+    subject=Subject.MACHINES,
     fact="The server is made without a long-lived key pair.",
     why=(
         "A key pair is one secret for everybody: it cannot expire, it names nobody in the logs, "
@@ -50,6 +52,7 @@ def key_pair(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-InstanceProfile",
     severity=Severity.WARNING,
+    subject=Subject.MACHINES,
     fact="A server has an instance profile.",
     why=(
         "A server without a role gets its credentials some other way: long-lived keys in a file, "
@@ -77,6 +80,7 @@ def instance_profile(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-DetailedMonitoring",
     severity=Severity.WARNING,
+    subject=Subject.MACHINES,
     fact="A server is monitored every minute.",
     why="An alarm that looks every five minutes sees a burst of theft or mining when it is over.",
     fix="Write Monitoring true (in a launch template, Monitoring with Enabled true).",
@@ -102,6 +106,7 @@ def detailed_monitoring(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-TerminationProtection",
     severity=Severity.WARNING,
+    subject=Subject.INSTANCES,
     fact="A server that stands by itself cannot be terminated by one call.",
     why=(
         "One wrong call, or one angry one, ends the server and what is on its disks; servers of a "
@@ -121,6 +126,7 @@ def termination_protection(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-InstanceType",
     severity=Severity.WARNING,
+    subject=Subject.MACHINES,
     fact="A server is of a current instance type, built on the Nitro System.",
     why=(
         "Older types share their host's management domain and encrypt neither memory nor the "
@@ -148,6 +154,7 @@ def instance_type(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-SourceDestCheck",
     severity=Severity.WARNING,
+    subject=Subject.SERVERS,
     fact="A server sends and receives in its own name only.",
     why=(
         "Without the check a server can forge any source address of the network, and groups that "
@@ -169,6 +176,7 @@ def source_dest_check(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-OneInterface",
     severity=Severity.WARNING,
+    subject=Subject.MACHINES,
     fact="A server has one network interface.",
     why="A server in two networks is a way from one into the other, past every route and group.",
     fix="Take the second interface away; acknowledge it for a firewall or a router.",

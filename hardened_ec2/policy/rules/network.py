@@ -20,6 +20,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import ABSENT, Reference, as_bool, as_int, describe, why_unknown
 
 _VPC: Final = "AWS::EC2::VPC"
@@ -32,6 +33,7 @@ _RULES: Final = ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgres
 @rule(
     id="HardenedEc2-DefaultGroup",
     severity=Severity.WARNING,
+    subject=Subject.NETWORKS,
     fact="The default group of a VPC has no rules.",
     why=(
         "Whatever is made without a group of its own gets the default one; with rules in it every "
@@ -76,6 +78,7 @@ def default_group(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-SubnetAutoAssign",
     severity=Severity.WARNING,
+    subject=Subject.SUBNETS,
     fact="A subnet gives no server a public address unasked.",
     why="Whatever is launched there, by whomever, is on the internet without anyone saying so.",
     fix=(
@@ -114,6 +117,7 @@ def subnet_auto_assign(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-FlowLog",
     severity=Severity.WARNING,
+    subject=Subject.NETWORKS,
     fact="Every VPC keeps a log of who talks to whom.",
     why="Without flow logs nobody can say, after an incident, where it came from and what left.",
     fix="Write AWS::EC2::FlowLog for the VPC, with TrafficType ALL.",
@@ -148,6 +152,7 @@ def flow_log(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-NetworkAclOpen",
     severity=Severity.WARNING,
+    subject=Subject.NETWORK_ACLS,
     fact="No network ACL lets the internet through to an administrative port.",
     why=(
         "Security groups keep it out today; the network ACL is what is left when one of them is "

@@ -17,6 +17,7 @@ from hardened_ec2.policy.rule import (
     rule,
 )
 from hardened_ec2.policy.servers import Kind
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import ABSENT, Value, as_bool, describe, why_unknown
 
 ROOT_DEVICES: Final = frozenset({"/dev/xvda", "/dev/sda1", "/dev/sda"})
@@ -38,6 +39,7 @@ _WHY: Final = (
 @rule(
     id="HardenedEc2-VolumeEncryption",
     severity=Severity.ERROR,
+    subject=Subject.VOLUMES,
     fact="Every volume of a server is encrypted, the root volume too, and the template says so.",
     why=_WHY,
     fix=_FIX,
@@ -72,6 +74,7 @@ def volume_encryption(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-SnapshotSharing",
     severity=Severity.ERROR,
+    subject=Subject.SNAPSHOT_SETTINGS,
     fact="No snapshot can be shared with everyone.",
     why="A public snapshot is a copy of the disk that anybody mounts in an account of his own.",
     fix='Write AWS::EC2::SnapshotBlockPublicAccess with State "block-all-sharing".',

@@ -17,6 +17,7 @@ from hardened_ec2.policy.rule import (
 from hardened_ec2.policy.scope import Scope
 from hardened_ec2.policy.secrets import secrets_in
 from hardened_ec2.policy.servers import Kind, Server
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.user_data import (
     MARK,
     MAX_DECODED,
@@ -49,6 +50,7 @@ _SECRET_REFERENCES = ("{{resolve:secretsmanager:", "{{resolve:ssm-secure:")
 @rule(
     id="HardenedEc2-UserDataSecret",
     severity=Severity.ERROR,
+    subject=Subject.MACHINES,
     fact="User data holds no secret.",
     why=(
         "User data is plain text to every process that reaches the metadata service, to everyone "
@@ -81,6 +83,7 @@ def user_data_secret(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-UserDataSize",
     severity=Severity.ERROR,
+    subject=Subject.MACHINES,
     fact=f"User data is at most {USER_DATA_LIMIT:,} bytes.",
     why=(
         "EC2 refuses to launch a server with more, so that the hardening in it, or the fleet that "
@@ -104,6 +107,7 @@ def user_data_size(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-UserDataOpensLogin",
     severity=Severity.ERROR,
+    subject=Subject.MACHINES,
     fact="User data opens no login and no metadata that the image keeps shut.",
     why=(
         "One line of a script undoes the hardening of the template around it: passwords and root "
@@ -122,6 +126,7 @@ def user_data_opens_login(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-UserDataWeakensHost",
     severity=Severity.WARNING,
+    subject=Subject.MACHINES,
     fact="User data switches off nothing that guards the server.",
     why=(
         "Firewall, SELinux, signatures of packages: what a script switches off to make something "
@@ -137,6 +142,7 @@ def user_data_weakens_host(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-UserDataPipesToShell",
     severity=Severity.WARNING,
+    subject=Subject.MACHINES,
     fact="User data runs nothing from the network that it has not checked.",
     why=(
         "Whoever holds the other end, its domain or the way there is root on every server that "
@@ -155,6 +161,7 @@ def user_data_pipes_to_shell(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-MetadataSecret",
     severity=Severity.ERROR,
+    subject=Subject.RESOURCES,
     fact="What cfn-init reads from a resource's Metadata holds no secret.",
     why=(
         "Metadata is plain text to everyone who may call DescribeStackResource or read the "

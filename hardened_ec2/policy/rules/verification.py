@@ -6,6 +6,7 @@ from typing import Final
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.rule import Case, Doubt, rule
 from hardened_ec2.policy.servers import launched_from_outside
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import Place
 
 _HARMLESS_TRANSFORMS: Final = frozenset({"AWS::LanguageExtensions"})
@@ -16,6 +17,7 @@ reported below."""
 @rule(
     id="HardenedEc2-CannotVerify",
     severity=Severity.WARNING,
+    subject=Subject.TEMPLATES,
     fact="Everything a rule needs can be read from the templates.",
     why=(
         "What is decided only at deployment can be anything then: a whitelist that is a parameter "

@@ -5,6 +5,7 @@ import pytest
 
 from hardened_ec2.policy import RULES, Finding, RuleFailed, Severity, judge
 from hardened_ec2.policy.rule import Case, Fault, Outcome, Rule
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import Place
 from tests.unit.policy.templates import (
     SOUND,
@@ -52,6 +53,7 @@ def test_a_rule_that_raises_does_not_hide() -> None:
     broken = Rule(
         id="HardenedEc2-Broken",
         severity=Severity.ERROR,
+        subject=Subject.SERVERS,
         fact="",
         why="",
         fix="",

@@ -8,11 +8,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from hardened_ec2.policy import RULES, Finding, Settings, Template
+from hardened_ec2.policy import RULES, Finding, Template
 from hardened_ec2.policy.baseline import Accepted, Baseline, written
 from hardened_ec2.policy.collection import Collection, collect
 from hardened_ec2.policy.configuration import read_settings
-from hardened_ec2.policy.judgement import judge
+from hardened_ec2.policy.judgement import judge_case
 from hardened_ec2.policy.report import as_json, as_text
 from hardened_ec2.policy.rule import Case, Outcome
 from hardened_ec2.policy.sarif import as_sarif
@@ -277,10 +277,10 @@ def test_a_rule_that_fails_is_no_pass(template: Path, monkeypatch: pytest.Monkey
 
     rule = type(RULES[0])(**{**vars(RULES[0]), "check": fails_on_open})
 
-    def judged(templates: list[Template], settings: Settings | None) -> list[Finding]:
-        return judge(templates, settings, rules=[rule])
+    def judged(case: Case) -> list[Finding]:
+        return judge_case(case, rules=[rule])
 
-    monkeypatch.setattr("hardened_ec2.policy.verdict.judge", judged)
+    monkeypatch.setattr("hardened_ec2.policy.verdict.judge_case", judged)
     loaded = tuple(Template.load(each) for each in (template, sound))
     found = verdict(Collection(templates=loaded, unreadable=()))
     assert found.templates == ("sound.yaml",)
