@@ -1,0 +1,89 @@
+"""What a command costs: CPU time and peak memory, the least of several runs.
+
+Other load on the machine only ever adds time, so the least run is the nearest to the truth, and
+commands that are compared take turns.
+"""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.progress import track
+
+ROUNDS: Final = 3
+"""How often each command runs."""
+
+
+class CommandFailed(Exception):  # noqa: N818 - it names the fault
+    """A command ended in a way that its figures mean nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one command costs.
+
+    Args:
+        seconds: CPU time, user and system, of the process and all that it waited for.
+        mebibytes: Peak memory of the largest of them.
+    """
+
+    seconds: float
+    mebibytes: float
+
+
+def cost(command: Sequence[str], *, ends_with: Collection[int] = (0,)) -> Cost:
+    """Run a command once.
+
+    Args:
+        command: The program and its arguments.
+        ends_with: The exit codes of a run that counts. Default: 0.
+
+    Returns:
+        Its cost.
+
+    Raises:
+        CommandFailed: If it ends with any other code; with the end of what it wrote.
+    """
+    with tempfile.TemporaryFile() as written:
+        process = subprocess.Popen(command, stdout=written, stderr=written)  # noqa: S603 - ours
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in ends_with:
+            written.seek(0)
+            said = written.read()[-2000:].decode("utf-8", "replace")
+            raise CommandFailed(f"{' '.join(command)} ended with {process.returncode}:\n{said}")
+    return Cost(seconds=usage.ru_utime + usage.ru_stime, mebibytes=usage.ru_maxrss / 1024)
+
+
+def least(
+    commands: Mapping[str, Sequence[str]],
+    *,
+    rounds: int = ROUNDS,
+    ends_with: Collection[int] = (0,),
+    what: str,
+) -> dict[str, Cost]:
+    """Run commands in turns and keep the least cost of each.
+
+    Args:
+        commands: What to run, by name.
+        rounds: How often. Default: `ROUNDS`.
+        ends_with: The exit codes of a run that counts. Default: 0.
+        what: What is measured, for the progress bar.
+
+    Returns:
+        The least CPU time and the least peak memory of each, by name.
+    """
+    runs: dict[str, list[Cost]] = {name: [] for name in commands}
+    turns = [(name, command) for _ in range(rounds) for name, command in commands.items()]
+    for name, command in track(turns, description=what, transient=True):
+        runs[name].append(cost(command, ends_with=ends_with))
+    return {
+        name: Cost(
+            seconds=min(each.seconds for each in costs),
+            mebibytes=min(each.mebibytes for each in costs),
+        )
+        for name, costs in runs.items()
+    }
