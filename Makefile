@@ -15,7 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help try test proof proof-all scans check pack docs bench lock clean python tools checkov cfn-guard
+.PHONY: help try test proof proof-all scans check pack docs bench comparison lock clean python tools checkov cfn-guard
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
@@ -53,6 +53,9 @@ docs: tools ## write docs/CONTROLS.md and docs/RULES.md anew, after a change of 
 
 bench: tools checkov cfn-guard ## what the constructs and the policy cost, beside what they replace
 	$(BIN)/python -m benchmarks $(PARTS) $(if $(TEMPLATES),--templates $(TEMPLATES))
+
+comparison: tools ## judge public templates in TEMPLATES=FOLDER, write docs/COMPARISON.md
+	$(BIN)/python -m benchmarks.comparison $(TEMPLATES) docs/COMPARISON.md
 
 lock: python ## write the lock files anew; UPGRADE=--upgrade takes the newest allowed versions
 	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.txt

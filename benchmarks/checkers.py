@@ -33,11 +33,11 @@ def checker_claims(folder: Path, public: Path | None) -> tuple[list[Claim], Tabl
         The claims, and the figures of all three.
     """
     guard = unpack(folder / "cfn-guard")
-    one = write_json(folder / "one", templates=1, servers=3)
+    one = write_json(folder / "one", templates=1, servers=1)
     inputs = {
         "one template": one / "0000.json",
-        "100 JSON templates": write_json(folder / "json", templates=100, servers=3),
-        "30 YAML templates": write_yaml(folder / "yaml", copies=15),
+        "100 JSON templates": write_json(folder / "json", templates=100, servers=1),
+        "20 YAML templates": write_yaml(folder / "yaml", copies=10),
     }
     if public is not None:
         inputs["public templates"] = public
