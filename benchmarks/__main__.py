@@ -27,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; or all")
     parser.add_argument("--templates", type=Path, help="a folder of public templates to check too")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each command runs")
     told = parser.parse_args()
     unknown = sorted({*told.parts} - {*PARTS})
     if unknown:
@@ -40,12 +41,12 @@ def main() -> int:
             place.mkdir()
             claims: list[Claim]
             if part == "constructs":
-                claims = construct_claims(place)
+                claims = construct_claims(place, told.rounds)
             elif part == "checkers":
-                claims, figures = checker_claims(place, told.templates)
+                claims, figures = checker_claims(place, told.templates, told.rounds)
                 console.print(figures)
             else:
-                claims, figures = growth_claims(place)
+                claims, figures = growth_claims(place, told.rounds)
                 console.print(figures)
             console.print(table(part.capitalize(), claims))
             holds &= all(claim.holds for claim in claims)

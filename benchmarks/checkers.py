@@ -22,12 +22,13 @@ _VERDICTS: Final = (0, 1, 2, 19)
 findings."""
 
 
-def checker_claims(folder: Path, public: Path | None) -> tuple[list[Claim], Table]:
+def checker_claims(folder: Path, public: Path | None, rounds: int) -> tuple[list[Claim], Table]:
     """Measure the three checkers side by side.
 
     Args:
         folder: Where the templates go.
         public: A folder of public templates to measure besides. None for none.
+        rounds: How often each checker runs.
 
     Returns:
         The claims, and the figures of all three.
@@ -50,6 +51,7 @@ def checker_claims(folder: Path, public: Path | None) -> tuple[list[Claim], Tabl
                 f"cfn-guard, {guard.rule_count} rules": guard.command(path),
                 "checkov": _checkov(path),
             },
+            rounds=rounds,
             ends_with=_VERDICTS,
             what=what,
         )
@@ -65,11 +67,12 @@ def checker_claims(folder: Path, public: Path | None) -> tuple[list[Claim], Tabl
     return claims, figures
 
 
-def growth_claims(folder: Path) -> tuple[list[Claim], Table]:
+def growth_claims(folder: Path, rounds: int) -> tuple[list[Claim], Table]:
     """Measure whether each resource costs the same however many there are.
 
     Args:
         folder: Where the templates go.
+        rounds: How often each size is judged.
 
     Returns:
         The claims, and the figures.
@@ -90,7 +93,7 @@ def growth_claims(folder: Path) -> tuple[list[Claim], Table]:
         )
         for count in GROWTH
     }
-    costs = least({**several, **single}, ends_with=(0, 1), what="growth")
+    costs = least({**several, **single}, rounds=rounds, ends_with=(0, 1), what="growth")
     figures = Table("judged together", "CPU s", "peak MiB", title="Growth")
     for what, each in costs.items():
         figures.add_row(what, f"{each.seconds:.2f}", f"{each.mebibytes:.0f}")

@@ -22,11 +22,12 @@ class DifferentResources(Exception):  # noqa: N818 - it names the fault
     """Two apps that are compared do not deploy the same, so no ratio of them means anything."""
 
 
-def construct_claims(folder: Path) -> list[Claim]:
+def construct_claims(folder: Path, rounds: int) -> list[Claim]:
     """Measure what the constructs and the pack cost at synth.
 
     Args:
         folder: Where the assemblies go.
+        rounds: How often each app runs.
 
     Returns:
         The claims, measured.
@@ -38,8 +39,7 @@ def construct_claims(folder: Path) -> list[Claim]:
     apps += [("hardened", servers, 0) for servers in sorted({*SERVERS, *GROWTH})]
     apps += [(pack, servers, 0) for servers in SERVERS for pack in ("checked", "aws-solutions")]
     measured = least(
-        {_name(*app): _command(*app, folder) for app in apps},
-        what="constructs",
+        {_name(*app): _command(*app, folder) for app in apps}, rounds=rounds, what="constructs"
     )
     for servers, fleets in ((100, 0), (500, FLEETS)):
         _refuse_difference(folder / _name(app, servers, fleets) for app in ("by-hand", "hardened"))

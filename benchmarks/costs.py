@@ -4,17 +4,25 @@ Other load on the machine only ever adds time, so the least run is the nearest t
 commands that are compared take turns.
 """
 
-import os
 import subprocess
-import tempfile
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rich.progress import track
 
-ROUNDS: Final = 3
-"""How often each command runs."""
+
+# A process is charged with the memory of the one that it was forked from, so that has to be small.
+_MEASURE: Final = """\
+import os, sys
+process = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=[
+    (os.POSIX_SPAWN_DUP2, 1, 2),
+])
+_, status, usage = os.wait4(process, 0)
+seconds = usage.ru_utime + usage.ru_stime
+print(f"\\n{os.waitstatus_to_exitcode(status)} {seconds} {usage.ru_maxrss}")
+"""
 
 
 class CommandFailed(Exception):  # noqa: N818 - it names the fault
@@ -47,21 +55,25 @@ def cost(command: Sequence[str], *, ends_with: Collection[int] = (0,)) -> Cost:
     Raises:
         CommandFailed: If it ends with any other code; with the end of what it wrote.
     """
-    with tempfile.TemporaryFile() as written:
-        process = subprocess.Popen(command, stdout=written, stderr=written)  # noqa: S603 - ours
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in ends_with:
-            written.seek(0)
-            said = written.read()[-2000:].decode("utf-8", "replace")
-            raise CommandFailed(f"{' '.join(command)} ended with {process.returncode}:\n{said}")
-    return Cost(seconds=usage.ru_utime + usage.ru_stime, mebibytes=usage.ru_maxrss / 1024)
+    done = subprocess.run(  # noqa: S603 - this project's own command
+        [sys.executable, "-I", "-S", "-c", _MEASURE, *command],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=True,
+    )
+    *said, figures = done.stdout.splitlines()
+    code, seconds, kibibytes = figures.split()
+    if int(code) not in ends_with:
+        end = "\n".join(said)[-2000:]
+        raise CommandFailed(f"{' '.join(command)} ended with {code}:\n{end}")
+    return Cost(seconds=float(seconds), mebibytes=int(kibibytes) / 1024)
 
 
 def least(
     commands: Mapping[str, Sequence[str]],
     *,
-    rounds: int = ROUNDS,
+    rounds: int,
     ends_with: Collection[int] = (0,),
     what: str,
 ) -> dict[str, Cost]:
@@ -69,7 +81,7 @@ def least(
 
     Args:
         commands: What to run, by name.
-        rounds: How often. Default: `ROUNDS`.
+        rounds: How often.
         ends_with: The exit codes of a run that counts. Default: 0.
         what: What is measured, for the progress bar.
 
