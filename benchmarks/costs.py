@@ -12,7 +12,6 @@ from typing import Final
 
 from rich.progress import track
 
-
 # A process is charged with the memory of the one that it was forked from, so that has to be small.
 _MEASURE: Final = """\
 import os, sys
