@@ -233,13 +233,13 @@ _DOCUMENTS = st.dictionaries(
 
 
 def _lines(found: Marks) -> dict[tuple[str, ...], int]:
-    lines = {(): found.line}
+    lines: dict[tuple[str, ...], int] = {(): found.line}
     for key, inner in found.inside.items():
         lines |= {(key, *path): line for path, line in _lines(inner).items()}
     return lines
 
 
-def _expected(value: object, line: int, text: Iterator[str]) -> dict[tuple[str, ...], int]:
+def _expected(value: object, line: int, text: Iterator[int]) -> dict[tuple[str, ...], int]:
     """Walk a text that has one key, entry or bracket a line, as it was written."""
     lines: dict[tuple[str, ...], int] = {(): line}
     if isinstance(value, dict | list) and value:
