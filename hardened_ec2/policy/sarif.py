@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
@@ -134,6 +133,9 @@ def _uri(name: str) -> str:
 
 
 def _version() -> str:
+    # A tenth of a check's start-up, for SARIF alone.
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
     try:
         return version("hardened-ec2")
     except PackageNotFoundError:  # a checkout that was never installed
