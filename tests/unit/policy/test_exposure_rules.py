@@ -378,7 +378,9 @@ def test_an_open_group_of_a_stranger_is_reported_once() -> None:
 
 
 def test_a_group_that_is_handed_to_another_template_has_its_user_there() -> None:
-    sections = {"Outputs": {"Its": {"Value": ref("Lonely"), "Export": {"Name": "its"}}}}
+    sections: dict[str, Any] = {
+        "Outputs": {"Its": {"Value": ref("Lonely"), "Export": {"Name": "its"}}}
+    }
     alone = template(open_group(DATABASE), **sections)
     other = template({"Topic": resource("SNS::Topic")}, name="other.template.json")
     doubted = {finding.rule for finding in judge([alone])}
