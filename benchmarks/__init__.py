@@ -1,1 +1,1 @@
-"""What the constructs and the policy cost, measured side by side."""
+"""What the constructs and the policy cost, beside what they replace, in one run."""

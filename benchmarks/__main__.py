@@ -1,125 +1,55 @@
-"""What hardening costs at synth, as ratios of CPU time measured side by side in one run.
+"""What hardening and its policy cost, as ratios of CPU time measured side by side in one run.
 
     make bench
+    make bench PARTS=checkers TEMPLATES=FOLDER
 
-Each app runs in a process of its own, the apps take turns, and the least of several runs counts:
-other load on the machine only ever adds time.
+The machine may be busy: only ratios of one run mean anything, and the least of several runs counts.
 """
 
-import json
+import argparse
 import os
-import resource
-import subprocess
 import sys
 import tempfile
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-from benchmarks.apps import APPS
+from benchmarks.checkers import checker_claims, growth_claims
+from benchmarks.claims import Claim, table
+from benchmarks.constructs import construct_claims
 
-SERVERS = 100
-ROUNDS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A ratio that the project promises.
-
-    Args:
-        what: What is claimed, in words.
-        measured: The app above the line.
-        against: The app below it.
-        at_most: The promise.
-    """
-
-    what: str
-    measured: str
-    against: str
-    at_most: float
-
-
-CLAIMS = (
-    Claim(
-        what=f"{SERVERS} HardenedInstance : {SERVERS} ec2.Instance made the same by hand",
-        measured="hardened",
-        against="by-hand",
-        at_most=1.25,
-    ),
-    Claim(
-        what="synth with HardenedEc2Checks : synth without",
-        measured="hardened-checked",
-        against="hardened",
-        at_most=1.10,
-    ),
-)
-
-
-def cpu_seconds(app: str, outdir: Path) -> float:
-    """Run one app and return the CPU time of its process and of node's.
-
-    Args:
-        app: One of `APPS`.
-        outdir: Where its assembly goes.
-
-    Returns:
-        User and system time, in seconds.
-    """
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(  # noqa: S603 - this project's own module
-        [sys.executable, "-m", "benchmarks.apps", app, str(SERVERS), str(outdir)], check=True
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def resources(assembly: Path) -> Counter[str]:
-    """Count what an assembly deploys: how many resources of each type.
-
-    Args:
-        assembly: The folder that an app synthesized to.
-
-    Returns:
-        How often each type occurs.
-    """
-    counted: Counter[str] = Counter()
-    for template in sorted(assembly.glob("*.template.json")):
-        for resource_ in json.loads(template.read_text("utf-8"))["Resources"].values():
-            counted[resource_["Type"]] += 1
-    return counted
+PARTS: Final = ("constructs", "checkers", "growth")
 
 
 def main() -> int:
-    """Measure every claim, print the ratios, and say whether they hold."""
-    console = Console()
-    best = dict.fromkeys(APPS, float("inf"))
-    with tempfile.TemporaryDirectory() as folder:
-        out = {app: Path(folder) / app for app in APPS}
-        for _ in track(range(ROUNDS), description=f"{SERVERS} servers, {ROUNDS} rounds"):
-            for app in APPS:
-                best[app] = min(best[app], cpu_seconds(app, out[app]))
-        if len({frozenset(resources(folder).items()) for folder in out.values()}) != 1:
-            console.print("The apps do not deploy the same resources, so no ratio means anything.")
-            return 1
-    table = Table(
-        "claim", "CPU s", "against", "ratio", "promised", title=f"On {os.cpu_count()} cores"
-    )
+    """Measure, print the ratios, and say whether they hold."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; or all")
+    parser.add_argument("--templates", type=Path, help="a folder of public templates to check too")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each command runs")
+    told = parser.parse_args()
+    unknown = sorted({*told.parts} - {*PARTS})
+    if unknown:
+        parser.error(f"there is no part {unknown[0]!r}: write {', '.join(PARTS)}")
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(f"On {os.cpu_count()} cores. Figures are the least of several runs.")
     holds = True
-    for claim in CLAIMS:
-        ratio = best[claim.measured] / best[claim.against]
-        holds &= ratio <= claim.at_most
-        table.add_row(
-            claim.what,
-            f"{best[claim.measured]:.2f}",
-            f"{best[claim.against]:.2f}",
-            f"{ratio:.2f}",
-            f"<= {claim.at_most:.2f} {'holds' if ratio <= claim.at_most else 'BROKEN'}",
-        )
-    console.print(table)
+    with tempfile.TemporaryDirectory() as folder:
+        for part in told.parts or PARTS:
+            place = Path(folder) / part
+            place.mkdir()
+            claims: list[Claim]
+            if part == "constructs":
+                claims = construct_claims(place, told.rounds)
+            elif part == "checkers":
+                claims, figures = checker_claims(place, told.templates, told.rounds)
+                console.print(figures)
+            else:
+                claims, figures = growth_claims(place, told.rounds)
+                console.print(figures)
+            console.print(table(part.capitalize(), claims))
+            holds &= all(claim.holds for claim in claims)
     return 0 if holds else 1
 
 

@@ -1,8 +1,8 @@
-"""Makes what the commands run in: two Python environments and the CDK CLI, all from locked files.
+"""Makes what the commands run in: Python environments and the CDK CLI, all from locked files.
 
 Runs under any Python 3.11+ before anything is installed, so it imports the standard library only:
 
-    python3 demo/environment.py .venv node_modules .venv-checkov
+    python3 demo/environment.py .venv node_modules .venv-checkov .venv-cfn-guard
 
 Each environment carries a stamp with a digest of what it was made from. The stamp goes before the
 first change and comes back after the last, so an interrupted run leaves an environment without a
@@ -118,7 +118,7 @@ def main(arguments: list[str]) -> int:
     """Make the environments that the arguments name, in the order given.
 
     Args:
-        arguments: Any of ``.venv``, ``.venv-checkov``, ``node_modules``.
+        arguments: Any of ``.venv``, ``.venv-checkov``, ``.venv-cfn-guard``, ``node_modules``.
 
     Returns:
         The exit code.
@@ -127,6 +127,9 @@ def main(arguments: list[str]) -> int:
         ".venv": lambda: _make_from_requirements(".venv", "requirements-dev.txt"),
         ".venv-checkov": lambda: _make_from_requirements(
             ".venv-checkov", "requirements-checkov.txt"
+        ),
+        ".venv-cfn-guard": lambda: _make_from_requirements(
+            ".venv-cfn-guard", "requirements-cfn-guard.txt"
         ),
         "node_modules": _make_node_modules,
     }

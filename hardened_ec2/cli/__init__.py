@@ -1,28 +1,50 @@
 """The command `hardened-ec2`: the hardening and the policy without the CDK."""
 
-from importlib.util import find_spec
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
-if find_spec("typer") is None:
-    raise SystemExit("hardened-ec2: the command needs typer: pip install 'hardened-ec2[cli]'")
-
-import typer
-
-from hardened_ec2.cli.check import check
-from hardened_ec2.cli.rules import rules
-from hardened_ec2.cli.user_data import user_data
-
-app = typer.Typer(
-    help="EC2 servers that are locked down by construction.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("check")(check)
-app.command("rules")(rules)
-app.command("user-data")(user_data)
+COMMANDS: Final = {
+    "check": "judge CloudFormation templates, JSON or YAML",
+    "rules": "print what the policy judges by",
+    "user-data": "print the user data that hardens a server",
+}
+"""The commands. Each has a module of its name beside this one, whose ``declare`` adds its options
+to a parser and sets ``run`` to what it does."""
 
 
-def main() -> None:
-    """Run the command."""
-    app(prog_name="hardened-ec2")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command.
+
+    Args:
+        arguments: What stands after its name. Default: those of the process.
+
+    Raises:
+        SystemExit: With 2 if the arguments are none that it knows, with 0 after a help; otherwise
+            with what the command ends with.
+
+    Example:
+        >>> main(["user-data", "--profile", "lax"])
+        hardened-ec2: profile is 'lax': 'core', 'baseline' or 'strict' is allowed
+    """
+    told = sys.argv[1:] if arguments is None else list(arguments)
+    parser = argparse.ArgumentParser(
+        prog="hardened-ec2",
+        description="EC2 servers that are locked down by construction.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, what in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=what,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        # Most of a small check's time is start-up: no command loads what another one needs.
+        if told[:1] == [name]:
+            import_module(f"hardened_ec2.cli.{name.replace('-', '_')}").declare(command)
+    options = vars(parser.parse_args(told or ["--help"]))
+    options.pop("run")(**options)

@@ -1,11 +1,11 @@
 """`hardened-ec2 check`: the policy's verdict on templates, without the CDK."""
 
+import argparse
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
-
-import typer
+from typing import Final
 
 from hardened_ec2.cli.streams import refuse, write_file, write_out
 from hardened_ec2.policy.baseline import Baseline, written
@@ -36,26 +36,46 @@ FORMATS: Final[dict[str, Callable[[Verdict], str]]] = {
 }
 
 
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.description = inspect.getdoc(check)
+    parser.set_defaults(run=check)
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="templates, folders of templates, or a cdk.out",
+    )
+    parser.add_argument(
+        "--format", dest="form", default="text", metavar="FORMAT", help=f"{', '.join(FORMATS)}"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="the file to write, in place of standard output"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="thresholds, as TOML")
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="findings that are accepted, each with its reason",
+    )
+    parser.add_argument(
+        "--write-baseline",
+        type=Path,
+        metavar="FILE",
+        help="write the findings there, to be accepted with reasons",
+    )
+
+
 def check(
     *,
-    paths: Annotated[
-        list[Path], typer.Argument(help="Templates, folders of templates, or a cdk.out.")
-    ],
-    form: Annotated[
-        str, typer.Option("--format", help=f"{', '.join(FORMATS)}.", metavar="FORMAT")
-    ] = "text",
-    output: Annotated[
-        Path | None, typer.Option(help="The file to write.", show_default="standard output")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Thresholds, as TOML.", show_default="the policy's own")
-    ] = None,
-    baseline: Annotated[
-        Path | None, typer.Option(help="Findings that are accepted, each with its reason.")
-    ] = None,
-    write_baseline: Annotated[
-        Path | None, typer.Option(help="Write the findings there, to be accepted with reasons.")
-    ] = None,
+    paths: list[Path],
+    form: str,
+    output: Path | None,
+    config: Path | None,
+    baseline: Path | None,
+    write_baseline: Path | None,
 ) -> None:
     """Judge CloudFormation templates, JSON or YAML: nothing that exposes a server passes.
 
@@ -79,7 +99,7 @@ def check(
         refuse(f"{error.filename or output or 'standard output'}: {error.strerror}")
     except ValueError as error:
         refuse(str(error))
-    raise typer.Exit(found.exit_code)
+    raise SystemExit(found.exit_code)
 
 
 def _warn_of_stale(found: Verdict, accepted: Baseline) -> None:

@@ -1,9 +1,9 @@
 """`hardened-ec2 rules`: what the policy judges by."""
 
+import argparse
+import inspect
 import json
-from typing import Annotated, Final
-
-import typer
+from typing import Final
 
 from hardened_ec2.cli.streams import refuse, write_out
 from hardened_ec2.policy.rule import Rule
@@ -13,12 +13,16 @@ from hardened_ec2.policy.rules import RULES
 FORMATS: Final = ("text", "json", "markdown")
 
 
-def rules(
-    *,
-    form: Annotated[
-        str, typer.Option("--format", help=f"{', '.join(FORMATS)}.", metavar="FORMAT")
-    ] = "text",
-) -> None:
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.description = inspect.getdoc(rules)
+    parser.set_defaults(run=rules)
+    parser.add_argument(
+        "--format", dest="form", default="text", metavar="FORMAT", help=f"{', '.join(FORMATS)}"
+    )
+
+
+def rules(*, form: str) -> None:
     """Print every rule: what holds in a sound template, why, and what to write."""
     if form not in FORMATS:
         refuse(f"--format is {form!r}: write one of {', '.join(FORMATS)}")

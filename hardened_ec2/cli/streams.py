@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +14,9 @@ def refuse(message: str) -> NoReturn:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: beside the target, then renamed."""
+    # Only who writes a file needs it.
+    import tempfile  # noqa: PLC0415
+
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,63 +1,89 @@
 """`hardened-ec2 user-data`: the same hardening without the CDK."""
 
+import argparse
 import base64
+import inspect
 import sys
 from pathlib import Path
-from typing import Annotated, cast
-
-import typer
+from typing import cast
 
 from hardened_ec2.cli.streams import refuse, write_file, write_out
 from hardened_ec2.host import HostHardening, Profile
 from hardened_ec2.host.hardening import AllowTcpForwarding
 from hardened_ec2.host.multipart import USER_DATA_LIMIT, user_data_size
 
-_Names = list[str]
 _FORMATS = ("text", "gzip", "base64")
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    parser.description = inspect.getdoc(user_data)
+    parser.set_defaults(run=user_data)
+    parser.add_argument("--profile", default="baseline", help="core, baseline or strict")
+    for option, metavar, what in (
+        ("--admin-user", "NAME", "a login that must stay able to log in; repeat it"),
+        ("--admin-group", "NAME", "a group of administrators, in place of users; repeat it"),
+        ("--imds-user", "NAME", "who may reach the metadata beside root; repeat it"),
+        (
+            "--imds-container",
+            "NAME",
+            "interface or block whose containers may reach the metadata; repeat it",
+        ),
+        ("--open-port", "PORT", "a port that is served, such as 443/tcp; repeat it"),
+        ("--without", "CONTROL", "a control to leave out, by name; repeat it"),
+    ):
+        parser.add_argument(option, action="append", default=[], metavar=metavar, help=what)
+    parser.add_argument(
+        "--allow-tcp-forwarding",
+        metavar="FORM",
+        help="yes, local, remote or no; by profile if not given",
+    )
+    for option, default, what in (
+        ("--x11-forwarding", False, "whether sshd forwards X11"),
+        ("--ipv6", True, "whether the server speaks IPv6"),
+        ("--automatic-updates", True, "whether to apply updates"),
+        ("--audit", None, "whether to load the audit rules; by profile if not given"),
+    ):
+        parser.add_argument(
+            option, action=argparse.BooleanOptionalAction, default=default, help=what
+        )
+    parser.add_argument("--banner", default="", metavar="TEXT", help="a notice before the login")
+    parser.add_argument(
+        "--commands",
+        type=Path,
+        metavar="FILE",
+        help="a script of your own to run after the hardening",
+    )
+    parser.add_argument(
+        "--format",
+        dest="form",
+        default="text",
+        metavar="FORMAT",
+        help="text; or gzip, smaller; or base64, of the gzip",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="the file to write, in place of standard output"
+    )
 
 
 def user_data(
     *,
-    profile: Annotated[str, typer.Option(help="core, baseline or strict.")] = "baseline",
-    admin_user: Annotated[
-        _Names | None, typer.Option(help="A login that must stay able to log in; repeat it.")
-    ] = None,
-    admin_group: Annotated[
-        _Names | None, typer.Option(help="A group of administrators, in place of users; repeat it.")
-    ] = None,
-    imds_user: Annotated[
-        _Names | None, typer.Option(help="Who may reach the metadata beside root; repeat it.")
-    ] = None,
-    imds_container: Annotated[
-        _Names | None,
-        typer.Option(help="Interface or block whose containers may reach the metadata; repeat it."),
-    ] = None,
-    open_port: Annotated[
-        _Names | None, typer.Option(help="A port that is served, such as 443/tcp; repeat it.")
-    ] = None,
-    without: Annotated[
-        _Names | None, typer.Option(help="A control to leave out, by name; repeat it.")
-    ] = None,
-    allow_tcp_forwarding: Annotated[
-        str | None, typer.Option(help="yes, local, remote or no.", show_default="by profile")
-    ] = None,
-    x11_forwarding: Annotated[bool, typer.Option(help="Whether sshd forwards X11.")] = False,
-    ipv6: Annotated[bool, typer.Option(help="Whether the server speaks IPv6.")] = True,
-    automatic_updates: Annotated[bool, typer.Option(help="Whether to apply updates.")] = True,
-    audit: Annotated[
-        bool | None,
-        typer.Option(help="Whether to load the audit rules.", show_default="by profile"),
-    ] = None,
-    banner: Annotated[str, typer.Option(help="A notice before the login.")] = "",
-    commands: Annotated[
-        Path | None, typer.Option(help="A script of your own to run after the hardening.")
-    ] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="text; or gzip, smaller; or base64, of the gzip.")
-    ] = "text",
-    output: Annotated[
-        Path | None, typer.Option(help="The file to write.", show_default="standard output")
-    ] = None,
+    profile: str,
+    admin_user: list[str],
+    admin_group: list[str],
+    imds_user: list[str],
+    imds_container: list[str],
+    open_port: list[str],
+    without: list[str],
+    allow_tcp_forwarding: str | None,
+    x11_forwarding: bool,
+    ipv6: bool,
+    automatic_updates: bool,
+    audit: bool | None,
+    banner: str,
+    commands: Path | None,
+    form: str,
+    output: Path | None,
 ) -> None:
     """Print the user data that hardens a server, for Packer, Terraform or Image Builder.
 
@@ -68,12 +94,12 @@ def user_data(
         script = "" if commands is None else commands.read_bytes().decode()
         hardening = HostHardening(
             profile=cast("Profile", profile),
-            admin_users=admin_user or (),
-            admin_groups=admin_group or (),
-            imds_users=imds_user or (),
-            imds_containers=imds_container or (),
-            open_ports=open_port or (),
-            without=without or (),
+            admin_users=admin_user,
+            admin_groups=admin_group,
+            imds_users=imds_user,
+            imds_containers=imds_container,
+            open_ports=open_port,
+            without=without,
             allow_tcp_forwarding=cast("AllowTcpForwarding | None", allow_tcp_forwarding),
             x11_forwarding=x11_forwarding,
             ipv6=ipv6,

@@ -7,9 +7,12 @@ library, which is several times faster; its lines are looked for when a finding 
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
+
+from hardened_ec2.policy.json_marks import json_marks
+from hardened_ec2.policy.marks import Marks
 
 MAX_DEPTH: Final = 200
 """Levels of lists and objects. CloudFormation's own templates stay below twenty."""
@@ -24,7 +27,6 @@ _PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "int", "map", "null", "seq", "str")
 )
 _MERGE = "<<"
-_EMPTY: Final[Mapping[str, "Marks"]] = {}
 
 
 class UndecodableText(ValueError):  # noqa: N818 - it names the fault, as `ValueError`s here do
@@ -36,42 +38,6 @@ class UndecodableText(ValueError):  # noqa: N818 - it names the fault, as `Value
         ...
         hardened_ec2.policy.decoding.UndecodableText: it is not JSON: ... line 1 column 2
     """
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """Where a value stands, and what is in it.
-
-    Args:
-        line: Its line, from 1.
-        inside: The marks of its entries, by key or by index. Default: none.
-
-    Example:
-        >>> Marks(3, {"Type": Marks(4)}).line_of(("Type", "Ref"))
-        4
-    """
-
-    line: int
-    inside: Mapping[str, "Marks"] = field(default_factory=lambda: _EMPTY)
-
-    def line_of(self, path: tuple[str, ...]) -> int:
-        """Return the line of what a path leads to, or of the last step that there is.
-
-        A path says what is deployed: the arms of ``Fn::If`` are searched where it names none.
-        """
-        return _deepest(self, path)[1]
-
-
-def _deepest(here: Marks, path: tuple[str, ...]) -> tuple[int, int]:
-    """Return how many steps of a path can be followed, and the line they lead to."""
-    found = here.inside.get(path[0]) if path else None
-    if found is not None:
-        steps, line = _deepest(found, path[1:])
-        return steps + 1, line
-    arms = here.inside.get("Fn::If") if path else None
-    ways = [_deepest(arm, path) for arm in arms.inside.values()] if arms else []
-    best = max(ways, key=lambda way: way[0], default=(0, here.line))
-    return best if best[0] else (0, here.line)
 
 
 def decode(text: str) -> Any:  # noqa: ANN401 - whatever the text holds
@@ -105,12 +71,19 @@ def marks(text: str) -> Marks | None:
         text: One that `decode` took.
 
     Returns:
-        The marks of the whole; none where the text is JSON that YAML does not know.
+        The marks of the whole; none where it is a text that `decode` would not take.
 
     Example:
         >>> marks('{"a":\\n{"b": 1}}').line_of(("a", "b"))
         2
     """
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            json.loads(text)
+        except ValueError:
+            pass  # a flow collection: YAML that begins as JSON does
+        else:
+            return json_marks(text)
     try:
         return _yaml(text)[1]
     except UndecodableText:

@@ -1,7 +1,5 @@
 """Which version of the policy speaks."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 
 def release() -> str:
     """Return the version of hardened-ec2; "0" in a checkout that was never installed.
@@ -10,6 +8,9 @@ def release() -> str:
         >>> release()
         '0.1.0'
     """
+    # A tenth of a check's start-up, for the formats that name it.
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
     try:
         return version("hardened-ec2")
     except PackageNotFoundError:

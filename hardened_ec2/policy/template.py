@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
 
-from hardened_ec2.policy.decoding import Marks, UndecodableText, decode, marks
+from hardened_ec2.policy.decoding import UndecodableText, decode, marks
+from hardened_ec2.policy.marks import Marks
 
 MAX_TEMPLATE_BYTES: Final = 16 * 2**20
 """The largest file read. CloudFormation itself takes 1 MiB; indentation can multiply that."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hardened_ec2.cli import COMMANDS
 from hardened_ec2.host import HostHardening
 
 SCRIPT = "#!/bin/bash\necho 'ünïcödé'\n"
@@ -168,12 +169,44 @@ def test_commands_that_no_server_would_run(tmp_path: Path, script: bytes, messag
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [["user-dta"], ["user-data", "--proflie", "strict"]])
-def test_an_unknown_word_is_a_usage_error(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["user-dta"], b"invalid choice: 'user-dta'"),
+        (["user-data", "--proflie", "strict"], b"unrecognized arguments: --proflie strict"),
+        (["user-data", "--prof", "strict"], b"unrecognized arguments: --prof strict"),
+        (["check"], b"the following arguments are required: PATH"),
+    ],
+)
+def test_an_unknown_word_is_a_usage_error(arguments: list[str], message: bytes) -> None:
     done = run(*arguments)
     assert done.returncode == 2
-    assert b"No such" in done.stderr
+    assert message in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_without_a_word_it_tells_its_commands() -> None:
+    told = run()
+    assert told.stdout == run("--help").stdout
+    assert told.returncode == 0
+    assert all(what.encode() in told.stdout for what in COMMANDS.values())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_tells_its_options(command: str) -> None:
+    told = run(command, "--help")
+    assert told.returncode == 0
+    assert b"--format FORMAT" in told.stdout
+
+
+def test_a_command_loads_only_what_it_needs() -> None:
+    code = (
+        "import sys; from hardened_ec2.cli import main;"
+        "\ntry: main(['rules'])\nexcept SystemExit: pass\n"
+        "print([m for m in sys.modules if m in ('hardened_ec2.host', 'hardened_ec2.cli.check')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_it_loads_no_cdk() -> None:

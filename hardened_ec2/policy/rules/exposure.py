@@ -6,7 +6,8 @@ from typing import Final, TypeAlias
 from hardened_ec2.policy.circumstances import When, holds, together, worlds
 from hardened_ec2.policy.exposure import Reach, is_world, reaches, spelled_addresses
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.groups import GroupKey
+from hardened_ec2.policy.group_users import is_used
+from hardened_ec2.policy.groups import GroupKey, Groups
 from hardened_ec2.policy.ingress import ICMP, ICMPV6, TCP, UDP, Opening, spelled_ports
 from hardened_ec2.policy.load_balancers import Door
 from hardened_ec2.policy.ports import port_names
@@ -123,6 +124,34 @@ def server_port_open_to_world(case: Case) -> Iterator[Outcome]:
                 if not _is_public(reach, case.settings.public_ports):
                     seen.fault(server, reach, world)
     yield from seen.outcomes("{ports} is open to {addresses} on {servers}", "")
+    yield from _open_groups_of_strangers(case, reported)
+
+
+def _open_groups_of_strangers(case: Case, reported: set[Place]) -> Iterator[Doubt]:
+    """Doubt world-open ports of groups that nothing in the templates has: someone else will."""
+    held = {a.group for each in case.servers for a in case.exposure.attachments(each)}
+    for group in case.exposure.groups:
+        if group in held or Groups.is_default(group):
+            continue
+        openings = [
+            o
+            for o in case.exposure.openings(group)
+            if o.addresses and o.protocol not in (ICMP, ICMPV6) and o.place not in reported
+        ]
+        doubts: dict[Doubt, None] = {}
+        for world in worlds(o.when for o in openings):
+            for reach in _from_the_world(openings, world):
+                if not _is_public(reach, case.settings.public_ports):
+                    doubts[
+                        Doubt(
+                            place=_widest(reach.openings).place,
+                            why=f"{reach.ports} is open to {spelled_addresses(reach.addresses)} in "
+                            f"the group {group[1]}, and what has the group is not in the templates",
+                            when=reach.under(world),
+                        )
+                    ] = None
+        if doubts and not is_used(group, case.deployment):
+            yield from doubts
 
 
 @rule(

@@ -1,8 +1,10 @@
 """Templates as text: JSON and YAML say the same, lines are found, nothing is without a limit."""
 
+import itertools
 import json
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardened_ec2.policy.decoding import MAX_DEPTH, UndecodableText, decode, marks
+from hardened_ec2.policy.json_marks import json_marks
+from hardened_ec2.policy.marks import Marks
 
 SHORT = """
 Conditions:
@@ -212,3 +216,59 @@ def test_a_number_in_base_60_ends() -> None:
 def test_a_tag_that_cloudformation_has_not_is_refused(tag: str) -> None:
     with pytest.raises(UndecodableText, match=r"at line 2 is none of CloudFormation's"):
         decode(f"A:\n  {tag} {{}}")
+
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.text('ab\\"\n{}[],:é ', max_size=5)
+_DOCUMENTS = st.dictionaries(
+    st.text('ab\\"/\té:{', max_size=4),
+    st.recursive(
+        _SCALARS,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.text('ab\\"/\té:{', max_size=4), inner, max_size=3)
+        ),
+        max_leaves=12,
+    ),
+)
+
+
+def _lines(found: Marks) -> dict[tuple[str, ...], int]:
+    lines: dict[tuple[str, ...], int] = {(): found.line}
+    for key, inner in found.inside.items():
+        lines |= {(key, *path): line for path, line in _lines(inner).items()}
+    return lines
+
+
+def _expected(value: object, line: int, text: Iterator[int]) -> dict[tuple[str, ...], int]:
+    """Walk a text that has one key, entry or bracket a line, as it was written."""
+    lines: dict[tuple[str, ...], int] = {(): line}
+    if isinstance(value, dict | list) and value:
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in pairs:
+            at = next(text)
+            lines |= {(str(key), *path): n for path, n in _expected(inner, at, text).items()}
+        next(text)  # the bracket that closes
+    return lines
+
+
+@given(_DOCUMENTS)
+def test_the_lines_of_json_are_those_it_was_written_on(document: dict[str, Any]) -> None:
+    text = json.dumps(document, indent=1)
+    found = json_marks(text)
+    assert _lines(found) == _expected(document, 1, itertools.count(2))
+    on_one_line = json_marks(json.dumps(document, ensure_ascii=False))
+    assert _lines(on_one_line) == dict.fromkeys(_lines(found), 1)
+
+
+def test_the_lines_of_json_are_those_that_yaml_tells() -> None:
+    text = '{\n"Resources": {\n "A":\n  {"Type": "T", "P": [1, {"x":\n null}, "]"]}\n}\n}'
+    as_yaml = marks("# not JSON\n" + text)
+    assert as_yaml is not None
+    assert {path: line + 1 for path, line in _lines(json_marks(text)).items()} == _lines(as_yaml)
+
+
+def test_lines_of_json_need_no_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    found = marks('{"a":\n{"b": 1}}')
+    assert found is not None
+    assert found.line_of(("a", "b")) == 2

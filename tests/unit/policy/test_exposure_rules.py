@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from hardened_ec2.policy import Settings, Severity
+from hardened_ec2.policy import Settings, Severity, judge
 from tests.unit.policy.templates import (
     GATEWAY,
     NO_VALUE,
@@ -18,6 +18,7 @@ from tests.unit.policy.templates import (
     resource,
     rule,
     server_with,
+    template,
 )
 
 PRIVATE = "PrivateServerOpenToWorld"
@@ -319,3 +320,70 @@ def test_an_address_that_is_not_known_cannot_be_verified(
         f"whether Server gets a public address is not known: {why}" in finding.message
         for finding in found("CannotVerify", resources, **UNSET)
     )
+
+
+def open_group(*ingress: object, **more: object) -> dict[str, Any]:
+    return {"Lonely": group(*ingress), **more}
+
+
+DATABASE = rule("0.0.0.0/0", ports=(5432, 5432))
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        open_group(DATABASE),
+        open_group(rule("0.0.0.0/1", ports=(0, 9)), rule("128.0.0.0/1", ports=(5, 5))),
+        open_group(if_("C", DATABASE)),
+        open_group(Door=resource("EC2::SecurityGroupIngress", GroupId=ref("Lonely"), **DATABASE)),
+        {"Door": resource("EC2::SecurityGroupIngress", GroupId="sg-0123456789abcdef0", **DATABASE)},
+        open_group(DATABASE, Peer=group(rule(SourceSecurityGroupId=get_att("Lonely", "GroupId")))),
+    ],
+    ids=["inline", "halves", "condition", "standalone", "outside", "named by a rule"],
+)
+def test_an_open_group_of_a_stranger_cannot_be_verified(resources: dict[str, Any]) -> None:
+    doubts = found("CannotVerify", resources, **CONDITIONS)
+    assert any("what has the group is not in the templates" in each.message for each in doubts)
+    assert not found(OPEN, resources, **CONDITIONS)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        ref("Lonely"),
+        get_att("Lonely", "GroupId"),
+        {"Fn::GetAtt": "Lonely.GroupId"},
+        {"Fn::Sub": "${Lonely.GroupId}"},
+        {"Fn::Sub": ["${Its}", {"Its": ref("Lonely")}]},
+        if_("C", [ref("Lonely")]),
+    ],
+)
+def test_an_open_group_of_something_else_is_not_a_server_s(use: object) -> None:
+    cache = resource("ElastiCache::ReplicationGroup", SecurityGroupIds=[use])
+    assert not found("CannotVerify", open_group(DATABASE, Cache=cache), **CONDITIONS)
+
+
+@pytest.mark.parametrize(
+    "ingress",
+    [HTTPS, rule("10.0.0.0/8", ports=(5432, 5432)), rule("0.0.0.0/0", protocol="icmp")],
+    ids=["public port", "private addresses", "ping"],
+)
+def test_a_sound_group_of_a_stranger_is_no_doubt(ingress: dict[str, Any]) -> None:
+    assert not found("CannotVerify", open_group(ingress))
+
+
+def test_an_open_group_of_a_stranger_is_reported_once() -> None:
+    assert not found("CannotVerify", open_group(rule("0.0.0.0/0")))
+    assert found("AdminPortOpenToWorld", open_group(rule("0.0.0.0/0")))
+
+
+def test_a_group_that_is_handed_to_another_template_has_its_user_there() -> None:
+    sections: dict[str, Any] = {
+        "Outputs": {"Its": {"Value": ref("Lonely"), "Export": {"Name": "its"}}}
+    }
+    alone = template(open_group(DATABASE), **sections)
+    other = template({"Topic": resource("SNS::Topic")}, name="other.template.json")
+    doubted = {finding.rule for finding in judge([alone])}
+    assert "HardenedEc2-CannotVerify" in doubted
+    doubted = {finding.rule for finding in judge([alone, other])}
+    assert "HardenedEc2-CannotVerify" not in doubted
