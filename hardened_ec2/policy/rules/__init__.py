@@ -4,6 +4,7 @@ from typing import Final
 
 from hardened_ec2.policy.rule import Rule
 from hardened_ec2.policy.rules import (
+    account,
     administration,
     exposure,
     fleets,
@@ -14,6 +15,7 @@ from hardened_ec2.policy.rules import (
     network,
     storage,
     user_data,
+    width,
 )
 from hardened_ec2.policy.rules.verification import cannot_verify
 
@@ -39,11 +41,13 @@ RULES: Final[tuple[Rule, ...]] = (
     storage.snapshot_sharing,
     groups.own_security_group,
     user_data.user_data_size,
+    width.server_port_too_wide,
     exposure.stepping_stone,
     exposure.icmp_open_to_world,
     user_data.user_data_weakens_host,
     user_data.user_data_pipes_to_shell,
     identity.role_trust_wide,
+    identity.role_reads_everything,
     identity.role_service_wildcard,
     identity.role_not_action,
     groups.implicit_egress,
@@ -54,6 +58,11 @@ RULES: Final[tuple[Rule, ...]] = (
     network.subnet_auto_assign,
     network.flow_log,
     network.network_acl_open,
+    account.block_public_access,
+    account.transit_gateway,
+    account.instance_connect_endpoint,
+    account.session_logging,
+    account.key_rotation,
     exposure.public_server_with_role,
     imds.imds_tags,
     lifecycle.instance_profile,
