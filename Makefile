@@ -15,7 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help try test proof proof-all scans check pack docs bench lock clean python tools checkov
+.PHONY: help try test proof proof-all scans check pack docs bench mutants fuzz lock clean python tools checkov
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
@@ -53,6 +53,12 @@ docs: tools ## write docs/CONTROLS.md and docs/RULES.md anew, after a change of 
 
 bench: tools ## what the constructs and the policy cost, beside plain CDK
 	$(BIN)/python -m benchmarks
+
+mutants: tools ## how many small faults in the rules and the exposure the tests find (an hour)
+	nice -n 19 $(BIN)/python -m tests.mutation
+
+fuzz: tools ## judge 50,000 templates that nobody wrote, in three formats (ten minutes)
+	nice -n 19 $(BIN)/python -m tests.fuzz --count 50000 --seed 1
 
 lock: python ## write the lock files anew; UPGRADE=--upgrade takes the newest allowed versions
 	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.txt
