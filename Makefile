@@ -54,10 +54,10 @@ docs: tools ## write docs/CONTROLS.md and docs/RULES.md anew, after a change of 
 bench: tools ## what the constructs and the policy cost, beside plain CDK
 	$(BIN)/python -m benchmarks
 
-mutants: tools ## how many small faults in the rules and the exposure the tests find (an hour)
+mutants: tools ## how many small faults in the rules and the exposure the tests find
 	nice -n 19 $(BIN)/python -m tests.mutation
 
-fuzz: tools ## judge 50,000 templates that nobody wrote, in three formats (ten minutes)
+fuzz: tools ## judge 50,000 templates that nobody wrote, in three formats
 	nice -n 19 $(BIN)/python -m tests.fuzz --count 50000 --seed 1
 
 lock: python ## write the lock files anew; UPGRADE=--upgrade takes the newest allowed versions
