@@ -79,8 +79,6 @@ SCALARS: Final = (
     "line\nline\n",
 )
 
-Steps = tuple[str | int, ...]
-
 
 def mutated(template: dict[str, Any], random: Random) -> dict[str, Any]:
     """Change a copy of a template in one to six places.

@@ -22,7 +22,7 @@ def _tag(data: dict[str, Any]) -> str | None:
     return f"!{name}" if key == f"Fn::{name}" and name.isascii() and name.isalnum() else None
 
 
-def _mapping(dumper: _ShortForm, data: dict[str, Any]) -> yaml.Node:
+def _mapping(dumper: _ShortForm, data: dict[str, Any]) -> Any:  # noqa: ANN401 - a node
     tag = _tag(data)
     if tag is not None:
         (inner,) = data.values()
@@ -58,4 +58,7 @@ def short_form(template: dict[str, Any]) -> str:
     Returns:
         Its text. It decodes to the same, but for ``!GetAtt``, which is a list.
     """
-    return yaml.dump(template, Dumper=_ShortForm, sort_keys=False, allow_unicode=True, width=10**6)
+    text: str = yaml.dump(
+        template, Dumper=_ShortForm, sort_keys=False, allow_unicode=True, width=10**6
+    )
+    return text
