@@ -15,7 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help try test proof proof-all scans check pack docs bench comparison lock clean python tools checkov cfn-guard
+.PHONY: help try test proof proof-all scans check pack docs bench comparison mutants fuzz lock clean python tools checkov cfn-guard
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
@@ -56,6 +56,12 @@ bench: tools checkov cfn-guard ## what the constructs and the policy cost, besid
 
 comparison: tools ## judge public templates in TEMPLATES=FOLDER, write docs/COMPARISON.md
 	$(BIN)/python -m benchmarks.comparison $(TEMPLATES) docs/COMPARISON.md
+
+mutants: tools ## how many small faults in the rules and the exposure the tests find
+	nice -n 19 $(BIN)/python -m tests.mutation
+
+fuzz: tools ## judge 50,000 templates that nobody wrote, in three formats
+	nice -n 19 $(BIN)/python -m tests.fuzz --count 50000 --seed 1
 
 lock: python ## write the lock files anew; UPGRADE=--upgrade takes the newest allowed versions
 	$(LOCK) pyproject.toml --extra dev --output-file requirements-dev.txt

@@ -33,7 +33,7 @@ _COMMON = (
     *("openssh-server", "cloud-init", "cloud-guest-utils", "gdisk", "sudo", "procps", "kmod"),
     *("iproute2", "netbase", "nftables", "curl", "ca-certificates"),
     # What controls are about: without it they would have nothing to do.
-    *("auditd", "cron", "rpcbind", "unattended-upgrades"),
+    *("auditd", "cron", "libpam-pwquality", "rpcbind", "unattended-upgrades"),
 )
 
 

@@ -181,6 +181,7 @@ class _Open:
     value: Any
     inside: dict[str, Marks]
     key: str | None = None
+    merges: bool = False
     merged: list[Any] = field(default_factory=list)
     size: int = 1
 
@@ -250,14 +251,16 @@ class _Composer:
             if isinstance(value, dict | list):
                 raise UndecodableText(f"a key is no text at line {line}")
             parent.key = value if isinstance(value, str) else _spelled(value, event)
-            if parent.key in parent.value and parent.key != _MERGE:
+            # In quotes it is a key as any other.
+            parent.merges = parent.key == _MERGE and event.implicit[0]
+            if parent.key in parent.value and not parent.merges:
                 raise UndecodableText(
                     f"the key {parent.key} stands twice in one object at line {line}"
                 )
             # A finding about a property points at the line of its name.
             parent.inside[parent.key] = where
             return
-        if parent.key == _MERGE:
+        if parent.merges:
             parent.merged += value if isinstance(value, list) else [value]
             parent.inside.pop(_MERGE, None)
         else:

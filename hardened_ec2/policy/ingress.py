@@ -8,7 +8,7 @@ from itertools import product
 from typing import Final
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.circumstances import When, together
+from hardened_ec2.policy.circumstances import ALWAYS, When, together
 from hardened_ec2.policy.deployment import Deployment
 from hardened_ec2.policy.groups import GroupKey, Groups
 from hardened_ec2.policy.values import (
@@ -160,7 +160,10 @@ def read_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[O
             joined = together(when, source.when)
             if joined is None:
                 continue
-            for addresses, peer, doubt in _senders(key, source.content, deployment, groups):
+            for addresses, peer, doubt, inner in _senders(key, source.content, deployment, groups):
+                both = together(joined, inner)
+                if both is None:
+                    continue
                 yield Opening(
                     protocol=ports.protocol,
                     first=ports.first,
@@ -169,7 +172,7 @@ def read_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[O
                     peer=peer,
                     unknown="; ".join(filter(None, (doubt, ports.doubt))),
                     icmp_type=_icmp_type(ports.protocol, first.content),
-                    when=joined,
+                    when=both,
                     place=rule.place,
                 )
 
@@ -280,31 +283,35 @@ def _protocol(content: Content) -> tuple[int, str]:
 
 def _senders(
     key: str, content: Content, deployment: Deployment, groups: Groups
-) -> Iterator[tuple[AddressSet, GroupKey | None, str]]:
-    """Yield who a source lets in: the addresses, or the group, and why they are not known."""
+) -> Iterator[tuple[AddressSet, GroupKey | None, str, When]]:
+    """Yield who a source lets in: the addresses, or the group; why it is not known; and when."""
     if key in _GROUP_SOURCES:
         # Whoever they are, members of a group are hosts of this network, not the internet.
-        yield AddressSet(), groups.key(content), ""
+        yield AddressSet(), groups.key(content), "", ALWAYS
     elif key == "SourcePrefixListId":
-        for addresses, doubt in _prefix_list(content, deployment):
-            yield addresses, None, doubt
+        for addresses, doubt, when in _prefix_list(content, deployment):
+            yield addresses, None, doubt, when
     else:
         for addresses, doubt in _block(content):
-            yield addresses, None, doubt
+            yield addresses, None, doubt, ALWAYS
 
 
-def _prefix_list(content: Content, deployment: Deployment) -> Iterator[tuple[AddressSet, str]]:
+def _prefix_list(
+    content: Content, deployment: Deployment
+) -> Iterator[tuple[AddressSet, str, When]]:
     resource = deployment.find(content)
     if resource is None or resource.type != _PREFIX_LIST:
         yield (
             AddressSet.everything(),
             f"the entries of prefix list {describe(content)} are not in the templates",
+            ALWAYS,
         )
         return
     for entries in resource.properties.at("Entries"):
         for entry in entries.entries():
             for cidr in entry.at("Cidr"):
-                yield from _block(cidr.content)
+                for addresses, doubt in _block(cidr.content):
+                    yield addresses, doubt, cidr.when
 
 
 def _block(content: Content) -> Iterator[tuple[AddressSet, str]]:

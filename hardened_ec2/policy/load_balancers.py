@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from itertools import product
+from typing import Final, TypeAlias
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.circumstances import When, together
+from hardened_ec2.policy.circumstances import ALWAYS, When, together
 from hardened_ec2.policy.deployment import Deployment, Resource
 from hardened_ec2.policy.exposure import Exposure, united
 from hardened_ec2.policy.groups import GroupKey, Groups
@@ -26,6 +27,8 @@ LOAD_BALANCERS: Final = (_BALANCER, _CLASSIC)
 
 _PROTOCOLS: Final = {"UDP": (UDP,), "TCP_UDP": (TCP, UDP), "QUIC": (UDP,), "TCP_QUIC": (TCP, UDP)}
 
+_Port: TypeAlias = tuple[int | None, When]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Door:
@@ -34,7 +37,7 @@ class Door:
     Args:
         balancer: The load balancer.
         protocol: IANA protocol number of both ports.
-        listens: The port that the load balancer listens on.
+        listens: The port that the load balancer listens on; none where it is not known.
         first: First port of the server that it sends to.
         last: Last port of the server that it sends to.
         addresses: Who reaches the server through it: whom the groups of the load balancer let in
@@ -55,7 +58,7 @@ class Door:
 
     balancer: Resource
     protocol: int
-    listens: int
+    listens: int | None
     first: int
     last: int
     addresses: AddressSet
@@ -77,7 +80,7 @@ class _Lead:
     balancer: Resource
     target: tuple[str, str]
     protocols: tuple[int, ...]
-    listens: int
+    listens: int | None
     port: int | None
     keeps_sender: bool
     when: When
@@ -123,7 +126,7 @@ class LoadBalancers:
 
     def _doors(self, server: Server, lead: _Lead, protocol: int) -> Iterator[Door]:
         groups = self._groups_of(lead.balancer)
-        senders = self._senders(groups, protocol, lead.listens)
+        senders = self._senders(lead.balancer, protocol, lead.listens)
         first, last = (0, LAST_PORT) if lead.port is None else (lead.port, lead.port)
         by_address: list[Opening] = []
         by_group: list[Opening] = []
@@ -154,20 +157,34 @@ class LoadBalancers:
                 addresses=addresses,
                 openings=openings,
                 sees_sender=sees_sender,
-                unknown="" if lead.port is not None else "the port of the target is not known",
+                unknown=_unknown(lead),
                 when=when,
             )
 
-    def _senders(self, groups: frozenset[GroupKey], protocol: int, port: int) -> AddressSet:
+    def _senders(self, balancer: Resource, protocol: int, port: int | None) -> AddressSet:
+        """Unite everyone who can send to a port, through a load balancer in front of it too."""
+        groups = self._groups_of(balancer)
         if not groups:
             # A Network Load Balancer without a group, which keeps nobody out.
             return AddressSet.everything()
-        return united(
+        admitting = self._admitting(groups, protocol, port)
+        peers = {opening.peer for opening in admitting}
+        senders = united(admitting)
+        for front in self._fronts.get(balancer.key, ()):
+            if peers & self._groups_of(front):
+                senders |= united(self._admitting(self._groups_of(front), protocol, None))
+        return senders
+
+    def _admitting(
+        self, groups: frozenset[GroupKey], protocol: int, port: int | None
+    ) -> list[Opening]:
+        first, last = (0, LAST_PORT) if port is None else (port, port)
+        return [
             opening
             for group in groups
             for opening in self._exposure.openings(group)
-            if not opening.unknown and opening.admits(protocol, port)
-        )
+            if not opening.unknown and opening.meets(protocol, first, last)
+        ]
 
     def _groups_of(self, balancer: Resource) -> frozenset[GroupKey]:
         return frozenset(
@@ -186,15 +203,33 @@ class LoadBalancers:
     def _modern(self) -> Iterator[_Lead]:
         for listener, action, balancer_value in self._actions():
             balancer = self._deployment.find(balancer_value.content)
-            if balancer is None or balancer.type != _BALANCER or not faces_internet(balancer):
+            if balancer is None or balancer.type != _BALANCER:
+                continue
+            if not (faces_internet(balancer) or balancer.key in self._fronts):
                 continue
             for target_group in _target_groups(action):
                 group = self._deployment.find(target_group.content)
-                port = _number(listener, "Port")
-                when = together(listener.when, target_group.when)
-                if group is not None and group.type == _TARGET_GROUP and port and when is not None:
-                    names = _texts(listener, "Protocol")
-                    yield from self._targets(balancer, group, names, port, when)
+                if group is None or group.type != _TARGET_GROUP:
+                    continue
+                for port, circumstance in _numbers(listener.properties.at("Port")):
+                    when = _all(listener.when, target_group.when, circumstance)
+                    if when is not None:
+                        names = _texts(listener, "Protocol")
+                        yield from self._targets(balancer, group, names, port, when)
+
+    @cached_property
+    def _fronts(self) -> dict[tuple[str, str], list[Resource]]:
+        """Internet-facing load balancers by the load balancer that they send to."""
+        found: dict[tuple[str, str], list[Resource]] = {}
+        for _, action, value in self._actions():
+            front = self._deployment.find(value.content)
+            if front is None or front.type != _BALANCER or not faces_internet(front):
+                continue
+            for target_group in _target_groups(action):
+                group = self._deployment.find(target_group.content)
+                for key, _, _ in self._members(group) if group is not None else ():
+                    found.setdefault(key, []).append(front)
+        return found
 
     def _actions(self) -> Iterator[tuple[Resource, Value, Value]]:
         """Yield each action with its listener and the listener's load balancer."""
@@ -215,36 +250,36 @@ class LoadBalancers:
         balancer: Resource,
         group: Resource,
         protocols: frozenset[str],
-        listens: int,
+        listens: int | None,
         when: When,
     ) -> Iterator[_Lead]:
         network = "network" in _texts(balancer, "Type")
         numbers = dict.fromkeys(n for name in protocols for n in _PROTOCOLS.get(name, (TCP,)))
-        default = _number(group, "Port")
-        for key, port, circumstance in self._members(group):
-            joined = together(when, circumstance)
-            if joined is None:
-                continue
-            yield _Lead(
-                balancer=balancer,
-                target=key,
-                protocols=tuple(numbers) or (TCP,),
-                listens=listens,
-                port=port or default,
-                keeps_sender=network and _keeps_sender(group),
-                when=joined,
-            )
+        default = list(_numbers(group.properties.at("Port"))) or [(None, ALWAYS)]
+        for key, ports, circumstance in self._members(group):
+            for port, other in ports or default:
+                joined = _all(when, circumstance, other)
+                if joined is None:
+                    continue
+                yield _Lead(
+                    balancer=balancer,
+                    target=key,
+                    protocols=tuple(numbers) or (TCP,),
+                    listens=listens,
+                    port=port,
+                    keeps_sender=network and _keeps_sender(group),
+                    when=joined,
+                )
 
-    def _members(self, group: Resource) -> Iterator[tuple[tuple[str, str], int | None, When]]:
+    def _members(self, group: Resource) -> Iterator[tuple[tuple[str, str], list[_Port], When]]:
         for targets in group.properties.at("Targets"):
             for target in targets.entries():
-                ports = [as_int(port.content) for port in target.at("Port")]
                 for name in target.at("Id"):
                     found = self._deployment.find(name.content)
                     if found is not None:
-                        yield found.key, next(iter(ports), None), name.when
+                        yield found.key, list(_numbers(target.at("Port"))), name.when
         for fleet, when in self._fleets_behind(group, "TargetGroupARNs"):
-            yield fleet.key, None, when
+            yield fleet.key, [], when
 
     def _fleets_behind(self, target: Resource, key: str) -> Iterator[tuple[Resource, When]]:
         """Yield the Auto Scaling groups that register their servers with a target."""
@@ -268,21 +303,42 @@ class LoadBalancers:
             targets.extend((fleet.key, when) for fleet, when in behind)
             for value in balancer.properties.at("Listeners"):
                 for listener in value.entries():
-                    listens = [as_int(port.content) for port in listener.at("LoadBalancerPort")]
-                    ports = [as_int(port.content) for port in listener.at("InstancePort")]
-                    for key, when in targets:
-                        yield _Lead(
-                            balancer=balancer,
-                            target=key,
-                            protocols=(TCP,),
-                            listens=next((p for p in listens if p), 0),
-                            port=next(iter(ports), None),
-                            keeps_sender=False,
-                            when=when,
-                        )
+                    yield from _classic_leads(balancer, listener, targets)
 
     def _of(self, kind: str) -> Iterable[Resource]:
         return self._deployment.resources(kind)
+
+
+def _classic_leads(
+    balancer: Resource, listener: Value, targets: Iterable[tuple[tuple[str, str], When]]
+) -> Iterator[_Lead]:
+    outer = _numbers(listener.at("LoadBalancerPort"))
+    inner = _numbers(listener.at("InstancePort"))
+    for (listens, first), (port, second), (key, third) in product(outer, inner, targets):
+        when = _all(first, second, third)
+        if when is not None:
+            yield _Lead(
+                balancer=balancer,
+                target=key,
+                protocols=(TCP,),
+                listens=listens,
+                port=port,
+                keeps_sender=False,
+                when=when,
+            )
+
+
+def _unknown(lead: _Lead) -> str:
+    if lead.port is None:
+        return "the port of the target is not known"
+    return "the port of the listener is not known" if lead.listens is None else ""
+
+
+def _all(*circumstances: When) -> When | None:
+    joined: When | None = ALWAYS
+    for when in circumstances:
+        joined = None if joined is None else together(joined, when)
+    return joined
 
 
 def faces_internet(balancer: Resource) -> bool:
@@ -326,6 +382,8 @@ def _texts(resource: Resource, key: str) -> frozenset[str]:
     return frozenset(v.content for v in resource.properties.at(key) if isinstance(v.content, str))
 
 
-def _number(resource: Resource, key: str) -> int | None:
-    numbers = [v for v in resource.properties.at(key) if v.content is not ABSENT]
-    return next((n for v in numbers if (n := as_int(v.content)) is not None), None)
+def _numbers(values: Iterable[Value]) -> Iterator[_Port]:
+    """Yield every number that a property can be, none where it is not known."""
+    for value in values:
+        if value.content is not ABSENT:
+            yield as_int(value.content), value.when

@@ -23,6 +23,9 @@ _ROUTE_TABLE = "AWS::EC2::RouteTable"
 _INWARD = ("GatewayId", "CarrierGatewayId")
 """Targets of a route by which the internet can come in; NAT and egress-only gateways cannot."""
 
+_CARRIER = "AssociateCarrierIpAddress"
+"""In a Wavelength Zone: an address in a mobile network, public through its carrier gateway."""
+
 _NOT_THE_INTERNET = frozenset({"AWS::EC2::VPNGateway", "AWS::EC2::VPCEndpoint"})
 
 
@@ -117,6 +120,10 @@ class Placement:
         for answer in answers:
             if _is_asked_for(answer):
                 yield answer, f"{asked} is {describe(answer.content)}"
+        for interface in server.entries("NetworkInterfaces"):
+            for answer in interface.at(_CARRIER):
+                if _is_asked_for(answer):
+                    yield answer, f"{_CARRIER} is {describe(answer.content)}"
         # An interface that is attached ready-made has what it has; the subnet gives it nothing.
         if server.kind is not Kind.NETWORK_INTERFACE and (
             not answers or any(answer.content is ABSENT for answer in answers)

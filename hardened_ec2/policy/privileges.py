@@ -78,12 +78,29 @@ OWN_METADATA: Final = frozenset(
 )
 """Actions by which a server undoes its own hardening: metadata options, user data, groups."""
 
-_KNOWN: Final = tuple(sorted(ESCALATIONS | LAUNCHERS | OWN_METADATA | {PASS_ROLE}))
+READS: Final = frozenset(
+    {
+        "s3:GetObject",
+        "secretsmanager:BatchGetSecretValue",
+        "secretsmanager:GetSecretValue",
+        "ssm:GetParameter",
+        "ssm:GetParameters",
+        "ssm:GetParametersByPath",
+    }
+)
+"""Actions that read secrets and stored data: on anything, those of everyone in the account.
+
+From the data exfiltration actions that cloudsplaining checks.
+"""
+
+_KNOWN: Final = tuple(sorted(ESCALATIONS | LAUNCHERS | OWN_METADATA | READS | {PASS_ROLE}))
 
 _ANY_RESOURCE = re.compile(r"[*?]*\*[*?:]*|arn:[*?:/]*\*[*?:/]*")
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 _ANY_OF_A_KIND = re.compile(
-    r"arn:[^:]*:(?:ec2|glue|iam|lambda|ssm|sts|[*?]+):.*:(?:[\w-]+[/:])?[*?]*\*[*?]*", re.DOTALL
+    r"arn:[^:]*:(?:ec2|glue|iam|lambda|secretsmanager|ssm|sts|[*?]+):.*:(?:[\w-]+[/:])?[*?]*\*[*?]*"
+    r"|arn:[^:]*:s3:::\*(?:/\*)?",
+    re.DOTALL,
 )
 """All resources of one type, as in ``arn:aws:iam::*:role/*``, of a service named above."""
 

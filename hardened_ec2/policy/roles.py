@@ -50,13 +50,17 @@ class Roles:
         self._statements: dict[tuple[str, str], tuple[Value, ...]] = {}
 
     def of_instances(self) -> tuple[Resource, ...]:
-        """List the roles that an instance profile hands to instances."""
+        """List the roles that an instance profile hands to instances, or that trust EC2.
+
+        A role that trusts EC2 is made for servers, wherever its instance profile is made.
+        """
         return self._of_instances
 
     @cached_property
     def _of_instances(self) -> tuple[Resource, ...]:
         named = (self._named(entry, ROLE, self._role_names) for entry in self._profile_roles())
-        return tuple({role.key: role for role in named if role is not None}.values())
+        trusting = filter(_trusts_ec2, self._deployment.resources(ROLE))
+        return tuple({role.key: role for role in (*named, *trusting) if role is not None}.values())
 
     def of_profile(self, profile: Value) -> Resource | None:
         """Return the role of the instance profile that a value names; none when it is not known."""
@@ -214,6 +218,35 @@ def texts(statement: Value, key: str) -> tuple[Value, ...]:
             if when is not None and entry.content is not ABSENT:
                 found.append(Value(entry.content, when, entry.place))
     return tuple(found)
+
+
+def is_ec2(principal: str) -> bool:
+    """Tell whether a service principal is EC2, in any partition.
+
+    Args:
+        principal: The principal, unknown parts as ``${Name}``.
+
+    Returns:
+        Whether it is.
+
+    Source: AWS IAM User Guide, "AWS JSON policy elements: Principal".
+
+    Example:
+        >>> is_ec2("ec2.amazonaws.com.cn")
+        True
+    """
+    return principal.startswith(("ec2.amazonaws.com", "ec2.${"))
+
+
+def _trusts_ec2(role: Resource) -> bool:
+    return any(
+        isinstance(entry.content, str | Text) and is_ec2(str(entry.content))
+        for document in role.properties.at("AssumeRolePolicyDocument")
+        for statement in statements(document)
+        for principal in statement.at("Principal")
+        if isinstance(principal.content, Tree) and isinstance(principal.content.raw, dict)
+        for entry in texts(principal, "Service")
+    )
 
 
 def _parsed(document: Value, text: str) -> Value:

@@ -30,17 +30,46 @@ class Subject(StrEnum):
     NETWORK_ACLS = "network ACL entries"
     VOLUMES = "servers and volumes"
     SNAPSHOT_SETTINGS = "settings of snapshot sharing"
+    ENDPOINTS = "EC2 Instance Connect Endpoints"
+    DOCUMENTS = "documents of Systems Manager"
+    ASSOCIATIONS = "associations of State Manager"
+    PATCH_BASELINES = "patch baselines"
+    DOCUMENT_SETTINGS = "settings of Systems Manager"
+    IMAGE_INFRASTRUCTURES = "infrastructures of image builds"
+    IMAGE_RECIPES = "recipes of images"
+    IMAGE_DISTRIBUTIONS = "distributions of images"
+    IMAGE_BUILDS = "images and their pipelines"
+    ACCESS_SCOPES = "Network Access Scopes"
+    PUBLIC_ACCESS_BLOCKS = "settings of VPC Block Public Access"
+    TRANSIT_GATEWAYS = "transit gateways"
+    KEYS = "KMS keys"
     RESOURCES = "resources"
     TEMPLATES = "templates"
 
 
 _TYPES: Final = {
-    Subject.INSTANCES: Kind.INSTANCE.value,
-    Subject.FLEETS: AUTO_SCALING_GROUP,
-    Subject.NETWORKS: "AWS::EC2::VPC",
-    Subject.SUBNETS: "AWS::EC2::Subnet",
-    Subject.NETWORK_ACLS: "AWS::EC2::NetworkAclEntry",
-    Subject.SNAPSHOT_SETTINGS: "AWS::EC2::SnapshotBlockPublicAccess",
+    Subject.INSTANCES: (Kind.INSTANCE.value,),
+    Subject.FLEETS: (AUTO_SCALING_GROUP,),
+    Subject.NETWORKS: ("AWS::EC2::VPC",),
+    Subject.SUBNETS: ("AWS::EC2::Subnet",),
+    Subject.NETWORK_ACLS: ("AWS::EC2::NetworkAclEntry",),
+    Subject.SNAPSHOT_SETTINGS: ("AWS::EC2::SnapshotBlockPublicAccess",),
+    Subject.ENDPOINTS: ("AWS::EC2::InstanceConnectEndpoint",),
+    Subject.DOCUMENTS: ("AWS::SSM::Document",),
+    Subject.ASSOCIATIONS: ("AWS::SSM::Association",),
+    Subject.PATCH_BASELINES: ("AWS::SSM::PatchBaseline",),
+    Subject.DOCUMENT_SETTINGS: ("AWS::SSM::ServiceSetting",),
+    Subject.IMAGE_INFRASTRUCTURES: ("AWS::ImageBuilder::InfrastructureConfiguration",),
+    Subject.IMAGE_RECIPES: ("AWS::ImageBuilder::ImageRecipe",),
+    Subject.IMAGE_DISTRIBUTIONS: ("AWS::ImageBuilder::DistributionConfiguration",),
+    Subject.IMAGE_BUILDS: ("AWS::ImageBuilder::ImagePipeline", "AWS::ImageBuilder::Image"),
+    Subject.ACCESS_SCOPES: ("AWS::EC2::NetworkInsightsAccessScope",),
+    Subject.PUBLIC_ACCESS_BLOCKS: (
+        "AWS::EC2::VPCBlockPublicAccessOptions",
+        "AWS::EC2::VPCBlockPublicAccessExclusion",
+    ),
+    Subject.TRANSIT_GATEWAYS: ("AWS::EC2::TransitGateway",),
+    Subject.KEYS: ("AWS::KMS::Key",),
 }
 
 
@@ -58,9 +87,8 @@ def examined(case: "Case", subject: Subject) -> tuple[Place, ...]:
         >>> [place.logical_id for place in examined(case, Subject.MACHINES)]
         ['Server']
     """
-    kind = _TYPES.get(subject)
-    if kind is not None:
-        return tuple(resource.place for resource in case.deployment.resources(kind))
+    if subject in _TYPES:
+        return tuple(each.place for each in case.deployment.resources(*_TYPES[subject]))
     return tuple(dict.fromkeys(_FINDERS[subject](case)))
 
 

@@ -5,6 +5,7 @@ from typing import Final
 from hardened_ec2.policy.rule import Rule
 from hardened_ec2.policy.rules import (
     access,
+    account,
     administration,
     exposure,
     fleets,
@@ -18,6 +19,7 @@ from hardened_ec2.policy.rules import (
     storage,
     upkeep,
     user_data,
+    width,
 )
 from hardened_ec2.policy.rules.verification import cannot_verify
 
@@ -48,11 +50,13 @@ RULES: Final[tuple[Rule, ...]] = (
     upkeep.document_sharing,
     groups.own_security_group,
     user_data.user_data_size,
+    width.server_port_too_wide,
     exposure.stepping_stone,
     exposure.icmp_open_to_world,
     user_data.user_data_weakens_host,
     user_data.user_data_pipes_to_shell,
     identity.role_trust_wide,
+    identity.role_reads_everything,
     identity.role_service_wildcard,
     identity.role_not_action,
     groups.implicit_egress,
@@ -68,6 +72,9 @@ RULES: Final[tuple[Rule, ...]] = (
     access.session_recording,
     access.access_scope_hole,
     guardrails.public_access_block_cuts_off,
+    account.block_public_access,
+    account.transit_gateway,
+    account.key_rotation,
     exposure.public_server_with_role,
     imds.imds_tags,
     lifecycle.instance_profile,

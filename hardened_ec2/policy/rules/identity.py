@@ -10,12 +10,13 @@ from hardened_ec2.policy.privileges import (
     LAUNCHERS,
     OWN_METADATA,
     PASS_ROLE,
+    READS,
     Grant,
     allowing,
     pattern,
     reaches_anything,
 )
-from hardened_ec2.policy.roles import statements, texts
+from hardened_ec2.policy.roles import is_ec2, statements, texts
 from hardened_ec2.policy.rule import (
     Case,
     Control,
@@ -191,6 +192,27 @@ def role_own_hardening(case: Case) -> Iterator[Outcome]:
 
 
 @rule(
+    id="HardenedEc2-RoleReadsEverything",
+    severity=Severity.WARNING,
+    subject=Subject.ROLES,
+    fact="The role of a server reads no secrets, parameters and objects but its own.",
+    why=(
+        "Whoever takes this server reads the passwords of all the others, and whatever the account "
+        "stores: one flaw in one server is everyone's leak."
+    ),
+    fix="Write the ARNs of the secrets, parameters and buckets the server reads as Resource.",
+    references=(
+        Control(Framework.CHECKOV, "CKV_AWS_107"),
+        Control(Framework.CHECKOV, "CKV_AWS_108"),
+        Control(Framework.NIST, "AC-6"),
+    ),
+)
+def role_reads_everything(case: Case) -> Iterator[Outcome]:
+    """Report actions that read secrets or data of everyone."""
+    yield from _reported(case, READS, "so it reads what is not its own")
+
+
+@rule(
     id="HardenedEc2-RoleTrustOpen",
     severity=Severity.ERROR,
     subject=Subject.ROLES,
@@ -245,9 +267,7 @@ def role_trust_wide(case: Case) -> Iterator[Outcome]:
             if kind == _EXCEPTED or _EVERYTHING.fullmatch(pattern(principal)):
                 continue
             why = why_unknown(principal.content)
-            if kind == "Service" and pattern(principal).startswith("ec2.amazonaws.com"):
-                continue
-            if kind == "Service" and pattern(principal).startswith("ec2.${"):
+            if kind == "Service" and is_ec2(pattern(principal)):
                 continue
             if why is not None and not pattern(principal):
                 yield doubtful(principal, f"who may assume role {role} is not known: {why}")

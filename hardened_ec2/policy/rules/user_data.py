@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from hardened_ec2.policy.circumstances import When, together
+from hardened_ec2.policy.deployment import Resource
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.rule import (
     Case,
@@ -185,23 +186,36 @@ def metadata_secret(case: Case) -> Iterator[Outcome]:
                 continue
             place = resource.place.under("Metadata").under(key)
             yield from _hidden_in(resource.scope, metadata[key], resource.when, place)
-            for content, when in resource.scope.resolve(metadata[key]):
-                joined = together(resource.when, when)
-                if joined is not None:
-                    yield from _in_metadata(Value(content, joined, place), key)
+            for value, name in _read_by_init(resource, key):
+                yield from _in_metadata(value, name)
 
 
-def _in_metadata(value: Value, name: str, depth: int = 0) -> Iterator[Outcome]:
+def _read_by_init(resource: Resource, key: str) -> Iterator[tuple[Value, str]]:
+    """Yield everything that stands under a key of Metadata, each with the name it stands under."""
+    metadata = resource.raw.get("Metadata") or {}
+    for content, when in resource.scope.resolve(metadata[key]) if key in metadata else ():
+        joined = together(resource.when, when)
+        if joined is not None:
+            place = resource.place.under("Metadata").under(key)
+            yield from _leaves(Value(content, joined, place), key)
+
+
+def _leaves(value: Value, name: str, depth: int = 0) -> Iterator[tuple[Value, str]]:
     content = value.content
-    if isinstance(content, Tree) and depth < _DEEPEST:
-        if isinstance(content.raw, dict):
-            for key in content.raw:
-                for inner in value.at(str(key)):
-                    yield from _in_metadata(inner, str(key), depth + 1)
-        else:
-            for entry in value.entries():
-                yield from _in_metadata(entry, name, depth + 1)
-    elif isinstance(content, Tree):
+    if not isinstance(content, Tree) or depth == _DEEPEST:
+        yield value, name
+    elif isinstance(content.raw, dict):
+        for key in content.raw:
+            for inner in value.at(str(key)):
+                yield from _leaves(inner, str(key), depth + 1)
+    else:
+        for entry in value.entries():
+            yield from _leaves(entry, name, depth + 1)
+
+
+def _in_metadata(value: Value, name: str) -> Iterator[Outcome]:
+    content = value.content
+    if isinstance(content, Tree):
         yield doubtful(value, "the metadata is nested too deeply to be read")
     elif isinstance(content, Unknown) and not content.name:
         yield doubtful(value, f"the metadata is not known: {content.why}")
@@ -226,6 +240,13 @@ def _commands(case: Case, find: Callable[[str], tuple[Command, ...]]) -> Iterato
                     yield faulty(
                         value, f"line {command.line} of the user data{inside} {command.what}"
                     )
+    # What cfn-init writes and runs, it writes and runs as root, called from user data.
+    for resource in case.deployment.everything():
+        for value, _ in _read_by_init(resource, _INIT[0]):
+            if isinstance(value.content, str | Text):
+                for layer in layers(Base64(value.content)):
+                    for command in find(layer.text):
+                        yield faulty(value, f"line {command.line} of the metadata {command.what}")
 
 
 def _hidden_in(scope: Scope, raw: object, when: When, place: Place) -> Iterator[Outcome]:

@@ -1,17 +1,31 @@
 """What the templates do not show, and therefore no rule can judge."""
 
+import json
 from collections.abc import Iterator
 from typing import Final
 
+from hardened_ec2.policy.deployment import Resource
 from hardened_ec2.policy.findings import Severity
+from hardened_ec2.policy.intrinsics import called
 from hardened_ec2.policy.rule import Case, Doubt, rule
 from hardened_ec2.policy.servers import launched_from_outside
 from hardened_ec2.policy.subjects import Subject
+from hardened_ec2.policy.template import Template
 from hardened_ec2.policy.values import Place
 
 _HARMLESS_TRANSFORMS: Final = frozenset({"AWS::LanguageExtensions"})
 """Adds functions, which are resolved or reported where they stand, and ``Fn::ForEach``, which is
 reported below."""
+
+_CUSTOM: Final = ("Custom::", "AWS::CloudFormation::CustomResource")
+_CALLS: Final = (
+    "AuthorizeSecurityGroupIngress",
+    "ModifySecurityGroupRules",
+    "ModifyInstanceMetadataOptions",
+    "AssociateAddress",
+    "RunInstances",
+)
+"""What a custom resource can do to servers behind the back of every rule."""
 
 
 @rule(
@@ -31,17 +45,10 @@ reported below."""
 def cannot_verify(case: Case) -> Iterator[Doubt]:
     """Report what hides resources from every rule; each rule reports its own unknowns."""
     for template in case.deployment.templates:
-        for macro in _macros(template.document.get("Transform")):
-            yield Doubt(
-                place=Place(template.name, "", "Transform"),
-                why=f"macro {macro} can add and change resources at deployment",
-            )
-        for logical_id in template.document["Resources"]:
-            if logical_id not in template.resources:
-                yield Doubt(
-                    place=Place(template.name, "", f"Resources.{logical_id}"),
-                    why=f"{logical_id} makes resources at deployment",
-                )
+        yield from _hidden_in(template)
+    for custom in case.deployment.everything():
+        if custom.type.startswith(_CUSTOM):
+            yield from _calls_of(custom)
     for launched in launched_from_outside(case.deployment):
         yield Doubt(
             place=launched.place,
@@ -52,6 +59,35 @@ def cannot_verify(case: Case) -> Iterator[Doubt]:
         yield Doubt(
             place=stack.place, why="the template of the nested stack is not among those given"
         )
+
+
+def _hidden_in(template: Template) -> Iterator[Doubt]:
+    for macro in _macros(template.document.get("Transform")):
+        yield Doubt(
+            place=Place(template.name, "", "Transform"),
+            why=f"macro {macro} can add and change resources at deployment",
+        )
+    for logical_id in template.document["Resources"]:
+        if logical_id not in template.resources:
+            yield Doubt(
+                place=Place(template.name, "", f"Resources.{logical_id}"),
+                why=f"{logical_id} makes resources at deployment",
+            )
+    for logical_id, resource in template.resources.items():
+        function = called(resource.get("Properties") or {})
+        if function is not None:
+            yield Doubt(
+                place=Place(template.name, logical_id, "Properties"),
+                why=f"{function} stands where its properties belong",
+            )
+
+
+def _calls_of(custom: Resource) -> Iterator[Doubt]:
+    text = json.dumps(custom.raw.get("Properties"), default=str).lower()
+    for call in _CALLS:
+        if call.lower() in text:
+            why = f"it calls {call} when it is deployed"
+            yield Doubt(place=custom.place, why=why, when=custom.when)
 
 
 def _macros(transform: object) -> Iterator[str]:

@@ -106,6 +106,11 @@ def test_anchors_and_merges_are_followed() -> None:
     }
 
 
+def test_a_merge_in_quotes_is_a_key_as_any_other() -> None:
+    text = "A: &a {x: 1}\nB: {<<: *a}\nC: {'<<': *a}"
+    assert decode(text) == {"A": {"x": 1}, "B": {"x": 1}, "C": {"<<": {"x": 1}}}
+
+
 @settings(deadline=None)
 @given(document=DOCUMENTS)
 def test_json_and_yaml_of_one_document_are_the_same(document: dict[str, Any]) -> None:

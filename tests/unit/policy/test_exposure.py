@@ -152,6 +152,20 @@ def test_a_prefix_list_is_its_entries() -> None:
     assert [str(o.addresses) for o in openings] == ["203.0.113.7/32", "2001:db8::/32"]
 
 
+def test_an_entry_of_a_prefix_list_is_there_when_its_condition_holds() -> None:
+    entries = [if_("C", {"Cidr": "0.0.0.0/0"}), {"Cidr": if_("D", "203.0.113.7/32")}]
+    resources = {
+        "Group": group(if_("D", rule(SourcePrefixListId=ref("List")))),
+        "List": resource("EC2::PrefixList", Entries=entries),
+    }
+    conditions = {
+        "C": {"Fn::Equals": [ref("AWS::Region"), "x"]},
+        "D": {"Fn::Not": [{"Condition": "C"}]},
+    }
+    (opening,) = exposure(resources, Conditions=conditions).openings(GROUP)
+    assert str(opening.addresses) == "203.0.113.7/32"
+
+
 def test_every_way_to_read_a_rule_is_an_opening() -> None:
     openings = opened(rule(if_("C", "10.0.0.1/32", "0.0.0.0/0"), ports=(if_("C", 443, 22), 443)))
     assert [(o.first, str(o.addresses)) for o in openings] == [

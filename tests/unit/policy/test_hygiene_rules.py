@@ -92,6 +92,25 @@ def template(**data: object) -> dict[str, Any]:
     return {**SOUND, "Template": resource("EC2::LaunchTemplate", LaunchTemplateData=data)}
 
 
+def made(kind: str, **properties: object) -> dict[str, Any]:
+    return {**SOUND, "Made": resource(kind, **properties)}
+
+
+def encrypted_by(key: dict[str, Any]) -> dict[str, Any]:
+    ebs = {"Encrypted": True, "KmsKeyId": get_att("Key", "Arn")}
+    return {
+        **server(BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": ebs}]),
+        "Key": key,
+        "Other": resource("KMS::Key"),
+    }
+
+
+def reading(action: object, on: object, **more: object) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": action, "Resource": on, **more}
+    policy = resource("IAM::Policy", Roles=[ref("Role")], PolicyDocument={"Statement": [statement]})
+    return {**SOUND, "Policy": policy}
+
+
 def without(name: str, resources: Any = SOUND) -> dict[str, Any]:  # noqa: ANN401
     return {key: value for key, value in resources.items() if key != name}
 
@@ -320,6 +339,67 @@ EXAMPLES: dict[str, Examples] = {
             "Block": resource("EC2::SnapshotBlockPublicAccess", State=ref("Unset")),
         },
     ),
+    "BlockPublicAccess": Examples(
+        bad=made("EC2::VPCBlockPublicAccessOptions", InternetGatewayBlockMode="off"),
+        message="InternetGatewayBlockMode is 'off'",
+        evasive=made(
+            "EC2::VPCBlockPublicAccessExclusion",
+            InternetGatewayExclusionMode=if_("C", "allow-egress", "allow-bidirectional"),
+        ),
+        good={
+            **made("EC2::VPCBlockPublicAccessOptions", InternetGatewayBlockMode="block-ingress"),
+            "Other": resource(
+                "EC2::VPCBlockPublicAccessExclusion", InternetGatewayExclusionMode="allow-egress"
+            ),
+        },
+        unresolvable=made(
+            "EC2::VPCBlockPublicAccessOptions", InternetGatewayBlockMode=ref("Unset")
+        ),
+    ),
+    "TransitGateway": Examples(
+        bad=made("EC2::TransitGateway", AutoAcceptSharedAttachments="enable"),
+        message="AutoAcceptSharedAttachments is 'enable'",
+        evasive=made("EC2::TransitGateway", AutoAcceptSharedAttachments=if_("C", "enable")),
+        good=made("EC2::TransitGateway"),
+        unresolvable=made("EC2::TransitGateway", AutoAcceptSharedAttachments=ref("Unset")),
+    ),
+    "KeyRotation": Examples(
+        bad=encrypted_by(resource("KMS::Key")),
+        message="the key Key of a volume is not rotated",
+        evasive=encrypted_by(resource("KMS::Key", EnableKeyRotation=ref("No"))),
+        good=encrypted_by(resource("KMS::Key", EnableKeyRotation="true")),
+        unresolvable=encrypted_by(resource("KMS::Key", EnableKeyRotation=ref("Unset"))),
+    ),
+    "RoleReadsEverything": Examples(
+        bad=reading("secretsmanager:GetSecretValue", "*"),
+        message="role Role may do secretsmanager:GetSecretValue, so it reads what is not its own",
+        evasive=reading("ssm:Get*", "arn:aws:ssm:*:123456789012:parameter/*"),
+        good=reading(
+            ["s3:GetObject", "secretsmanager:GetSecretValue", "ssm:GetParameter"],
+            [
+                "arn:aws:s3:::bucket/*",
+                "arn:aws:secretsmanager:eu-west-1:123456789012:secret:app-*",
+                "arn:aws:ssm:eu-west-1:123456789012:parameter/app/*",
+            ],
+        ),
+        unresolvable=reading("s3:GetObject", "arn:aws:s3:::*/*", Condition={"Bool": {"a": "b"}}),
+    ),
+    "ServerPortTooWide": Examples(
+        bad=server_with(rule("203.0.0.0/16", ports=(5432, 5432))),
+        message="tcp port 5432 of Server is open to 203.0.0.0/16, 65536 public addresses where 256 "
+        "are allowed",
+        evasive=server_with(
+            rule("198.51.100.0/25", ports=(5000, 6000)),
+            rule("203.0.113.0/24", ports=("5432", 5432)),
+        ),
+        good=server_with(
+            rule("203.0.0.0/16", ports=(80, 80)),
+            rule("203.0.113.0/24", ports=(5432, 5432)),
+            rule("10.0.0.0/8", ports=(6379, 6379)),
+            rule(ports=(5433, 5433), SourceSecurityGroupId=ref("Group")),
+        ),
+        unresolvable=server_with(rule(ref("Unset"), ports=(22, 22))),
+    ),
 }
 
 
@@ -383,3 +463,31 @@ def test_monitoring_of_a_launch_configuration_is_on_by_default() -> None:
 def test_the_network_and_the_identity_of_the_examples_are_sound_themselves() -> None:
     for name in EXAMPLES:
         assert found(name, {**NETWORK, **IDENTITY}) == []
+
+
+def test_the_key_of_a_volume_of_its_own_is_judged_once() -> None:
+    volume = resource("EC2::Volume", Encrypted=True, KmsKeyId=ref("Key"))
+    resources = {**encrypted_by(resource("KMS::Key")), "Volume": volume}
+    assert [each.logical_id for each in found("KeyRotation", resources)] == ["Key"]
+    alone = {**SOUND, "Volume": volume, "Key": resource("KMS::Key")}
+    assert [each.logical_id for each in found("KeyRotation", alone)] == ["Key"]
+    assert found("KeyRotation", {**SOUND, "Key": resource("KMS::Key")}) == []
+
+
+def test_a_wide_port_is_told_once_and_not_where_worse_is_told() -> None:
+    wide = rule("203.0.0.0/16", ports=(5432, 5432))
+    both = {**server_with(wide), "Second": server()["Server"]}
+    assert len(found("ServerPortTooWide", both)) == 1
+    assert found("ServerPortTooWide", server_with(rule("0.0.0.0/0", ports=(5432, 5432)))) == []
+    assert found("ServerPortTooWide", server_with(rule("203.0.0.0/16"))) == []
+    settings = Settings(public_ports=frozenset({5432}))
+    assert found("ServerPortTooWide", server_with(wide), settings=settings) == []
+    settings = Settings(whitelist_width=2**16)
+    assert found("ServerPortTooWide", server_with(wide), settings=settings) == []
+    ranged = rule("203.0.0.0/16", ports=(79, 80))
+    assert found("ServerPortTooWide", server_with(ranged))
+    everything = rule("203.0.0.0/16", protocol="50")
+    assert (
+        "protocol 50 of Server is open"
+        in found("ServerPortTooWide", server_with(everything))[0].message
+    )

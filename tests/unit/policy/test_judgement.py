@@ -9,6 +9,7 @@ from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import Place
 from tests.unit.policy.templates import (
     SOUND,
+    found,
     instance,
     judged,
     message,
@@ -134,3 +135,23 @@ def test_a_loop_hides_the_resources_it_makes() -> None:
     assert message("CannotVerify", {**SOUND, "Fn::ForEach::Servers": []}) == (
         "could not verify any rule: Fn::ForEach::Servers makes resources at deployment"
     )
+
+
+def test_a_function_in_the_place_of_properties_is_said() -> None:
+    hidden = {"Type": "AWS::EC2::SecurityGroup", "Properties": {"Fn::If": ["C", {}, {}]}}
+    findings = found("CannotVerify", {**SOUND, "Other": hidden})
+    assert [(each.logical_id, each.path) for each in findings] == [("Other", "Properties")]
+    assert "Fn::If stands where its properties belong" in findings[0].message
+    assert found("CannotVerify", {**SOUND, "Other": {"Type": "AWS::SNS::Topic"}}) == []
+
+
+@pytest.mark.parametrize("kind", ["Custom::AWS", "AWS::CloudFormation::CustomResource"])
+def test_a_custom_resource_that_opens_a_group_is_said(kind: str) -> None:
+    call = '{"service":"EC2","action":"authorizeSecurityGroupIngress"}'
+    custom = {"Type": kind, "Properties": {"Create": {"Fn::Join": ["", [call]]}}}
+    assert message("CannotVerify", {**SOUND, "Call": custom}) == (
+        "could not verify any rule: it calls AuthorizeSecurityGroupIngress when it is deployed"
+    )
+    custom = {"Type": kind, "Properties": {"Create": '{"action":"describeSecurityGroups"}'}}
+    assert found("CannotVerify", {**SOUND, "Call": custom}) == []
+    assert found("CannotVerify", {**SOUND, "Call": {"Type": kind}}) == []

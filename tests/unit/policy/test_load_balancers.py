@@ -233,6 +233,102 @@ def test_a_port_that_is_not_known_cannot_be_verified() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "resources",
+    [
+        balanced(listens=443, port=if_("C", 8080, 22), front=HTTPS),
+        changed(SSH, "Listener", Port=if_("C", 443, 2222)),
+        changed(SSH, "Targets", Targets=[{"Id": ref("Server"), "Port": if_("C", 8080, 22)}]),
+        classic(Listeners=[{"LoadBalancerPort": if_("C", 443, 2222), "InstancePort": 22}]),
+        classic(Listeners=[{"LoadBalancerPort": 2222, "InstancePort": if_("C", 8080, 22)}]),
+    ],
+)
+def test_a_port_is_found_in_either_arm_of_a_condition(resources: dict[str, Any]) -> None:
+    wide = {**resources, "Group": group(rule(protocol="-1", SourceSecurityGroupId=ref("Front")))}
+    assert any("port 22 (SSH)" in each.message for each in found(OPENS, wide, **CONDITIONS))
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        changed(SSH, "Listener", Port=ref("Unset")),
+        classic(Listeners=[{"LoadBalancerPort": ref("Unset"), "InstancePort": 22}]),
+    ],
+)
+def test_a_listener_whose_port_is_not_known_cannot_be_verified(resources: dict[str, Any]) -> None:
+    assert found(OPENS, resources, **UNSET) == []
+    assert any(
+        "the port of the listener is not known" in finding.message
+        for finding in found("CannotVerify", resources, **UNSET)
+    )
+
+
+def in_a_row(inner: object, outer: object) -> dict[str, Any]:
+    """Put a Network Load Balancer of the internet in front of the internal one of `SSH`."""
+    return {
+        **changed(SSH, "Balancer", Scheme="internal"),
+        "Front": group(inner),
+        "Outer": group(outer),
+        "First": resource(f"{V2}::LoadBalancer", Type="network", SecurityGroups=[ref("Outer")]),
+        "Way": resource(
+            f"{V2}::Listener",
+            LoadBalancerArn=ref("First"),
+            Port=443,
+            Protocol="TCP",
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": ref("Inner")}],
+        ),
+        "Inner": resource(
+            f"{V2}::TargetGroup",
+            Port=2222,
+            Protocol="TCP",
+            TargetType="alb",
+            Targets=[{"Id": ref("Balancer")}],
+        ),
+    }
+
+
+WORLD_2222 = rule("0.0.0.0/0", ports=(2222, 2222))
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        in_a_row(WORLD_2222, HTTPS),
+        in_a_row(rule(ports=(2222, 2222), SourceSecurityGroupId=ref("Outer")), HTTPS),
+    ],
+)
+def test_an_internal_load_balancer_behind_one_of_the_internet_is_followed(
+    resources: dict[str, Any],
+) -> None:
+    assert "port 22 (SSH) of Server through load balancer Balancer" in message(OPENS, resources)
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        in_a_row(rule("203.0.113.7/32", ports=(2222, 2222)), HTTPS),
+        in_a_row(
+            rule(ports=(2222, 2222), SourceSecurityGroupId=ref("Outer")), rule("203.0.113.7/32")
+        ),
+        in_a_row(rule(ports=(2222, 2222), SourceSecurityGroupId=ref("Group")), HTTPS),
+        changed(in_a_row(WORLD_2222, HTTPS), "First", Scheme="internal"),
+        changed(in_a_row(WORLD_2222, HTTPS), "Inner", Targets=[{"Id": "10.0.0.1"}]),
+    ],
+)
+def test_one_that_lets_in_a_few_is_not(resources: dict[str, Any]) -> None:
+    assert found(OPENS, resources) == []
+
+
+def test_load_balancers_in_a_circle_end() -> None:
+    resources = in_a_row(rule(ports=(2222, 2222), SourceSecurityGroupId=ref("Outer")), HTTPS)
+    both = [{"Type": "forward", "TargetGroupArn": ref(name)} for name in ("Back", "Targets")]
+    resources = changed(
+        changed(resources, "Balancer", Scheme=NO_VALUE), "Listener", DefaultActions=both
+    )
+    back = resource(f"{V2}::TargetGroup", Port=1, Targets=[{"Id": ref("First")}])
+    assert found(OPENS, {**resources, "Back": back})
+
+
 def test_a_world_rule_that_no_load_balancer_uses_stays_an_error() -> None:
     network = balanced(rule("0.0.0.0/0", ports=(8080, 8081)), kind="network", front=None)
     assert found("PrivateServerOpenToWorld", network)

@@ -1,0 +1,63 @@
+"""Ports that are not administrative: open to fewer than the internet, and still to many."""
+
+from collections.abc import Iterator
+
+from hardened_ec2.policy.circumstances import holds, worlds
+from hardened_ec2.policy.exposure import Reach, is_world, reaches, spelled_addresses
+from hardened_ec2.policy.findings import Severity
+from hardened_ec2.policy.ingress import TCP, UDP
+from hardened_ec2.policy.rule import Case, Control, Fault, Framework, Outcome, rule
+from hardened_ec2.policy.settings import Settings
+from hardened_ec2.policy.subjects import Subject
+
+
+@rule(
+    id="HardenedEc2-ServerPortTooWide",
+    severity=Severity.WARNING,
+    subject=Subject.SERVERS,
+    fact="No more public addresses than a whitelist holds may reach a port of a few users.",
+    why=(
+        "A network of thousands of addresses is not a partner but everyone who rents a machine "
+        "there; a database that listens to them is open to strangers."
+    ),
+    fix="Name the addresses that use the port (203.0.113.7/32), or let in a security group only.",
+    references=(
+        Control(Framework.PROWLER, "ec2_securitygroup_allow_wide_open_public_ipv4"),
+        Control(Framework.CFN_NAG, "W9"),
+    ),
+)
+def server_port_too_wide(case: Case) -> Iterator[Outcome]:
+    """Unite what the groups of each server let in, and count public addresses port by port."""
+    reported = {o.place for breach in case.administration.breaches for o in breach.openings}
+    seen: set[tuple[object, ...]] = set()
+    for server in case.servers:
+        openings = [
+            o
+            for o in case.exposure.of_server(server)
+            if o.addresses and not o.unknown and o.place not in reported
+        ]
+        for world in worlds(o.when for o in openings):
+            for reach in reaches([o for o in openings if holds(o.when, world)]):
+                key = (*(o.place for o in reach.openings), reach.protocol, reach.first, reach.last)
+                if key in seen or not _is_too_wide(reach, case.settings):
+                    continue
+                seen.add(key)
+                widest = max(reach.openings, key=lambda opening: opening.addresses.width)
+                yield Fault(
+                    place=widest.place,
+                    message=f"{reach.ports} of {server.resource.logical_id} is open to "
+                    f"{spelled_addresses(reach.addresses)}, {reach.addresses.public.width} public "
+                    f"addresses where {case.settings.whitelist_width} are allowed",
+                    when=widest.when,
+                )
+
+
+def _is_too_wide(reach: Reach, settings: Settings) -> bool:
+    if reach.addresses.public.width <= settings.whitelist_width or is_world(reach.addresses):
+        return False
+    if reach.protocol not in (TCP, UDP):
+        return True
+    ports = range(reach.first, reach.last + 1)
+    if reach.last - reach.first >= len(settings.public_ports):
+        return True
+    return not all(port in settings.public_ports for port in ports)
