@@ -31,6 +31,17 @@ class Subject(StrEnum):
     VOLUMES = "servers and volumes"
     SNAPSHOT_SETTINGS = "settings of snapshot sharing"
     RESOURCES = "resources"
+    CONNECT_ENDPOINTS = "EC2 Instance Connect Endpoints"
+    DOCUMENTS = "Systems Manager documents"
+    ACCESS_SCOPES = "Network Access Analyzer scopes"
+    PUBLIC_ACCESS_BLOCKS = "VPC Block Public Access options"
+    IMAGE_INFRASTRUCTURE = "Image Builder infrastructure configurations"
+    IMAGE_RECIPES = "Image Builder recipes"
+    IMAGE_DISTRIBUTIONS = "Image Builder distribution configurations"
+    IMAGE_BUILDS = "Image Builder pipelines and images"
+    ASSOCIATIONS = "State Manager associations"
+    SERVICE_SETTINGS = "Systems Manager service settings"
+    PATCH_BASELINES = "patch baselines"
     TEMPLATES = "templates"
 
 
@@ -41,6 +52,16 @@ _TYPES: Final = {
     Subject.SUBNETS: "AWS::EC2::Subnet",
     Subject.NETWORK_ACLS: "AWS::EC2::NetworkAclEntry",
     Subject.SNAPSHOT_SETTINGS: "AWS::EC2::SnapshotBlockPublicAccess",
+    Subject.CONNECT_ENDPOINTS: "AWS::EC2::InstanceConnectEndpoint",
+    Subject.DOCUMENTS: "AWS::SSM::Document",
+    Subject.ACCESS_SCOPES: "AWS::EC2::NetworkInsightsAccessScope",
+    Subject.PUBLIC_ACCESS_BLOCKS: "AWS::EC2::VPCBlockPublicAccessOptions",
+    Subject.IMAGE_INFRASTRUCTURE: "AWS::ImageBuilder::InfrastructureConfiguration",
+    Subject.IMAGE_RECIPES: "AWS::ImageBuilder::ImageRecipe",
+    Subject.IMAGE_DISTRIBUTIONS: "AWS::ImageBuilder::DistributionConfiguration",
+    Subject.ASSOCIATIONS: "AWS::SSM::Association",
+    Subject.SERVICE_SETTINGS: "AWS::SSM::ServiceSetting",
+    Subject.PATCH_BASELINES: "AWS::SSM::PatchBaseline",
 }
 
 
@@ -68,6 +89,11 @@ def _machines(case: "Case") -> Iterable[Place]:
     return [s.place for s in case.servers if s.kind is not Kind.NETWORK_INTERFACE]
 
 
+def _image_builds(case: "Case") -> Iterable[Place]:
+    kinds = ("AWS::ImageBuilder::ImagePipeline", "AWS::ImageBuilder::Image")
+    return [build.place for build in case.deployment.resources(*kinds)]
+
+
 def _volumes(case: "Case") -> Iterable[Place]:
     alone = [volume.place for volume in case.deployment.resources("AWS::EC2::Volume")]
     return [*_machines(case), *alone]
@@ -80,6 +106,7 @@ _FINDERS: Final[dict[Subject, Callable[["Case"], Iterable[Place]]]] = {
     Subject.GROUPS: lambda case: [Place(*group) for group in case.exposure.groups],
     Subject.ROLES: lambda case: [role.place for role in case.roles.of_instances()],
     Subject.VOLUMES: _volumes,
+    Subject.IMAGE_BUILDS: _image_builds,
     Subject.RESOURCES: lambda case: [each.place for each in case.deployment.everything()],
     Subject.TEMPLATES: lambda case: [Place(each.name, "") for each in case.deployment.templates],
 }
