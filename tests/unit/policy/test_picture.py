@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardened_ec2.addresses import AddressSet
@@ -110,6 +110,7 @@ def test_ranges_beyond_two_are_counted() -> None:
     assert (lane.boxes[-1].title, lane.boxes[-1].detail) == ("tcp 1-2", "and 2 more ranges")
 
 
+@settings(max_examples=60, deadline=None, database=None)
 @given(st.lists(st.integers(0, 3), max_size=20))
 def test_nothing_overlaps_and_nothing_leaves_the_picture(lengths: list[int]) -> None:
     station = Station(names=("Some",), ports="tcp port 1")
@@ -125,6 +126,7 @@ def test_nothing_overlaps_and_nothing_leaves_the_picture(lengths: list[int]) -> 
     assert picture.server.y + picture.server.height <= picture.height
 
 
+@settings(max_examples=60, deadline=None, database=None)
 @given(st.text(max_size=600), st.integers(20, 400))
 def test_a_text_that_is_cut_fits_and_can_be_seen(text: str, width: int) -> None:
     shown = fitted(text, width, 13)
