@@ -30,6 +30,13 @@ class Subject(StrEnum):
     NETWORK_ACLS = "network ACL entries"
     VOLUMES = "servers and volumes"
     SNAPSHOT_SETTINGS = "settings of snapshot sharing"
+    IMAGE_BUILDERS = "infrastructure configurations of Image Builder"
+    IMAGE_RECIPES = "image recipes"
+    IMAGE_DISTRIBUTIONS = "distribution configurations of Image Builder"
+    IMAGE_BUILDS = "image pipelines and images"
+    ASSOCIATIONS = "associations of State Manager"
+    SERVICE_SETTINGS = "service settings of Systems Manager"
+    PATCH_BASELINES = "patch baselines"
     RESOURCES = "resources"
     TEMPLATES = "templates"
 
@@ -41,6 +48,12 @@ _TYPES: Final = {
     Subject.SUBNETS: "AWS::EC2::Subnet",
     Subject.NETWORK_ACLS: "AWS::EC2::NetworkAclEntry",
     Subject.SNAPSHOT_SETTINGS: "AWS::EC2::SnapshotBlockPublicAccess",
+    Subject.IMAGE_BUILDERS: "AWS::ImageBuilder::InfrastructureConfiguration",
+    Subject.IMAGE_RECIPES: "AWS::ImageBuilder::ImageRecipe",
+    Subject.IMAGE_DISTRIBUTIONS: "AWS::ImageBuilder::DistributionConfiguration",
+    Subject.ASSOCIATIONS: "AWS::SSM::Association",
+    Subject.SERVICE_SETTINGS: "AWS::SSM::ServiceSetting",
+    Subject.PATCH_BASELINES: "AWS::SSM::PatchBaseline",
 }
 
 
@@ -73,6 +86,11 @@ def _volumes(case: "Case") -> Iterable[Place]:
     return [*_machines(case), *alone]
 
 
+def _image_builds(case: "Case") -> Iterable[Place]:
+    kinds = ("AWS::ImageBuilder::ImagePipeline", "AWS::ImageBuilder::Image")
+    return [build.place for kind in kinds for build in case.deployment.resources(kind)]
+
+
 _FINDERS: Final[dict[Subject, Callable[["Case"], Iterable[Place]]]] = {
     Subject.SERVERS: lambda case: [server.place for server in case.servers],
     Subject.MACHINES: _machines,
@@ -80,6 +98,7 @@ _FINDERS: Final[dict[Subject, Callable[["Case"], Iterable[Place]]]] = {
     Subject.GROUPS: lambda case: [Place(*group) for group in case.exposure.groups],
     Subject.ROLES: lambda case: [role.place for role in case.roles.of_instances()],
     Subject.VOLUMES: _volumes,
+    Subject.IMAGE_BUILDS: _image_builds,
     Subject.RESOURCES: lambda case: [each.place for each in case.deployment.everything()],
     Subject.TEMPLATES: lambda case: [Place(each.name, "") for each in case.deployment.templates],
 }

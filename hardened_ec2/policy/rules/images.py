@@ -14,6 +14,7 @@ from hardened_ec2.policy.rule import (
     rule,
 )
 from hardened_ec2.policy.rules.storage import judged_volumes
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import ABSENT, Value, as_bool, as_int, describe, why_unknown
 
 INFRASTRUCTURE: Final = "AWS::ImageBuilder::InfrastructureConfiguration"
@@ -28,6 +29,7 @@ EVERYONE: Final = "all"
 @rule(
     id="HardenedEc2-ImageBuildMetadata",
     severity=Severity.ERROR,
+    subject=Subject.IMAGE_BUILDERS,
     fact="Servers that build images answer metadata requests with a token only, and one hop far.",
     why=(
         "A build installs what others wrote, and its role may change every image that is made: one "
@@ -53,6 +55,7 @@ def image_build_metadata(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-ImageEncryption",
     severity=Severity.ERROR,
+    subject=Subject.IMAGE_RECIPES,
     fact="Every volume of an image is encrypted, the root volume too, and its recipe says so.",
     why=(
         "An image is a copy of a disk that is kept for years: whoever gets at an unencrypted "
@@ -78,6 +81,7 @@ def image_encryption(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-ImagePublic",
     severity=Severity.ERROR,
+    subject=Subject.IMAGE_DISTRIBUTIONS,
     fact="An image is for named accounts, not for all of them.",
     why=(
         "A public image is searched for secrets within hours, and shows whoever looks how your "
@@ -107,6 +111,7 @@ def image_public(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-ImageTests",
     severity=Severity.WARNING,
+    subject=Subject.IMAGE_BUILDS,
     fact="An image is tested before it is released.",
     why=(
         "What a component did to the build server says little about what a server of the image is "

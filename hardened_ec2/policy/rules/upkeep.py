@@ -15,6 +15,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import (
     ABSENT,
     Reference,
@@ -41,6 +42,7 @@ _SHARING: Final = "/ssm/documents/console/public-sharing-permission"
 @rule(
     id="HardenedEc2-AssociationOutput",
     severity=Severity.ERROR,
+    subject=Subject.ASSOCIATIONS,
     fact="What State Manager's runs print goes to no bucket that is open to the public.",
     why=(
         "The output says of every server what is installed, what failed and what is not hardened: "
@@ -80,6 +82,7 @@ def association_output(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-DocumentSharing",
     severity=Severity.ERROR,
+    subject=Subject.SERVICE_SETTINGS,
     fact="Documents of Systems Manager cannot be shared with everyone.",
     why=(
         "A public document shows how servers are kept, and with what; whoever runs it in another "
@@ -109,6 +112,7 @@ def document_sharing(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-PatchBaselineEmpty",
     severity=Severity.WARNING,
+    subject=Subject.PATCH_BASELINES,
     fact="A patch baseline approves patches as they are released.",
     why=(
         "A baseline that approves nothing, or nothing newer than a date, installs nothing, and "
@@ -148,6 +152,7 @@ def patch_baseline_empty(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-PatchDelay",
     severity=Severity.WARNING,
+    subject=Subject.PATCH_BASELINES,
     fact="Patches are approved within a month of their release.",
     why=(
         "What a patch mends is public from the day of its release, and is used within days; each "
