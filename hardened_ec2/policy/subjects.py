@@ -117,6 +117,11 @@ def _volumes(case: "Case") -> Iterable[Place]:
     return [*_machines(case), *alone]
 
 
+def _image_builds(case: "Case") -> Iterable[Place]:
+    kinds = ("AWS::ImageBuilder::ImagePipeline", "AWS::ImageBuilder::Image")
+    return [build.place for kind in kinds for build in case.deployment.resources(kind)]
+
+
 _FINDERS: Final[dict[Subject, Callable[["Case"], Iterable[Place]]]] = {
     Subject.SERVERS: lambda case: [server.place for server in case.servers],
     Subject.MACHINES: _machines,
