@@ -30,6 +30,10 @@ class Subject(StrEnum):
     NETWORK_ACLS = "network ACL entries"
     VOLUMES = "servers and volumes"
     SNAPSHOT_SETTINGS = "settings of snapshot sharing"
+    CONNECT_ENDPOINTS = "EC2 Instance Connect Endpoints"
+    DOCUMENTS = "Systems Manager documents"
+    ACCESS_SCOPES = "Network Access Scopes"
+    PUBLIC_ACCESS_BLOCKS = "settings of VPC Block Public Access"
     RESOURCES = "resources"
     TEMPLATES = "templates"
 
@@ -41,6 +45,10 @@ _TYPES: Final = {
     Subject.SUBNETS: "AWS::EC2::Subnet",
     Subject.NETWORK_ACLS: "AWS::EC2::NetworkAclEntry",
     Subject.SNAPSHOT_SETTINGS: "AWS::EC2::SnapshotBlockPublicAccess",
+    Subject.CONNECT_ENDPOINTS: "AWS::EC2::InstanceConnectEndpoint",
+    Subject.DOCUMENTS: "AWS::SSM::Document",
+    Subject.ACCESS_SCOPES: "AWS::EC2::NetworkInsightsAccessScope",
+    Subject.PUBLIC_ACCESS_BLOCKS: "AWS::EC2::VPCBlockPublicAccessOptions",
 }
 
 

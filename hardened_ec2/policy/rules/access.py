@@ -20,6 +20,7 @@ from hardened_ec2.policy.rule import (
     rule,
 )
 from hardened_ec2.policy.rules.groups import egress_rules
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import (
     ABSENT,
     PLAIN,
@@ -38,6 +39,7 @@ _TUNNELLED: Final = (22, 3389)
 @rule(
     id="HardenedEc2-InstanceConnectEndpointReach",
     severity=Severity.WARNING,
+    subject=Subject.CONNECT_ENDPOINTS,
     fact="An EC2 Instance Connect Endpoint reaches the servers it is for, and no others.",
     why=(
         "Whoever may open a tunnel through it reaches whatever it reaches: one that is let out to "
@@ -98,6 +100,7 @@ def _reach(case: Case, groups: Groups, group: Value, rules: list[Value]) -> Iter
 @rule(
     id="HardenedEc2-InstanceConnectClientIp",
     severity=Severity.WARNING,
+    subject=Subject.CONNECT_ENDPOINTS,
     fact="Servers see an EC2 Instance Connect Endpoint itself, not its clients' addresses.",
     why=(
         "Where the client's address is preserved, the group of each server has to let in the "
@@ -119,6 +122,7 @@ def endpoint_client_ip(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-SessionRecording",
     severity=Severity.WARNING,
+    subject=Subject.DOCUMENTS,
     fact="Shell sessions of Session Manager are recorded, and encrypted wherever they are.",
     why=(
         "A shell as a user with sudo leaves no other trace that its user could not remove; and "
@@ -197,6 +201,7 @@ def _is_given(value: Value) -> bool:
 @rule(
     id="HardenedEc2-AccessScopeHole",
     severity=Severity.WARNING,
+    subject=Subject.ACCESS_SCOPES,
     fact="What a Network Access Scope leaves out is named one by one.",
     why=(
         "A path that is left out is never a finding again: leave out every load balancer, and the "

@@ -7,6 +7,7 @@ from hardened_ec2.policy.deployment import Resource
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.load_balancers import LOAD_BALANCERS, faces_internet
 from hardened_ec2.policy.rule import Case, Control, Doubt, Fault, Framework, Outcome, doubtful, rule
+from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import ABSENT, Value, as_bool, describe, why_unknown
 
 _OPTIONS: Final = "AWS::EC2::VPCBlockPublicAccessOptions"
@@ -19,6 +20,7 @@ _Key: TypeAlias = tuple[str, str]
 @rule(
     id="HardenedEc2-PublicAccessBlockCutsOff",
     severity=Severity.WARNING,
+    subject=Subject.PUBLIC_ACCESS_BLOCKS,
     fact="VPC Block Public Access excludes what is to be reached from the internet.",
     why=(
         "It closes every internet gateway of the account and Region at once, whatever routes and "
