@@ -25,7 +25,7 @@ from hardened_ec2 import (
     HostHardening,
 )
 from hardened_ec2.auto_scaling_group import LIFECYCLE_HOOK
-from hardened_ec2.fleet_keys import encrypted_topic
+from hardened_ec2.fleet_keys import notifications_topic
 from hardened_ec2.host import LifecycleSignal
 from hardened_ec2.role import SESSION_MANAGER_ACTIONS
 
@@ -67,7 +67,7 @@ class FleetShared(Shared):
         super().__init__(scope)
         # Their servers report to EC2 Auto Scaling, so their network has a way there.
         self.fleet_vpc = HardenedVpc(scope, "FleetVpc", interface_endpoints=("autoscaling",))
-        self.topic = encrypted_topic(scope)
+        self.topic = notifications_topic(scope)
 
 
 class Author(Protocol):

@@ -33,7 +33,7 @@ _COMMON = (
     *("openssh-server", "cloud-init", "cloud-guest-utils", "gdisk", "sudo", "procps", "kmod"),
     *("iproute2", "netbase", "nftables", "curl", "ca-certificates"),
     # What controls are about: without it they would have nothing to do.
-    *("auditd", "cron", "libpam-pwquality", "rpcbind", "unattended-upgrades"),
+    *("auditd", "cron", "rpcbind", "unattended-upgrades"),
 )
 
 
@@ -202,7 +202,7 @@ def _make_disk(tar: Path, recipe: Recipe, folder: Path) -> None:
 
 
 def _root_tar(distribution: Distribution) -> Path:
-    name = _digest([json.dumps(asdict(distribution), sort_keys=True)])
+    name = _digest([json.dumps(asdict(distribution), sort_keys=True), *distribution.packages])
     folder = CACHE / f"root-{distribution.suite}-{name}"
     if not folder.is_dir():
         progress(f"installing {distribution.title} from packages")

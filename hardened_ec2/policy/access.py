@@ -184,7 +184,11 @@ class Access:
 
     def _through(self, door: Door, opened: tuple[tuple[GroupKey, Opening], ...]) -> Way:
         names = dict.fromkeys(group[1] for group, opening in opened if opening in door.openings)
-        listens = spelled_ports(door.protocol, door.listens, door.listens)
+        listens = (
+            "a port that is not known"
+            if door.listens is None
+            else spelled_ports(door.protocol, door.listens, door.listens)
+        )
         balancer = Station(names=(door.balancer.logical_id,), ports=listens, is_balancer=True)
         return Way(
             senders=door.addresses,

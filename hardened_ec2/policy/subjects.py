@@ -44,17 +44,6 @@ class Subject(StrEnum):
     TRANSIT_GATEWAYS = "transit gateways"
     KEYS = "KMS keys"
     RESOURCES = "resources"
-    CONNECT_ENDPOINTS = "EC2 Instance Connect Endpoints"
-    DOCUMENTS = "Systems Manager documents"
-    ACCESS_SCOPES = "Network Access Analyzer scopes"
-    PUBLIC_ACCESS_BLOCKS = "VPC Block Public Access options"
-    IMAGE_INFRASTRUCTURE = "Image Builder infrastructure configurations"
-    IMAGE_RECIPES = "Image Builder recipes"
-    IMAGE_DISTRIBUTIONS = "Image Builder distribution configurations"
-    IMAGE_BUILDS = "Image Builder pipelines and images"
-    ASSOCIATIONS = "State Manager associations"
-    SERVICE_SETTINGS = "Systems Manager service settings"
-    PATCH_BASELINES = "patch baselines"
     TEMPLATES = "templates"
 
 
@@ -107,19 +96,9 @@ def _machines(case: "Case") -> Iterable[Place]:
     return [s.place for s in case.servers if s.kind is not Kind.NETWORK_INTERFACE]
 
 
-def _image_builds(case: "Case") -> Iterable[Place]:
-    kinds = ("AWS::ImageBuilder::ImagePipeline", "AWS::ImageBuilder::Image")
-    return [build.place for build in case.deployment.resources(*kinds)]
-
-
 def _volumes(case: "Case") -> Iterable[Place]:
     alone = [volume.place for volume in case.deployment.resources("AWS::EC2::Volume")]
     return [*_machines(case), *alone]
-
-
-def _image_builds(case: "Case") -> Iterable[Place]:
-    kinds = ("AWS::ImageBuilder::ImagePipeline", "AWS::ImageBuilder::Image")
-    return [build.place for kind in kinds for build in case.deployment.resources(kind)]
 
 
 _FINDERS: Final[dict[Subject, Callable[["Case"], Iterable[Place]]]] = {
@@ -129,7 +108,6 @@ _FINDERS: Final[dict[Subject, Callable[["Case"], Iterable[Place]]]] = {
     Subject.GROUPS: lambda case: [Place(*group) for group in case.exposure.groups],
     Subject.ROLES: lambda case: [role.place for role in case.roles.of_instances()],
     Subject.VOLUMES: _volumes,
-    Subject.IMAGE_BUILDS: _image_builds,
     Subject.RESOURCES: lambda case: [each.place for each in case.deployment.everything()],
     Subject.TEMPLATES: lambda case: [Place(each.name, "") for each in case.deployment.templates],
 }

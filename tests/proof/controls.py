@@ -41,6 +41,11 @@ LEFT_OUT = (
         why="the image has no systemd-resolved",
         suites=(BOOKWORM,),
     ),
+    LeftOut(
+        control="password-rules",
+        when="test -s /etc/security/pwquality.conf",
+        why="pam_pwquality is not installed",
+    ),
     LeftOut(control="core-dumps", when="test -e", why="systemd's core dump handler is not there"),
     LeftOut(
         control="time-source",

@@ -308,8 +308,8 @@ def test_a_role_that_trusts_ec2_is_judged_without_a_profile() -> None:
     ):
         (finding,) = found("RoleAdministrator", {"Alone": role(principal)})
         assert finding.severity is Severity.ERROR
-    for principal in ("ec2.amazonaws.com", {"Service": "ecs.amazonaws.com"}, {"AWS": "*"}):
-        assert found("RoleAdministrator", {"Alone": role(principal)}) == []
+    for other in ("ec2.amazonaws.com", {"Service": "ecs.amazonaws.com"}, {"AWS": "*"}):
+        assert found("RoleAdministrator", {"Alone": role(other)}) == []
 
 
 def test_the_default_group_is_known_by_name_and_by_attribute_only() -> None:

@@ -110,7 +110,7 @@ def test_a_group_passed_to_a_nested_stack_is_the_same_group() -> None:
 
 
 def test_a_rule_and_a_server_under_conditions_of_their_own_meet() -> None:
-    conditions = {
+    conditions: dict[str, Any] = {
         "Conditions": {
             "C": {"Fn::Equals": [ref("AWS::Region"), "x"]},
             "D": {"Fn::Not": [{"Condition": "C"}]},
