@@ -5,6 +5,7 @@ association, patch baseline, maintenance window or image: those are tested as te
 tests/synth, and what the document does to a server in tests/host.
 """
 
+from ast import literal_eval
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -58,7 +59,8 @@ def read(endpoint: str) -> Upkeep:
         LaunchTemplateId=ids["AWS::EC2::LaunchTemplate"], Versions=["$Latest"]
     )["LaunchTemplateVersions"][0]["LaunchTemplateData"]
     return Upkeep(
-        document=client("ssm").get_document(Name=name)["Content"],
+        # The emulator gives back what Python prints of it; AWS would give JSON.
+        document=literal_eval(client("ssm").get_document(Name=name)["Content"]),
         document_name=name,
         statements=list(statements(client("iam"), template["IamInstanceProfile"]["Arn"])),
     )
