@@ -9,7 +9,7 @@ from tests.host.machine import Machine
 
 PAYLOAD = resources.files("hardened_ec2.host") / "payload"
 # What starts a run; everything else only defines functions.
-_STARTS = {"boot.sh", "main.sh"}
+_STARTS = {"boot.sh", "image.sh", "main.sh"}
 _OPTIONS = {
     "PROFILE": "baseline",
     "ADMIN_USERS": "",
