@@ -50,8 +50,10 @@ def _named(raw: Any) -> Iterator[str]:  # noqa: ANN401 - whatever a template hol
             for key, value in part.items():
                 if key == "Ref" and isinstance(value, str):
                     yield value
-                elif key == "Fn::GetAtt" and value:
-                    yield value.partition(".")[0] if isinstance(value, str) else str(value[0])
+                elif key == "Fn::GetAtt" and isinstance(value, str):
+                    yield value.partition(".")[0]
+                elif key == "Fn::GetAtt" and isinstance(value, list) and value:
+                    yield str(value[0])
                 elif key == "Fn::Sub":
                     text = value[0] if isinstance(value, list) and value else value
                     for piece in str(text).split("${")[1:]:
