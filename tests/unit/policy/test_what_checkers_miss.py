@@ -281,6 +281,18 @@ METADATA_CASES = {
 }
 
 
+def administrator(service: str) -> dict[str, Any]:
+    """Return a role without a profile that may do everything, and that a service may assume."""
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return {
+        "Role": resource(
+            "IAM::Role",
+            AssumeRolePolicyDocument={"Statement": [trust]},
+            ManagedPolicyArns=["arn:aws:iam::aws:policy/AdministratorAccess"],
+        )
+    }
+
+
 def role(*statements: object, **properties: object) -> dict[str, Any]:
     document = {"Version": "2012-10-17", "Statement": list(statements)}
     policies = [{"PolicyName": "p", "PolicyDocument": document}]
@@ -364,36 +376,8 @@ IDENTITY_CASES = {
     ),
     "a role for servers whose profile is made elsewhere": Case(
         rule="RoleAdministrator",
-        bad={
-            "Role": resource(
-                "IAM::Role",
-                AssumeRolePolicyDocument={
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"Service": "ec2.amazonaws.com"},
-                            "Action": "sts:AssumeRole",
-                        }
-                    ]
-                },
-                ManagedPolicyArns=["arn:aws:iam::aws:policy/AdministratorAccess"],
-            )
-        },
-        good={
-            "Role": resource(
-                "IAM::Role",
-                AssumeRolePolicyDocument={
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"Service": "lambda.amazonaws.com"},
-                            "Action": "sts:AssumeRole",
-                        }
-                    ]
-                },
-                ManagedPolicyArns=["arn:aws:iam::aws:policy/AdministratorAccess"],
-            )
-        },
+        bad=administrator("ec2.amazonaws.com"),
+        good=administrator("lambda.amazonaws.com"),
     ),
 }
 
