@@ -34,7 +34,7 @@ add: user data that installs packages needs the network, and fails with it."""
 
 _PREPARE = "aideinit --yes --force >/dev/null 2>&1"
 _BANNER = "Authorised use only. Access is monitored and logged; unauthorised use is prohibited."
-_SECONDS = 3600.0
+_SECONDS = 4 * 3600.0
 _AT_ONCE = 2
 _BARE = "#!/bin/sh\n"
 
