@@ -1,4 +1,8 @@
-"""Secrets in plain text: what gives one away, and what only looks like one."""
+"""Secrets in plain text: what gives one away, and what only looks like one.
+
+`token_detectors` has the tokens that detect-secrets knows. Here is what it does not: newer tokens,
+commands with a password in them, and values of settings whose name says that they are secret.
+"""
 
 import re
 from collections.abc import Iterator
@@ -40,32 +44,17 @@ class _Shape:
 _SHAPES: Final = tuple(
     _Shape(kind=kind, hint=hint, pattern=re.compile(pattern))
     for kind, hint, pattern in (
-        ("an AWS access key", "AKIA", r"(?<![A-Za-z0-9])AKIA[A-Z2-7]{16}(?![A-Za-z0-9])"),
-        ("an AWS session key", "ASIA", r"(?<![A-Za-z0-9])ASIA[A-Z2-7]{16}(?![A-Za-z0-9])"),
         (
             "a private key",
             "PRIVATE KEY",
             r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----",
         ),
-        ("a GitHub token", "gh", r"(?<!\w)gh[pousr]_[A-Za-z0-9]{36,255}(?!\w)"),
         ("a GitHub token", "github_pat_", r"(?<!\w)github_pat_\w{22,255}(?!\w)"),
-        (
-            "a GitLab token",
-            "gl",
-            r"(?<!\w)gl(?:pat|dt|ft|soat|rt|ptt|cbt|agent|oas|imt)-[\w-]{20,}",
-        ),
-        ("a GitLab token", "GR1348941", r"(?<!\w)GR1348941[\w-]{20,}"),
-        ("a Slack token", "xox", r"(?<!\w)xox[abeoprs]-[\w-]{10,}"),
         ("a Slack token", "xapp-", r"(?<!\w)xapp-[\w-]{20,}"),
-        ("a Slack webhook", "hooks.slack.com/", r"hooks\.slack\.com/services/\w+/\w+/\w{16,}"),
-        ("a Stripe key", "k_live_", r"(?<!\w)[rs]k_live_\w{16,}"),
+        ("a Slack token", "xoxe", r"(?<!\w)xoxe[.-][\w-]{10,}"),
         ("a Google API key", "AIza", r"(?<!\w)AIza[\w-]{35}(?!\w)"),
         ("an npm token", "npm_", r"(?<!\w)npm_[A-Za-z0-9]{36}(?!\w)"),
-        ("a PyPI token", "pypi-AgE", r"(?<!\w)pypi-AgE[\w-]{50,}"),
-        ("a SendGrid key", "SG.", r"(?<!\w)SG\.[\w-]{16,32}\.[\w-]{16,64}(?![\w-])"),
         ("a Vault token", "hvs.", r"(?<!\w)hvs\.[\w-]{24,}"),
-        ("an Azure storage key", "AccountKey=", r"AccountKey=[A-Za-z0-9+/]{80,}={0,2}"),
-        ("an OpenAI key", "T3BlbkFJ", r"(?<!\w)sk-[\w-]{10,}T3BlbkFJ[\w-]{10,}"),
         ("an Anthropic key", "sk-ant-", r"(?<!\w)sk-ant-[\w-]{24,}"),
         ("a Hugging Face token", "hf_", r"(?<!\w)hf_[A-Za-z0-9]{30,}"),
         ("a DigitalOcean token", "do", r"(?<!\w)do[por]_v1_[0-9a-f]{64}"),
@@ -73,10 +62,7 @@ _SHAPES: Final = tuple(
         ("a Databricks token", "dapi", r"(?<!\w)dapi[0-9a-f]{32}(?!\w)"),
         ("a New Relic key", "NRAK-", r"(?<!\w)NRAK-[A-Z0-9]{27}"),
         ("a Terraform Cloud token", ".atlasv1.", r"(?<!\w)\w{14}\.atlasv1\.[\w-]{60,}"),
-        ("a Square secret", "sq0csp-", r"(?<!\w)sq0csp-[\w-]{43}"),
-        ("a Mailchimp key", "-us", r"(?<!\w)[0-9a-f]{32}-us[0-9]{1,2}(?!\w)"),
         ("a Twilio key", "SK", r"(?<!\w)SK[0-9a-f]{32}(?!\w)"),
-        ("a Telegram bot token", ":AA", r"(?<!\w)[0-9]{8,10}:AA[\w-]{33}(?!\w)"),
         ("an Artifactory key", "AKC", r"(?<!\w)AKC[A-Za-z0-9]{50,}(?!\w)"),
         ("an age key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
         ("a private key", "PuTTY-User-Key-File", r"PuTTY-User-Key-File-[23]: ssh"),
@@ -218,16 +204,20 @@ def secrets_in(text: str) -> tuple[Secret, ...]:
     Returns:
         What was found, by place, each place once.
 
-    Source: the token formats their issuers document (AWS IAM identifiers, GitHub, GitLab, Slack,
-        Stripe, Google Cloud, npm, PyPI, SendGrid, HashiCorp Vault, Azure Storage; RFC 7468 for
-        private keys, RFC 7519 for JSON web tokens, RFC 3986 for passwords in URLs).
+    Source: detect-secrets (https://github.com/Yelp/detect-secrets) for tokens; for those that it
+        does not know the formats their issuers document (GitHub, Slack, Google Cloud, npm,
+        HashiCorp Vault and others); RFC 7468 for private keys, RFC 7519 for JSON web tokens,
+        RFC 3986 for passwords in URLs.
 
     Example:
         >>> [(secret.kind, secret.line) for secret in secrets_in("PASSWORD=hunter2")]
         [('a value for PASSWORD', 1)]
     """
+    # Half as long as everything else in a check takes, and only those with user data need it.
+    from hardened_ec2.policy.token_detectors import tokens_in  # noqa: PLC0415
+
     found: dict[tuple[int, int], str] = {}
-    for kind, span in (*_shapes(text), *_commands(text), *_assignments(text)):
+    for kind, span in (*_shapes(text), *tokens_in(text), *_commands(text), *_assignments(text)):
         if not any(start < span[1] and span[0] < end for start, end in found):
             found[span] = kind
     return tuple(

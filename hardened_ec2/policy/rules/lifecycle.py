@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.rule import Case, Control, Framework, Outcome, doubtful, faulty, rule
+from hardened_ec2.policy.rule import (
+    Case,
+    Control,
+    Fault,
+    Framework,
+    Outcome,
+    doubtful,
+    faulty,
+    rule,
+)
 from hardened_ec2.policy.servers import Kind, Server
 from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import (
@@ -23,6 +32,7 @@ _OLD_TYPES: Final = re.compile(
     r"(?:a1|c[134]|cc\d|cg\d|cr\d|d2|f1|g[23]s?|h1|hi1|hs1|i[23]|m[1-4]|p[23]"
     r"|r[34]|t[12]|u-\w+tb1|x1e?)\.\w+"
 )
+_SHOWN: Final = 3
 
 
 @rule(
@@ -141,14 +151,23 @@ def termination_protection(case: Case) -> Iterator[Outcome]:
     ),
 )
 def instance_type(case: Case) -> Iterator[Outcome]:
-    """Report the generations before Nitro, by name."""
+    """Report the generations before Nitro, by name: once, however many of them a list allows."""
     for server in _made(case):
+        old: dict[Place, list[Value]] = {}
         for kind in server.at("InstanceType"):
             if isinstance(kind.content, str):
                 if _OLD_TYPES.fullmatch(kind.content.strip().lower()):
-                    yield faulty(kind, f"InstanceType is {kind.content}")
+                    old.setdefault(kind.place, []).append(kind)
             elif isinstance(kind.content, Unknown):
                 yield doubtful(kind, f"InstanceType is not known: {kind.content.why}")
+        for place, kinds in old.items():
+            names = sorted({str(kind.content) for kind in kinds})
+            if len(names) == 1:
+                yield faulty(kinds[0], f"InstanceType is {names[0]}")
+            else:
+                shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+                what = f"InstanceType can be one of {len(names)} old types: {shown}"
+                yield Fault(place=place, message=what, when=server.resource.when)
 
 
 @rule(

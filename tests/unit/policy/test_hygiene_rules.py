@@ -491,3 +491,18 @@ def test_a_wide_port_is_told_once_and_not_where_worse_is_told() -> None:
         "protocol 50 of Server is open"
         in found("ServerPortTooWide", server_with(everything))[0].message
     )
+
+
+def test_a_list_of_instance_types_is_one_finding() -> None:
+    allowed = ["t2.micro", "m3.large", "m7g.large", "c1.medium", "t1.micro"]
+    parameters = {"Type": {"Type": "String", "Default": "m7g.large", "AllowedValues": allowed}}
+    (finding,) = found("InstanceType", server(InstanceType=ref("Type")), Parameters=parameters)
+    what = "InstanceType can be one of 4 old types: c1.medium, m3.large, t1.micro, ..."
+    assert finding.message.startswith(what)
+    parameters["Type"]["AllowedValues"] = allowed[:3]
+    (finding,) = found("InstanceType", server(InstanceType=ref("Type")), Parameters=parameters)
+    assert finding.message.startswith("InstanceType can be one of 2 old types: m3.large, t2.micro")
+    assert "..." not in finding.message
+    parameters["Type"]["AllowedValues"] = ["m7g.large", "T2.micro"]
+    (finding,) = found("InstanceType", server(InstanceType=ref("Type")), Parameters=parameters)
+    assert finding.message.startswith("InstanceType is T2.micro")

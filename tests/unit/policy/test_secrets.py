@@ -12,30 +12,31 @@ from hardened_ec2.policy.values import Base64
 
 # Written in two halves, so that no scanner takes this file for a leak.
 LEAKS = {
-    "AKIA" + "IOSFODNN7ABCDEFG": "an AWS access key",
-    "ASIA" + "IOSFODNN7ABCDEFG": "an AWS session key",
+    "AKIA" + "IOSFODNN7ABCDEFG": "a secret (AWS Access Key)",
+    "ASIA" + "IOSFODNN7ABCDEFG": "a secret (AWS Access Key)",
     "-----BEGIN RSA " + "PRIVATE KEY-----": "a private key",
     "-----BEGIN OPENSSH " + "PRIVATE KEY-----": "a private key",
     "-----BEGIN " + "PRIVATE KEY-----": "a private key",
-    "ghp_" + "a1" * 18: "a GitHub token",
-    "AKIAIOSFODNN7EXAMPLE": "an AWS access key",
+    "ghp_" + "a1" * 18: "a secret (GitHub Token)",
+    "AKIAIOSFODNN7EXAMPLE": "a secret (AWS Access Key)",
     "secret_access_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY": "a value for secret_access_key",
     "github_pat_" + "a1" * 18: "a GitHub token",
-    "glpat-" + "a1" * 12: "a GitLab token",
-    "xoxb-" + "1234567890-abcdef": "a Slack token",
-    "https://hooks.slack.com/services/" + "T00000000/B00000000/" + "x1" * 12: "a Slack webhook",
-    "sk_live_" + "a1" * 12: "a Stripe key",
+    "glpat-" + "a1" * 12: "a secret (GitLab Token)",
+    "xoxb-" + "1234567890-abcdef": "a secret (Slack Token)",
+    "xoxe-1-" + "a1" * 12: "a Slack token",
+    "https://hooks.slack.com/services/" + "T0000/B0000/" + "x1" * 12: "a secret (Slack Token)",
+    "sk_live_" + "a1" * 12: "a secret (Stripe Access Key)",
     "AIza" + "a1" * 17 + "b": "a Google API key",
     "npm_" + "a1" * 18: "an npm token",
-    "pypi-AgE" + "a1" * 30: "a PyPI token",
-    "SG." + "a1" * 11 + "." + "b2" * 21: "a SendGrid key",
+    "pypi-AgE" + "IcHlwaS5vcmc" + "a1" * 40: "a secret (PyPI Token)",
+    "SG." + "a1" * 11 + "." + "b2" * 21 + "c": "a secret (SendGrid API Key)",
     "hvs." + "a1" * 14: "a Vault token",
-    "AccountKey=" + "a1" * 43 + "==": "an Azure storage key",
+    "AccountKey=" + "a1" * 43 + "==": "a secret (Azure Storage Account access key)",
     "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0NTY3" + ".dozjgNryP4J3jVmN": "a JSON web token",
-    "glrt-" + "a1" * 12: "a GitLab token",
-    "GR1348941" + "a1" * 12: "a GitLab token",
+    "glrt-" + "a1" * 12: "a secret (GitLab Token)",
+    "GR1348941" + "a1" * 12: "a secret (GitLab Token)",
     "xapp-" + "1-A0-" + "a1" * 12: "a Slack token",
-    "sk-" + "a1" * 10 + "T3BlbkFJ" + "a1" * 10: "an OpenAI key",
+    "sk-" + "a1" * 10 + "T3BlbkFJ" + "a1" * 10: "a secret (OpenAI Token)",
     "sk-ant-" + "api03-" + "a1" * 20: "an Anthropic key",
     "hf_" + "a1" * 17: "a Hugging Face token",
     "dop_v1_" + "a1" * 32: "a DigitalOcean token",
@@ -43,13 +44,20 @@ LEAKS = {
     "dapi" + "a1" * 16: "a Databricks token",
     "NRAK-" + "A1" * 13 + "B": "a New Relic key",
     "a1" * 7 + ".atlasv1." + "a1" * 33: "a Terraform Cloud token",
-    "sq0csp-" + "a1" * 21 + "b": "a Square secret",
-    "a1" * 16 + "-us12": "a Mailchimp key",
+    "sq0csp-" + "a1" * 21 + "b": "a secret (Square OAuth Secret)",
+    "a1" * 16 + "-us12": "a secret (Mailchimp Access Key)",
     "SK" + "a1" * 16: "a Twilio key",
-    "123456789:AA" + "a1" * 16 + "b": "a Telegram bot token",
+    "123456789:AA" + "a1" * 16 + "b": "a secret (Telegram Bot Token)",
     "AKC" + "a1" * 30: "an Artifactory key",
     "AGE-SECRET-KEY-1" + "A1" * 29: "an age key",
     "PuTTY-User-Key-File-" + "3: ssh-ed25519": "a private key",
+    "sk-proj-" + "a1" * 37 + "T3BlbkFJ" + "a1" * 37: "a secret (OpenAI Token)",
+    "M" + "a1" * 12 + ".a1a1a1." + "a1" * 13 + "b": "a secret (Discord Bot Token)",
+    "cloudant_password=" + "a1" * 32: "a secret (Cloudant Credentials)",
+    "ibm_cloud_api_key: " + "a1" * 22: "a value for ibm_cloud_api_key",
+    "softlayer_api_key=" + "a1" * 32: "a secret (SoftLayer Credentials)",
+    "aws_key='" + "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" + "'": "a secret (AWS Access Key)",
+    "-----BEGIN ENCRYPTED " + "PRIVATE KEY-----": "a private key",
     "PASSWORD=hunter2": "a value for PASSWORD",
     "docker run -e DB_PASSWORD=c5nk[sCo[2E;,{*R1%.N db": "a value for DB_PASSWORD",
     "DB_PASS=hunter2": "a value for DB_PASS",
@@ -145,6 +153,13 @@ HARMLESS = [
     "mysql -u root -p",
     "https://user@host/x",
     "git@github.com:owner/repo.git",
+    "H4sIAAAAAAAA+XAKIA" + "IOSFODNN7ABCDEFG",
+    "aws_key_digest='3b18e512dba79e4c8300dd08aeb37f8e728b8dad'",
+    "JAVA_OPTS=APACHECONFIG",
+    "grep -q 'BEGIN RSA PRIVATE KEY' /etc/ssl/private/server.pem",
+    "account AC" + "a1" * 16,
+    "nameserver 203.0.113.53",
+    "aws s3api get-object --key " + "release-" * 5 + "last.tar.gz",
 ]
 
 
@@ -212,7 +227,7 @@ def test_a_secret_is_found_through_every_encoding(leak: str, encodings: list[str
 
 def test_one_secret_is_found_once() -> None:
     text = "GITHUB_TOKEN=" + "ghp_" + "a1" * 18
-    assert [secret.kind for secret in secrets_in(text)] == ["a GitHub token"]
+    assert [secret.kind for secret in secrets_in(text)] == ["a secret (GitHub Token)"]
 
 
 def test_a_finding_never_holds_the_secret() -> None:
