@@ -5,6 +5,7 @@ commands with a password in them, and values of settings whose name says that th
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,7 +34,8 @@ class _Shape:
     Args:
         kind: What it is.
         hint: Text it always holds; looked for first, because that is fast.
-        pattern: The shape; its first group is the secret, or all of it.
+        pattern: The shape; its first group is the secret, or all of it. What can begin in many
+            places, and may then fail, is limited in length: else some texts take hours.
     """
 
     kind: str
@@ -55,6 +57,7 @@ _SHAPES: Final = tuple(
         ("a Google API key", "AIza", r"(?<!\w)AIza[\w-]{35}(?!\w)"),
         ("an npm token", "npm_", r"(?<!\w)npm_[A-Za-z0-9]{36}(?!\w)"),
         ("a Vault token", "hvs.", r"(?<!\w)hvs\.[\w-]{24,}"),
+        ("an OpenAI key", "T3BlbkFJ", r"(?<![\w-])sk-[\w-]{10,400}?T3BlbkFJ[\w-]{10,}"),
         ("an Anthropic key", "sk-ant-", r"(?<!\w)sk-ant-[\w-]{24,}"),
         ("a Hugging Face token", "hf_", r"(?<!\w)hf_[A-Za-z0-9]{30,}"),
         ("a DigitalOcean token", "do", r"(?<!\w)do[por]_v1_[0-9a-f]{64}"),
@@ -66,7 +69,7 @@ _SHAPES: Final = tuple(
         ("an Artifactory key", "AKC", r"(?<!\w)AKC[A-Za-z0-9]{50,}(?!\w)"),
         ("an age key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
         ("a private key", "PuTTY-User-Key-File", r"PuTTY-User-Key-File-[23]: ssh"),
-        ("a JSON web token", "eyJ", r"(?<!\w)eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
+        ("a JSON web token", "eyJ", r"(?<![\w-])eyJ[\w-]{10,}+\.eyJ[\w-]{10,}+\.[\w-]{10,}"),
     )
 )
 
@@ -81,9 +84,13 @@ _COMMANDS: Final = tuple(
         (
             "a password for chpasswd",
             "chpasswd",
-            r"[\"']?[\w.-]+:([^\s\"'|:]{2,})[\"']?\s*\|\s*(?:sudo\s+)?chpasswd",
+            r"(?<![\w.-])[\w.-]{1,64}:([^\s\"'|:]{2,256})[\"']?\s{0,9}\|\s{0,9}(?:sudo\s{1,9})?chpasswd",
         ),
-        ("a password for mysql", "mysql", r"mysql\w*\b[^\n|;]{0,200}?\s-p([^\s'\"=-][^\s'\"]{2,})"),
+        (
+            "a password for mysql",
+            "mysql",
+            r"mysql\w{0,32}\b[^\n|;]{0,200}?\s-p([^\s'\"=-][^\s'\"]{2,})",
+        ),
         ("a password for sshpass", "sshpass", r"sshpass\s+-p\s*[\"']?([^\s\"']{3,})"),
         (
             "a password for curl",
@@ -103,12 +110,15 @@ _COMMANDS: Final = tuple(
         (
             "a password for chpasswd",
             "chpasswd:",
-            r"chpasswd:[^\n]*\n(?:[ \t]+[^\n]*\n){0,5}?[ \t]+(?:- )?[\w.-]+:([^\s:]{3,})",
+            (
+                r"chpasswd:[^\n]{0,99}\n(?:[ \t][^\n]{0,199}\n){0,5}?"
+                r"[ \t]{1,99}(?:- )?[\w.-]{1,64}:([^\s:]{3,})"
+            ),
         ),
         (
             "a password for passwd",
             "--stdin",
-            r"echo\s+(?:-n\s+)?[\"']?([^\s\"'|]{3,})[\"']?\s*\|\s*(?:sudo\s+)?passwd\s[^\n]*--stdin",
+            r"echo\s{1,9}(?:-n\s{1,9})?[\"']?([^\s\"'|]{3,256})[\"']?\s{0,9}\|\s{0,9}(?:sudo\s{1,9})?passwd\s[^\n]{0,99}--stdin",
         ),
         ("a password in .netrc", "login", r"\blogin\s+\S{1,64}\s+password\s+([^\s\"']{3,})"),
         (
@@ -166,7 +176,7 @@ _NAME_BEFORE = re.compile(r"[\w.-]*\Z")
 # nothing closes is part of a password.
 _ASSIGNED = re.compile(
     r"""["']?(?:[ \t]*(?::=|=>|[:=,])[ \t]*|>|(?<=[a-z])[ \t]+)"""
-    r"""(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"'`;,&|<>()\[\]]++)(?!\(|\[[^\s\]]*\]))""",
+    r"""(?:"([^"\n]{0,999})"|'([^'\n]{0,999})'|([^\s"'`;,&|<>()\[\]]{1,999}+)(?!\(|\[[^\s\]]{0,99}\]))""",
     re.IGNORECASE,
 )
 
@@ -216,13 +226,16 @@ def secrets_in(text: str) -> tuple[Secret, ...]:
     # Half as long as everything else in a check takes, and only those with user data need it.
     from hardened_ec2.policy.token_detectors import tokens_in  # noqa: PLC0415
 
-    found: dict[tuple[int, int], str] = {}
+    found: list[tuple[tuple[int, int], str]] = []
+    taken = bytearray(len(text))
     for kind, span in (*_shapes(text), *tokens_in(text), *_commands(text), *_assignments(text)):
-        if not any(start < span[1] and span[0] < end for start, end in found):
-            found[span] = kind
+        if taken.find(1, *span) < 0:
+            taken[slice(*span)] = b"\x01" * (span[1] - span[0])
+            found.append((span, kind))
+    ends = [end.start() for end in re.finditer("\n", text)] if found else []
     return tuple(
-        Secret(kind=found[span], line=text.count("\n", 0, span[0]) + 1, value=span)
-        for span in sorted(found)
+        Secret(kind=kind, line=bisect_left(ends, span[0]) + 1, value=span)
+        for span, kind in sorted(found)
     )
 
 

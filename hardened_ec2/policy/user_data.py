@@ -5,8 +5,9 @@ import binascii
 import quopri
 import re
 import zlib
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -22,7 +23,10 @@ MAX_LAYERS: Final = 4
 """Encodings within one another that are opened."""
 
 MAX_DECODED: Final = 2**20
-"""Bytes that a compressed layer is opened to; the rest of it is not read."""
+"""Bytes to which all that is encoded in one user data is opened; the rest is not read."""
+
+MAX_PARTS: Final = 1000
+"""Encoded parts of one user data that are opened; the rest is not read."""
 
 MARK: Final = re.compile("\ue000([0-9]+)\ue001")
 """Stands in a layer's text where only the deployment knows the text: an index into its origins."""
@@ -46,7 +50,8 @@ class Layer:
         text: The text, unknown parts as `MARK`.
         origins: The unknown parts, by the index in their mark.
         encoding: How it was reached, such as ``base64``; empty for the outermost text.
-        cut: Whether there was more than `MAX_DECODED` of it. Default: no.
+        cut: Whether there is more in it that was not read, past `MAX_DECODED` or `MAX_PARTS`.
+            Default: no.
 
     Example:
         >>> [layer.text for layer in layers(Base64("echo hello"))]
@@ -61,9 +66,12 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
+    """What an encoded part holds: no text when it is something else, which took reading too."""
+
     text: str
     how: str
     cut: bool
+    size: int
 
 
 @lru_cache(maxsize=64)
@@ -88,20 +96,28 @@ def layers(content: Content) -> tuple[Layer, ...]:
 
 def _opened(content: Content) -> Iterator[Layer]:
     outermost, cut = _outermost(content)
-    pending: list[tuple[Content, str, int, bool]] = [(outermost, "", 0, cut)]
+    pending: deque[tuple[Content, str, int, bool]] = deque([(outermost, "", 0, cut)])
+    parts, left = MAX_PARTS, MAX_DECODED
     while pending:
-        piece, encoding, depth, cut = pending.pop(0)
+        piece, encoding, depth, cut = pending.popleft()
         if not isinstance(piece, str | Text):
             continue
         layer, encoded = _rendered(piece, encoding, cut=cut)
-        yield layer
         if depth < MAX_LAYERS:
             pending.extend(
                 (inner, _then(encoding, "base64"), depth + 1, False) for inner in encoded
             )
-            for opened in (*_decoded_runs(layer.text), *_quoted_printable(layer.text)):
-                how = _then(encoding, opened.how)
-                pending.append((opened.text, how, depth + 1, opened.cut))
+            for opened in _encoded_parts(layer.text):
+                if not parts or left <= 0:
+                    # Small parts can hold large ones, many times over.
+                    layer = replace(layer, cut=True)
+                    break
+                left -= opened.size
+                if opened.text:
+                    parts -= 1
+                    how = _then(encoding, opened.how)
+                    pending.append((opened.text, how, depth + 1, opened.cut))
+        yield layer
 
 
 def known_size(content: Content) -> tuple[int, bool]:
@@ -148,8 +164,8 @@ def _outermost(content: Content) -> tuple[Content, bool]:
     if isinstance(content, str):
         decoded = _from_base64(content)
         # EC2 decodes it whatever it holds; a stray control character must not hide the rest.
-        opened = None if decoded is None else _as_text(decoded, strict=False)
-        if opened is not None:
+        if decoded is not None:
+            opened = _as_text(decoded, strict=False)
             return opened.text, opened.cut
     return content, False
 
@@ -170,18 +186,23 @@ def _rendered(piece: str | Text, encoding: str, *, cut: bool) -> tuple[Layer, li
     return layer, encoded
 
 
+def _encoded_parts(text: str) -> Iterator[_Opened]:
+    yield from _decoded_runs(text)
+    yield from _quoted_printable(text)
+
+
 def _decoded_runs(text: str) -> Iterator[_Opened]:
     for match in _BASE64_RUN.finditer(text):
         decoded = _from_base64(match.group())
-        opened = None if decoded is None else _as_text(decoded, strict=True)
-        if opened is not None:
-            yield opened
+        if decoded is not None:
+            yield _as_text(decoded, strict=True)
 
 
 def _quoted_printable(text: str) -> Iterator[_Opened]:
     if "quoted-printable" in text.lower():
         decoded = quopri.decodestring(text.encode("utf-8", "replace"))
-        yield _Opened(decoded.decode("utf-8", "replace"), "quoted-printable", cut=False)
+        opened = decoded.decode("utf-8", "replace")
+        yield _Opened(opened, "quoted-printable", cut=False, size=len(decoded))
 
 
 def _from_base64(text: str) -> bytes | None:
@@ -192,8 +213,8 @@ def _from_base64(text: str) -> bytes | None:
         return None
 
 
-def _as_text(data: bytes, *, strict: bool) -> _Opened | None:
-    """Read bytes as text, through gzip if need be; none when they are no text."""
+def _as_text(data: bytes, *, strict: bool) -> _Opened:
+    """Read bytes as text, through gzip if need be."""
     how, cut = "base64", False
     if data.startswith(_GZIP):
         data, cut = _unzipped(data)
@@ -203,8 +224,8 @@ def _as_text(data: bytes, *, strict: bool) -> _Opened | None:
     text = data.decode("utf-16-le" if utf16 else "utf-8", "replace")
     noise = len(_CONTROL.findall(text))
     if strict and noise * _NOISE > len(text):
-        return None
-    return _Opened(text, how, cut)
+        text = ""
+    return _Opened(text, how, cut, len(data))
 
 
 def _unzipped(data: bytes) -> tuple[bytes, bool]:

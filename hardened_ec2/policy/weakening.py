@@ -4,6 +4,7 @@ Comments are skipped, and a line that ends in a backslash goes on in the next on
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,6 +45,15 @@ _FAR: Final = 400
 
 _ANY: Final = rf"[^\n]{{0,{_FAR}}}"
 _SAME: Final = rf"[^\n;|&]{{0,{_FAR}}}"
+
+
+def _before_next(words: str) -> str:
+    """Match what belongs to one command: it ends where the next of its kind begins.
+
+    Without that, a text of nothing but beginnings takes the square of `_FAR` for each.
+    """
+    return rf"(?:(?!\b(?:{words})\b)[^\n;|&]){{0,{_FAR}}}"
+
 
 _MOST: Final = 16
 """Downloads of one script that are followed to where they are run."""
@@ -87,13 +97,16 @@ _GUARDS: Final = (
     r"|hardened-ec2)"
 )
 
+_SYSTEMCTL: Final = _before_next("systemctl")
+_PACKAGES: Final = _before_next(r"(?:apt|apt-get|yum|dnf|zypper)\s+(?:-\S{1,99}\s+)?[a-z]+")
+
 _WEAKENS: Final = (
     _shape("switches SELinux off", "setenforce", r"\bsetenforce\s+(?:0|permissive)\b"),
     _shape("switches SELinux off", "selinux=", r"\bSELINUX=(?:disabled|permissive|0)\b"),
     _shape(
         "stops a guard of the server",
         "systemctl",
-        rf"\bsystemctl\b{_SAME}\b(?:stop|disable|mask)\b{_SAME}\b{_GUARDS}",
+        rf"\bsystemctl\b{_SYSTEMCTL}\b(?:stop|disable|mask)\b{_SYSTEMCTL}\b{_GUARDS}",
     ),
     _shape(
         "stops a guard of the server",
@@ -103,7 +116,7 @@ _WEAKENS: Final = (
     _shape(
         "takes a guard off the server",
         "remove purge erase",
-        rf"\b(?:apt|apt-get|yum|dnf|zypper)\b{_SAME}\b(?:remove|purge|erase)\b{_SAME}\s{_GUARDS}",
+        rf"\b(?:apt|apt-get|yum|dnf|zypper)\b{_PACKAGES}\b(?:remove|purge|erase)\b{_PACKAGES}\s{_GUARDS}",
     ),
     _shape("switches the firewall off", "ufw", r"\bufw\s+(?:--force\s+)?(?:disable|reset)\b"),
     _shape(
@@ -126,7 +139,7 @@ _WEAKENS: Final = (
     _shape(
         "lets everyone write files",
         "chmod",
-        r"\bchmod\s+(?:-\S+\s+)*(?:[0-7]?[0-7]{2}[2367]\s|[ugo]*[oa][ugoa]*\+[rx]*w|\+[rx]*w)",
+        r"\bchmod\s+(?:-\S+\s+)*(?:[0-7]?[0-7]{2}[2367]\s|[ugo]{0,9}[oa][ugoa]{0,9}\+[rx]{0,9}w|\+[rx]{0,9}w)",
     ),
     _shape(
         "installs packages unverified",
@@ -137,7 +150,7 @@ _WEAKENS: Final = (
     _shape(
         "downloads without checking the server",
         "curl --no-check-certificate",
-        rf"\bcurl\s+(?:{_SAME}\s)?(?:-[a-z]*k[a-z]*|--insecure)\s|--no-check-certificate\b",
+        rf"\bcurl\s+(?:{_SAME}\s)?(?:-[a-z]{{0,20}}k[a-z]{{0,20}}|--insecure)\s|--no-check-certificate\b",
     ),
 )
 
@@ -163,7 +176,11 @@ _RUNS_THE_NET: Final = (
         rf"(?:\b(?:ba|z|da|k)?sh|\bsource|\beval|(?:^|[\s;])\.)\s+"
         rf"(?:-\w+\s+){{0,9}}[\"']?(?:<\(|\$\(|`)\s*{_FETCH}",
     ),
-    _shape(_RUNS, "iex invoke-expression", rf"\b(?:iex|Invoke-Expression)\b{_ANY}{_POWERSHELL}"),
+    _shape(
+        _RUNS,
+        "iex invoke-expression",
+        rf"\b(?:iex|Invoke-Expression)\b(?:(?!\biex\b|Invoke-Exp)[^\n]){{0,{_FAR}}}{_POWERSHELL}",
+    ),
     _shape(
         _RUNS, "iex invoke-expression", rf"\b{_POWERSHELL}{_ANY}\|\s*(?:iex|Invoke-Expression)\b"
     ),
@@ -241,7 +258,7 @@ def downloads_run(text: str) -> tuple[Command, ...]:
     for name, match in islice(saved.items(), _MOST):
         used = _run(name, script, match.end())
         if used and not _CHECKED.search(script, match.end(), used):
-            line = _line(script, match.start())
+            line = bisect_left(_ends(script), match.start()) + 1
             found.setdefault(line, Command(what=_RUNS, line=line))
     return tuple(found[line] for line in sorted(found))
 
@@ -251,7 +268,7 @@ def _run(name: str, script: str, start: int) -> int | None:
     spelled = rf"[\"']?(?:\S{{0,99}}/)?{re.escape(name)}\b"
     used = re.compile(
         rf"(?:\b(?:ba|z|da|k)?sh|\bsource|\bpython[\d.]*|(?:^|[\s;&])\.)\s+(?:-\w+\s+){{0,9}}{spelled}"
-        rf"|\bchmod\s+\S*(?:\+\w*x|[157])\S*\s+{spelled}",
+        rf"|\bchmod\s+\S{{0,9}}(?:\+\w{{0,9}}x|[157])\S{{0,9}}\s+{spelled}",
         re.MULTILINE,
     ).search(script, start)
     return used.start() if name and used else None
@@ -261,8 +278,9 @@ def _found(text: str, shapes: Sequence[_Shape]) -> tuple[Command, ...]:
     lower = text.lower()
     likely = [shape for shape in shapes if any(hint in lower for hint in shape.hints)]
     script = _script(text) if likely else ""
+    ends = _ends(script)
     found = {
-        (_line(script, match.start()), shape.what)
+        (bisect_left(ends, match.start()) + 1, shape.what)
         for shape in likely
         for match in shape.pattern.finditer(script)
     }
@@ -275,5 +293,6 @@ def _script(text: str) -> str:
     return blanked.replace("\\\n", " \x0b")
 
 
-def _line(script: str, position: int) -> int:
-    return script.count("\n", 0, position) + script.count("\x0b", 0, position) + 1
+def _ends(script: str) -> list[int]:
+    """Say where the lines of the text end, those that go on in the next one too."""
+    return [end.start() for end in re.finditer("[\n\x0b]", script)]

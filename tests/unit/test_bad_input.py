@@ -1,5 +1,7 @@
 """Files that are no templates, given to the real command: one line each, and it ends."""
 
+import base64
+import gzip
 import json
 import os
 import resource
@@ -135,3 +137,43 @@ def test_a_file_that_may_not_be_read_is_unusable() -> None:
     Path("closed").chmod(0o700)
     assert done.returncode == 2
     assert done.stdout.count("Permission denied") == 2
+
+
+ENDLESS = [
+    "PASSWORD=hunter2\n",
+    'password="',
+    "password=a[",
+    "-eyJa1a1a1a1a1",
+    "sk-T3BlbkFJ-",
+    "mysql",
+    "echo a|",
+    "chpasswd:",
+    "chpasswd:\n\t\t\t",
+    "//a/:_authToken=",
+    "curl -kkkkkkkk",
+    "chmod oooooooo",
+    "systemctl stop ",
+    "apt remove ",
+    "iex ",
+    "SELINUX=0\n",
+]
+"""What a careless pattern tries anew from each place in it, to the end of the text."""
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_user_data_that_are_made_to_be_slow_end(part: int) -> None:
+    resources = {
+        f"Server{number}": {
+            "Type": "AWS::EC2::Instance",
+            "Properties": {
+                "UserData": base64.b64encode(
+                    gzip.compress((text * (2**20 // len(text))).encode(), mtime=0)
+                ).decode()
+            },
+        }
+        for number, text in enumerate(ENDLESS[part::4])
+    }
+    Path("slow.json").write_text(json.dumps({"Resources": resources}))
+    done = check("slow.json", form="json")
+    assert (done.returncode in (0, 1), done.stderr) == (True, "")
+    assert json.loads(done.stdout)["summary"]["templates"] == 1

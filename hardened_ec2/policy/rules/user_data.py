@@ -22,6 +22,7 @@ from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.user_data import (
     MARK,
     MAX_DECODED,
+    MAX_PARTS,
     USER_DATA_LIMIT,
     Layer,
     known_size,
@@ -283,7 +284,8 @@ def _hidden_parameters(server: Server) -> Iterator[Outcome]:
 def _in_layer(value: Value, layer: Layer, where: str = "user data") -> Iterator[Outcome]:
     inside = f" (in {layer.encoding})" if layer.encoding else ""
     if layer.cut:
-        yield doubtful(value, f"only the first {MAX_DECODED:,} bytes{inside} were read")
+        what = f"more than {MAX_DECODED:,} bytes or {MAX_PARTS:,} parts are encoded in it{inside}"
+        yield doubtful(value, f"{what}, and the rest was not read")
     for origin in layer.origins:
         if isinstance(origin, Unknown) and origin.name.startswith(_SECRET_REFERENCES):
             yield faulty(value, f"{origin.name} is written into {where} as plain text{inside}")

@@ -21,6 +21,7 @@ from tests.unit.policy.templates import (
 )
 
 SECRET = "UserDataSecret"  # noqa: S105 - the name of a rule
+UNREAD = "more than 1,048,576 bytes or 1,000 parts are encoded in it, and the rest was not read"
 SIZE = "UserDataSize"
 
 PARAMETERS: dict[str, Any] = {
@@ -245,9 +246,34 @@ def test_every_member_of_a_gzip_file_is_read() -> None:
 def test_what_a_bomb_hides_behind_its_limit_is_said_to_be_unread() -> None:
     user_data = members("a" * 2**19, "\u00e9" * 2**20, SCRIPT)
     assert found(SECRET, server(UserData=user_data)) == []
-    assert "only the first 1,048,576 bytes were read" in message(
-        "CannotVerify", server(UserData=user_data)
-    )
+    assert UNREAD in message("CannotVerify", server(UserData=user_data))
+
+
+def zipped(content: bytes) -> str:
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        zipped(b"a " * 2**19),
+        zipped(b"\x00" * 2**20),
+        base64.b64encode(b"echo hello world").decode(),
+    ],
+    ids=["text", "noise", "small"],
+)
+def test_many_bombs_are_opened_no_further_than_one(part: str) -> None:
+    user_data = zipped(f"{part}\n\n".encode() * (2**20 // (len(part) + 2)))
+    opened = list(layers(user_data))
+    assert sum(len(layer.text) for layer in opened) < 3 * 2**20
+    assert len(opened) < 1100
+    assert UNREAD in message("CannotVerify", server(UserData=user_data))
+
+
+def test_as_many_parts_as_anyone_writes_are_all_read() -> None:
+    parts = [base64.b64encode(f"echo hello to file {n}".encode()).decode() for n in range(999)]
+    last = base64.b64encode(SCRIPT.encode()).decode()
+    assert PASSWORD in message(SECRET, server(UserData={"Fn::Base64": "\n\n".join([*parts, last])}))
 
 
 @pytest.mark.parametrize(
