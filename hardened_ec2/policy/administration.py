@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from hardened_ec2.addresses import AddressSet
 from hardened_ec2.policy.circumstances import When, holds, worlds
 from hardened_ec2.policy.exposure import is_world, united
+from hardened_ec2.policy.group_users import is_of_load_balancers
 from hardened_ec2.policy.groups import GroupKey
 from hardened_ec2.policy.ingress import TCP, Opening
 from hardened_ec2.policy.settings import Settings
@@ -99,7 +100,8 @@ def administration(case: "Case") -> Administration:
 
     A rule that is too wide by itself is reported once, where it stands, and then left out: what
     remains of a group, and then of a server, is united and measured again. So two halves of the
-    internet are found wherever they are split, and nothing is reported twice.
+    internet are found wherever they are split, and nothing is reported twice. A group that only
+    load balancers have opens none of these ports: what their listeners lead to has its own rule.
 
     Args:
         case: The deployment, with its settings.
@@ -113,6 +115,8 @@ def administration(case: "Case") -> Administration:
     wide: set[_Rule] = set()
     by_group: dict[GroupKey, list[Breach]] = {}
     for group in case.exposure.groups:
+        if is_of_load_balancers(group, case.deployment):
+            continue
         narrow: list[Opening] = []
         for opening in case.exposure.openings(group):
             opened = _opened(opening, settings)

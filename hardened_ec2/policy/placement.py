@@ -146,7 +146,7 @@ class Placement:
 
     def _from_subnets(self, server: Server) -> Iterator[tuple[Value, str]]:
         subnets = self.subnets(server)
-        if not subnets and server.kind is Kind.INSTANCE:
+        if not subnets and (server.kind is Kind.INSTANCE or server.fleets):
             missing = Unknown("no subnet is given, and those of the default VPC assign addresses")
             yield Value(missing, place=server.place), "the default VPC"
         for subnet in subnets:

@@ -13,7 +13,9 @@ from hardened_ec2.policy.values import ABSENT, Reference, Text, Value, why_unkno
 
 ESCALATIONS: Final = frozenset(
     {
+        "cloudformation:UpdateStack",
         "ec2-instance-connect:SendSSHPublicKey",
+        "ec2-instance-connect:SendSerialConsoleSSHPublicKey",
         "glue:UpdateDevEndpoint",
         "iam:AddUserToGroup",
         "iam:AttachGroupPolicy",
@@ -32,6 +34,8 @@ ESCALATIONS: Final = frozenset(
         "iam:UpdateAssumeRolePolicy",
         "iam:UpdateLoginProfile",
         "lambda:UpdateFunctionCode",
+        "lambda:UpdateFunctionConfiguration",
+        "ssm:CreateAssociation",
         "ssm:SendCommand",
         "ssm:StartSession",
         "sts:AssumeRole",
@@ -40,7 +44,8 @@ ESCALATIONS: Final = frozenset(
 """Actions that alone make a role more than it is, or another one: on anything, or on itself.
 
 From the privilege escalation methods that Rhino Security Labs published and cloudsplaining checks,
-with those that reach other servers.
+with those that reach other servers, and cloudformation:UpdateStack, which changes resources under
+the role that the stack was given.
 """
 
 PASS_ROLE: Final = "iam:PassRole"  # noqa: S105 - an action
@@ -98,7 +103,7 @@ _KNOWN: Final = tuple(sorted(ESCALATIONS | LAUNCHERS | OWN_METADATA | READS | {P
 _ANY_RESOURCE = re.compile(r"[*?]*\*[*?:]*|arn:[*?:/]*\*[*?:/]*")
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 _ANY_OF_A_KIND = re.compile(
-    r"arn:[^:]*:(?:ec2|glue|iam|lambda|secretsmanager|ssm|sts|[*?]+):.*:(?:[\w-]+[/:])?[*?]*\*[*?]*"
+    r"arn:[^:]*:(?:cloudformation|ec2|glue|iam|lambda|secretsmanager|ssm|sts|[*?]+):.*:(?:[\w-]+[/:])?[*?]*\*[*?]*"
     r"|arn:[^:]*:s3:::\*(?:/\*)?",
     re.DOTALL,
 )

@@ -89,6 +89,12 @@ _OPENS_LOGIN: Final = (
         "telnet rsh-server",
         rf"\binstall\b{_SAME}\b(?:telnetd|telnet-server|rsh-server)",
     ),
+    _shape(
+        "offers a shell in the browser without a login",
+        "--without-connection-token code-server notebookapp serverapp identityprovider",
+        rf"--without-connection-token\b|\bcode-server\b{_ANY}--auth[\s=]+[\"']?none\b"
+        r"|\b(?:NotebookApp|ServerApp|IdentityProvider)\.(?:token|password)\s?=\s?(?:''|\"\"|\s|$)",
+    ),
 )
 
 _GUARDS: Final = (
@@ -167,6 +173,12 @@ _RUNS: Final = "runs what it downloads"
 _RUNS_THE_NET: Final = (
     _shape(
         _RUNS,
+        "pip rpm",
+        rf"\bpip[\d.]{{0,9}}\s+install\b{_SAME}\shttps?://"
+        rf"|\brpm\s+(?:-(?!\w*q)\w{{0,9}}[iUF]\w{{0,9}}|--install|--upgrade)\b{_SAME}\shttps?://",
+    ),
+    _shape(
+        _RUNS,
         "curl wget fetch lwp-download aria2c",
         rf"\b{_FETCH}{_ITS_OWN}\|\s*{_SUDO}(?:{_SHELL}|{_INTERPRETER})",
     ),
@@ -189,6 +201,9 @@ _RUNS_THE_NET: Final = (
 _SAVED = re.compile(
     rf"\b{_FETCH}(?:(?!curl|wget|fetch)[^\n;|&]){{0,{_FAR}}}?(?:\s-\w*[oO]|\s--output(?:-document)?|\s?>)[\s=]*[\"']?([^\s\"';&|]+)"
 )
+_SEARCHED = re.compile(r"\bs[/|,#@][\^#*?\\.+\s]*\Z")
+"""Stands before what sed looks for, to put something else in its place."""
+
 _CHECKED = re.compile(r"\b(?:sha\d+sum|shasum|gpgv?|cosign|minisign|openssl\s+dgst)\b")
 _COMMENT = re.compile(
     r"^[ \t]*(?:#(?![!\w-]*cloud-|!)|//|rem\s)[^\n]*", re.MULTILINE | re.IGNORECASE
@@ -283,6 +298,8 @@ def _found(text: str, shapes: Sequence[_Shape]) -> tuple[Command, ...]:
         (bisect_left(ends, match.start()) + 1, shape.what)
         for shape in likely
         for match in shape.pattern.finditer(script)
+        if match.lastindex
+        or not _SEARCHED.search(script, max(0, match.start() - 16), match.start())
     }
     return tuple(Command(what=what, line=line) for line, what in sorted(found))
 

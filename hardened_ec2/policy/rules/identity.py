@@ -16,7 +16,7 @@ from hardened_ec2.policy.privileges import (
     pattern,
     reaches_anything,
 )
-from hardened_ec2.policy.roles import is_ec2, statements, texts
+from hardened_ec2.policy.roles import AttachedPolicy, is_ec2, statements, texts
 from hardened_ec2.policy.rule import (
     Case,
     Control,
@@ -33,6 +33,18 @@ ADMINISTRATOR_POLICIES: Final = frozenset(
     {"AdministratorAccess", "IAMFullAccess", "PowerUserAccess"}
 )
 """AWS managed policies that are administration, or one step from it."""
+
+READING_POLICIES: Final = {
+    "AmazonEC2RoleforSSM": "every object and parameter",
+    "AmazonElasticMapReduceforEC2Role": "every object",
+    "AmazonS3ReadOnlyAccess": "every object",
+    "AmazonSSMReadOnlyAccess": "every parameter",
+    "ReadOnlyAccess": "every object and parameter",
+    "SecretsManagerReadWrite": "every secret",
+}
+"""AWS managed policies that read everyone's data, and what. Those of full access are told by their
+name. AmazonSSMManagedInstanceCore, which reads parameters too, is left out: Systems Manager's own
+documentation has every server carry it, and `InstanceRole` is there for who wants less."""
 
 _EVERYTHING = re.compile(r"[*?:]*\*[*?:]*")
 """An action or a resource made of wildcards only: ``*``, ``*:*``."""
@@ -81,18 +93,22 @@ def role_administrator(case: Case) -> Iterator[Outcome]:
         yield doubtful(outside, f"what the role of the server may do is not known: {why}")
     for role in roles.of_instances():
         for policy in roles.managed(role):
-            managed = _AWS_MANAGED.search(policy.arn)
-            if managed and managed.group(1) in ADMINISTRATOR_POLICIES:
-                yield faulty(
-                    policy.value, f"role {role.logical_id} has the AWS policy {managed.group(1)}"
-                )
-            elif managed is None and why_unknown(policy.value.content) is not None:
+            name = _aws_policy(policy)
+            if name in ADMINISTRATOR_POLICIES:
+                yield faulty(policy.value, f"role {role.logical_id} has the AWS policy {name}")
+            elif not name and why_unknown(policy.value.content) is not None:
                 yield doubtful(
                     policy.value,
                     f"policy {policy.arn} of role {role.logical_id} is not in the templates",
                 )
         for statement in allowing(role, roles):
             yield from _judged(statement, role.logical_id)
+
+
+def _aws_policy(policy: AttachedPolicy) -> str:
+    """Return the name of a policy that AWS manages; nothing for another one."""
+    managed = _AWS_MANAGED.search(policy.arn)
+    return managed.group(1) if managed else ""
 
 
 def _judged(statement: Value, role: str) -> Iterator[Outcome]:
@@ -208,8 +224,17 @@ def role_own_hardening(case: Case) -> Iterator[Outcome]:
     ),
 )
 def role_reads_everything(case: Case) -> Iterator[Outcome]:
-    """Report actions that read secrets or data of everyone."""
+    """Report actions that read secrets or data of everyone, and AWS's own policies with them."""
     yield from _reported(case, READS, "so it reads what is not its own")
+    for role in case.roles.of_instances():
+        for policy in case.roles.managed(role):
+            name = _aws_policy(policy)
+            if name in READING_POLICIES:
+                yield faulty(
+                    policy.value,
+                    f"role {role.logical_id} has the AWS policy {name}, "
+                    f"so it reads {READING_POLICIES[name]}",
+                )
 
 
 @rule(
@@ -300,8 +325,7 @@ def role_service_wildcard(case: Case) -> Iterator[Outcome]:
     """Report every action of the form service:*, and AWS's own policies of full access."""
     for role in case.roles.of_instances():
         for policy in case.roles.managed(role):
-            managed = _AWS_MANAGED.search(policy.arn)
-            name = managed.group(1) if managed else ""
+            name = _aws_policy(policy)
             if name.endswith("FullAccess") and name not in ADMINISTRATOR_POLICIES:
                 yield faulty(policy.value, f"role {role.logical_id} has the AWS policy {name}")
         for grant in case.grants(role):

@@ -1,5 +1,6 @@
 """User data: what is written into it is readable by everything that runs on the server."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -46,6 +47,11 @@ from hardened_ec2.policy.weakening import Command, downloads_run, opened_logins,
 
 _INIT: Final = ("AWS::CloudFormation::Init", "AWS::CloudFormation::Authentication")
 _DEEPEST: Final = 32
+_SECRET_ATTRIBUTE: Final = re.compile(
+    r"(?:secret|password|passphrase|token|(?:secretaccess|private|api)[_-]?key)\Z", re.IGNORECASE
+)
+"""Attributes that are secrets: of AWS::IAM::AccessKey, and of custom resources by their name."""
+
 _SECRET_REFERENCES = ("{{resolve:secretsmanager:", "{{resolve:ssm-secure:")
 
 
@@ -289,8 +295,8 @@ def _in_layer(value: Value, layer: Layer, where: str = "user data") -> Iterator[
     for origin in layer.origins:
         if isinstance(origin, Unknown) and origin.name.startswith(_SECRET_REFERENCES):
             yield faulty(value, f"{origin.name} is written into {where} as plain text{inside}")
-        elif isinstance(origin, Reference) and origin.attribute == "SecretAccessKey":
-            yield faulty(value, f"the secret access key {origin} is written into {where}{inside}")
+        elif isinstance(origin, Reference) and _SECRET_ATTRIBUTE.search(origin.attribute):
+            yield faulty(value, f"the secret {origin} is written into {where}{inside}")
     for secret in secrets_in(layer.text):
         text = layer.text[slice(*secret.value)]
         marks = [layer.origins[int(mark)] for mark in MARK.findall(text)]

@@ -100,6 +100,21 @@ def test_what_is_launched_from_outside_cannot_be_verified(fleet: dict[str, Any])
     )
 
 
+def test_a_fleet_without_subnets_is_in_the_default_vpc_which_assigns_addresses() -> None:
+    zones = {"Fn::GetAZs": ""}
+    fleet = resource(
+        "AutoScaling::AutoScalingGroup", AvailabilityZones=zones, LaunchTemplate=CHOSEN
+    )
+    doubts = [
+        each.message
+        for each in found("CannotVerify", launched(fleet))
+        if "default VPC" in each.message
+    ]
+    assert doubts
+    placed = [each.message for each in found("CannotVerify", launched(FLEETS["launch template"]))]
+    assert not any("default VPC" in each for each in placed)
+
+
 def specified(*specifications: object) -> dict[str, Any]:
     resources = {key: value for key, value in SOUND.items() if key != "Server"}
     data = {"LaunchSpecifications": list(specifications)}

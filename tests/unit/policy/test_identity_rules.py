@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from hardened_ec2.policy import Severity
+from hardened_ec2.policy.rules.identity import READING_POLICIES
 from tests.unit.policy.templates import (
     IDENTITY,
     SOUND,
@@ -123,6 +124,33 @@ def test_an_administrator_policy_is_an_error_in_every_spelling(arn: object) -> N
     (finding,) = found(RULE, role(ManagedPolicyArns=[arn]))
     assert finding.path == "Properties.ManagedPolicyArns.0"
     assert finding.message.startswith("role Role has the AWS policy ")
+
+
+@pytest.mark.parametrize("name", sorted(READING_POLICIES))
+def test_a_policy_of_aws_that_reads_everything_is_a_warning(name: str) -> None:
+    arn = {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:policy/{name}"}
+    (finding,) = found("RoleReadsEverything", role(ManagedPolicyArns=[arn]))
+    assert finding.severity is Severity.WARNING
+    assert finding.message == (
+        f"role Role has the AWS policy {name}, so it reads {READING_POLICIES[name]}"
+    )
+
+
+def test_a_policy_of_ours_by_the_name_of_one_of_aws_is_not_taken_for_it() -> None:
+    arn = "arn:aws:iam::123456789012:policy/ReadOnlyAccess"
+    assert found("RoleReadsEverything", role(ManagedPolicyArns=[arn])) == []
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["cloudformation:UpdateStack", "ssm:CreateAssociation", "lambda:UpdateFunctionConfiguration"],
+)
+def test_what_runs_code_under_another_role_is_escalation(action: str) -> None:
+    service = action.partition(":")[0]
+    own = f"arn:aws:{service}:eu-west-1:123456789012:own/one"
+    assert found("RoleEscalation", role(allow(action, own))) == []
+    for on in ("*", f"arn:aws:{service}:*:*:*"):
+        assert "it can become more" in message("RoleEscalation", role(allow(action, on)))
 
 
 @pytest.mark.parametrize(

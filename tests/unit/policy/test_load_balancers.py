@@ -357,3 +357,29 @@ def test_udp_is_followed_as_udp() -> None:
         Protocol="TCP_UDP",
     )
     assert message(OPENS, resources).startswith("udp port 5353 of Server through load balancer")
+
+
+WORLD = {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0", "Description": "everyone"}
+
+
+def test_what_the_group_of_a_load_balancer_lets_in_meets_listeners_and_no_sshd() -> None:
+    resources = balanced(front=WORLD)
+    assert found("AdminPortOpenToWorld", resources) == []
+    assert "all protocols open" in message("AllPortsOpen", resources)
+    assert found(OPENS, balanced(listens=22, port=22, front=WORLD))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"Database": resource("RDS::DBInstance", VPCSecurityGroups=[get_att("Front", "GroupId")])},
+        {"Server2": instance(SecurityGroupIds=[ref("Front")])},
+    ],
+)
+def test_a_group_that_others_have_too_is_judged_as_theirs(more: dict[str, Any]) -> None:
+    assert found("AdminPortOpenToWorld", balanced(front=WORLD, **more))
+
+
+def test_a_group_that_is_handed_on_is_judged_as_anyones() -> None:
+    outputs = {"Front": {"Value": get_att("Front", "GroupId"), "Export": {"Name": "front"}}}
+    assert found("AdminPortOpenToWorld", balanced(front=WORLD), Outputs=outputs)

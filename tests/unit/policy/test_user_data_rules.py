@@ -112,8 +112,11 @@ PASSWORD = "holds a value for PASSWORD"  # noqa: S105 - a message
         (joined("key ", if_("C", ref("Hidden"), "x")), "NoEcho parameter Hidden ends in user data"),
         (
             joined(get_att("Server2", "SecretAccessKey")),
-            "the secret access key Server2.SecretAccessKey is written",
+            "the secret Server2.SecretAccessKey is written",
         ),
+        (joined(get_att("Server2", "privateKey")), "the secret Server2.privateKey is written"),
+        (joined(get_att("Server2", "Admin.Password")), "the secret Server2.Admin.Password is"),
+        (joined(get_att("Server2", "ClientSecret")), "the secret Server2.ClientSecret is written"),
     ],
 )
 def test_a_secret_is_an_error_however_it_is_wrapped(user_data: object, text: str) -> None:
