@@ -33,6 +33,7 @@ _OLD_TYPES: Final = re.compile(
     r"|r[34]|t[12]|u-\w+tb1|x1e?)\.\w+"
 )
 _SHOWN: Final = 3
+_NODE_GROUP: Final = "AWS::EKS::Nodegroup"
 
 
 @rule(
@@ -80,8 +81,14 @@ def key_pair(case: Case) -> Iterator[Outcome]:
     ),
 )
 def instance_profile(case: Case) -> Iterator[Outcome]:
-    """Report servers without a profile."""
-    for server in _made(case):
+    """Report servers without a profile, but for those that EKS gives its node role to."""
+    nodes = {
+        found.key
+        for group in case.deployment.resources(_NODE_GROUP)
+        for template in group.properties.at("LaunchTemplate", "Id")
+        if (found := case.deployment.find(template.content)) is not None
+    }
+    for server in (each for each in _made(case) if each.resource.key not in nodes):
         for profile in server.at("IamInstanceProfile"):
             if profile.content is ABSENT or profile.content == "":
                 yield faulty(profile, f"{server.resource.logical_id} has no instance profile")

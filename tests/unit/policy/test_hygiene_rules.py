@@ -506,3 +506,13 @@ def test_a_list_of_instance_types_is_one_finding() -> None:
     parameters["Type"]["AllowedValues"] = ["m7g.large", "T2.micro"]
     (finding,) = found("InstanceType", server(InstanceType=ref("Type")), Parameters=parameters)
     assert finding.message.startswith("InstanceType is T2.micro")
+
+
+def test_a_launch_template_of_eks_has_the_node_role_and_may_have_no_profile() -> None:
+    data = {"LaunchTemplateData": {"InstanceType": "m7g.large"}}
+    resources = {"Template": resource("EC2::LaunchTemplate", **data)}
+    assert found("InstanceProfile", resources)
+    nodes = resource(
+        "EKS::Nodegroup", LaunchTemplate={"Id": ref("Template")}, NodeRole="arn:aws:iam::1:role/r"
+    )
+    assert found("InstanceProfile", {**resources, "Nodes": nodes}) == []
