@@ -232,7 +232,8 @@ def role_trust_open(case: Case) -> Iterator[Outcome]:
         if why is not None:
             yield doubtful(statement, f"who may assume role {role} is not known: {why}")
             continue
-        conditional = any(not _is_absent(value) for value in statement.at("Condition"))
+        # One arm without a condition is open to all.
+        conditional = not any(_is_absent(value) for value in statement.at("Condition"))
         for principal, kind in _principals(statement):
             everyone = kind in {"", "AWS"} and _EVERYTHING.fullmatch(pattern(principal))
             if kind != _EXCEPTED and not everyone:
