@@ -38,6 +38,12 @@ def balancer(subnet: object = None, kind: str = "ElasticLoadBalancingV2", **give
 
 
 PUBLIC: Mapping[str, Any] = {**SOUND, **GATEWAY}
+MAPPED = {
+    **PUBLIC,
+    "Mapped": resource(
+        "ElasticLoadBalancingV2::LoadBalancer", SubnetMappings=[{"SubnetId": ref("Subnet")}]
+    ),
+}
 PAGES = {**PUBLIC, "Pages": balancer()}
 
 
@@ -56,13 +62,7 @@ def test_a_load_balancer_that_is_cut_off_is_reported(mode: str) -> None:
     "resources",
     [
         {**PUBLIC, "Classic": balancer(kind="ElasticLoadBalancing")},
-        {
-            **PUBLIC,
-            "Mapped": resource(
-                "ElasticLoadBalancingV2::LoadBalancer",
-                SubnetMappings=[{"SubnetId": ref("Subnet")}],
-            ),
-        },
+        MAPPED,
         {**PUBLIC, "Address": resource("EC2::EIP", InstanceId=ref("Server"))},
         {
             **PUBLIC,
@@ -89,6 +89,7 @@ def test_whatever_else_faces_the_internet_is_reported_too(resources: dict[str, A
 @pytest.mark.parametrize(
     "resources",
     [
+        {**MAPPED, **block(SubnetId=ref("Subnet"))},
         {**PAGES, **block(VpcId=ref("Vpc"))},
         {**PAGES, **block(SubnetId=ref("Subnet"))},
         {**PUBLIC, "Pages": balancer("subnet-1"), **block(SubnetId="subnet-1")},
@@ -97,7 +98,16 @@ def test_whatever_else_faces_the_internet_is_reported_too(resources: dict[str, A
         {**PAGES, **block("off")},
         PAGES,
     ],
-    ids=["vpc", "subnet", "subnet by id", "internal", "nothing public", "off", "no block"],
+    ids=[
+        "mapped",
+        "vpc",
+        "subnet",
+        "subnet by id",
+        "internal",
+        "nothing public",
+        "off",
+        "no block",
+    ],
 )
 def test_what_is_excluded_or_faces_nobody_is_sound(resources: dict[str, Any]) -> None:
     assert found(RULE, resources) == []
@@ -115,6 +125,13 @@ def test_one_of_two_subnets_that_is_not_excluded_is_reported() -> None:
     pages = resource("ElasticLoadBalancingV2::LoadBalancer", Subnets=[ref("Subnet"), ref("Second")])
     resources = {**PUBLIC, "Second": second, "Pages": pages, **block(VpcId=ref("Vpc"))}
     assert "nothing excludes ${Second} or its VPC" in message(RULE, resources)
+
+
+def test_what_is_cut_off_in_two_subnets_is_told_once() -> None:
+    second = resource("EC2::Subnet", VpcId=ref("Vpc"), CidrBlock="10.0.1.0/24")
+    pages = resource("ElasticLoadBalancingV2::LoadBalancer", Subnets=[ref("Subnet"), ref("Second")])
+    resources = {**PUBLIC, "Second": second, "Pages": pages, **block()}
+    assert "nothing excludes ${Subnet}" in message(RULE, resources)
 
 
 def test_the_guardrails_may_be_in_another_template() -> None:
