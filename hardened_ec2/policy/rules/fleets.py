@@ -95,10 +95,10 @@ def fleet_zones(case: Case) -> Iterator[Outcome]:
                 entries = zones.entries()
                 for world in worlds([zones.when, *(entry.when for entry in entries)]):
                     present = [e.content for e in entries if holds(e.when, world)]
-                    # What is unknown is a list that is a parameter, or all zones of the region.
-                    unknown = any(isinstance(content, Unknown) for content in present)
                     named = {describe(content) for content in present}
-                    if len(named) == 1 and not unknown and holds(zones.when, world):
+                    # One that is unknown is a list that is a parameter, or all zones of the region.
+                    one = len(named) == 1 and not isinstance(present[0], Unknown)
+                    if one and holds(zones.when, world):
                         yield Fault(
                             place=zones.place,
                             message=f"{key} names one only: {named.pop()}",

@@ -371,6 +371,20 @@ def test_sessions_that_are_recorded_in_either_place_are_sound() -> None:
     assert found(RECORDING, document(either), **CONDITION) == []
 
 
+def test_a_log_group_that_is_not_encrypted_where_it_is_one_is_reported() -> None:
+    unencrypted = {
+        **SOUND_INPUTS,
+        "cloudWatchLogGroupName": if_("C", NO_VALUE, "sessions"),
+        "cloudWatchEncryptionEnabled": if_("C", yes=True, no=False),
+        "s3BucketName": "sessions",
+        "s3EncryptionEnabled": True,
+    }
+    assert message(RECORDING, document(unencrypted), **CONDITION) == (
+        "cloudWatchEncryptionEnabled is false, so the log group may be unencrypted "
+        "(when condition C is false)"
+    )
+
+
 def test_sessions_without_a_record_are_told_once() -> None:
     missing = {
         "cloudWatchLogGroupName": if_("C", if_("D", "sessions")),

@@ -10,6 +10,7 @@ from hardened_ec2.policy.placement import Placement
 from hardened_ec2.policy.servers import Kind, servers
 from tests.unit.policy.templates import (
     GATEWAY,
+    NO_VALUE,
     SOUND,
     found,
     group,
@@ -190,6 +191,8 @@ def test_the_deployment_with_one_zone_is_named_and_told_once() -> None:
     assert message("FleetZones", two) == (
         "VPCZoneIdentifier names one only: 'subnet-1' (when condition C is false)"
     )
+    other = scaled(VPCZoneIdentifier=["subnet-1", if_("C", NO_VALUE, "subnet-2")])
+    assert message("FleetZones", other).endswith("(when condition C is true)")
     three = scaled(VPCZoneIdentifier=["subnet-1", if_("C", if_("D", "subnet-2"))])
     assert len(found("FleetZones", three)) == 1
 

@@ -360,6 +360,9 @@ def test_udp_is_followed_as_udp() -> None:
 
 
 def test_a_door_of_which_one_rule_is_reported_is_judged_all_the_same() -> None:
-    ingress = (rule("203.0.0.0/16"), rule("0.0.0.0/0", ports=(8080, 8080)))
+    ingress = (
+        rule("203.0.0.0/16", ports=(22, 8080)),
+        rule("0.0.0.0/0", ports=(8080, 8080)),
+    )
     resources = balanced(*ingress, listens=8080, port=8080, kind="network", front=None)
     assert found(OPENS, resources)

@@ -283,6 +283,16 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "Group": group(if_("C", rule(SourceSecurityGroupId=ref("Middle")))),
         },
     ),
+    "rules on the way that are never deployed": (
+        "SteppingStone",
+        {
+            **BEHIND,
+            "Group": group(rule(SourceSecurityGroupId=ref("Middle"))),
+            "Middle": group(if_("C", rule(**FROM_WEB))),
+            "Second": instance(SecurityGroupIds=[ref("Middle")]),
+            "Web": group(if_("D", DATABASE), HTTPS),
+        },
+    ),
     "private servers that answer": (
         "IcmpOpenToWorld",
         first(instance(SubnetId=ref("Inside")), {**server_with(PING), **GATEWAY, **INSIDE}),
@@ -357,7 +367,7 @@ def test_what_comes_after_a_route_table_that_is_not_known_is_a_way_in(table: obj
         resource("EC2::SubnetRouteTableAssociation", **way),
         resource("EC2::Route", **route),
     ):
-        resources = {"Unknown": unknown, **server_with(HTTPS), **GATEWAY}
+        resources = {"Above": unknown, **server_with(HTTPS), **GATEWAY}
         doubts = [each.message for each in found("CannotVerify", resources)]
         assert not any("PrivateServerOpenToWorld" in each for each in doubts)
         assert found("PrivateServerOpenToWorld", resources) == []
