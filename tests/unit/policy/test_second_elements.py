@@ -288,7 +288,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {
             **BEHIND,
             "Group": group(rule(SourceSecurityGroupId=ref("Middle"))),
-            "Middle": group(if_("C", rule(**FROM_WEB))),
+            "Middle": group(if_("C", rule(ports=(9000, 9000), **FROM_WEB))),
             "Second": instance(SecurityGroupIds=[ref("Middle")]),
             "Web": group(if_("D", DATABASE), HTTPS),
         },
@@ -357,6 +357,17 @@ def test_what_comes_after_what_is_passed_over_is_found(
 def test_what_comes_after_a_group_that_is_held_is_doubted() -> None:
     resources = {**SOUND, "Lonely": group(DATABASE)}
     assert "in the group Lonely" in "".join(f.message for f in found("CannotVerify", resources))
+
+
+def test_a_route_of_a_table_that_is_known_in_one_deployment_leads_in() -> None:
+    table = if_("C", "rtb-1", ref("Table"))
+    route = resource("EC2::Route", **{**GATEWAY["Route"]["Properties"], "RouteTableId": table})
+    (finding,) = found(
+        "PublicAddress",
+        {**server(Ipv6AddressCount=1), **GATEWAY, "Route": route},
+        **SECTIONS,
+    )
+    assert finding.logical_id == "Server"
 
 
 @pytest.mark.parametrize("table", ["rtb-1", ref("Elsewhere")])
