@@ -328,7 +328,7 @@ def test_only_what_a_person_types_is_a_secret(parts: tuple[object, ...], holds: 
     assert bool(secrets) == holds
 
 
-def test_a_parameter_named_like_a_pseudo_parameter_s_end_is_typed_all_the_same() -> None:
+def test_a_reference_to_a_parameter_of_systems_manager_is_no_secret() -> None:
     secret = "{{resolve:ssm:/app/password}}"  # noqa: S105 - a reference
     resources = server(UserData=joined("#!/bin/sh\nPASSWORD=", secret, "\n"))
     assert found(SECRET, resources) == []
