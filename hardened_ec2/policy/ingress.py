@@ -51,7 +51,8 @@ _PROTOCOL_NAMES = {
     UDP: "udp",
     ICMPV6: "icmpv6",
 }
-_ADDRESS_SOURCES = ("CidrIp", "CidrIpv6", "SourcePrefixListId")
+_PREFIX_LISTS = ("SourcePrefixListId", "DestinationPrefixListId")
+_ADDRESS_SOURCES = ("CidrIp", "CidrIpv6", *_PREFIX_LISTS)
 _GROUP_SOURCES = ("SourceSecurityGroupId", "SourceSecurityGroupName")
 _PREFIX_LIST = "AWS::EC2::PrefixList"
 
@@ -117,7 +118,7 @@ class _Ports:
 
 
 def read_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[Opening]:
-    """Read one ingress rule.
+    """Read one rule of a security group; of an egress rule, whom it lets out to.
 
     Args:
         rule: The rule: an entry of ``SecurityGroupIngress``, or the properties of a standalone one.
@@ -288,7 +289,7 @@ def _senders(
     if key in _GROUP_SOURCES:
         # Whoever they are, members of a group are hosts of this network, not the internet.
         yield AddressSet(), groups.key(content), "", ALWAYS
-    elif key == "SourcePrefixListId":
+    elif key in _PREFIX_LISTS:
         for addresses, doubt, when in _prefix_list(content, deployment):
             yield addresses, None, doubt, when
     else:

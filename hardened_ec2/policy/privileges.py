@@ -118,7 +118,8 @@ class Grant:
         action: The pattern, unknown parts as ``${Name}``.
         value: Where it stands.
         statement: The statement it stands in.
-        conditional: Whether the statement has a condition, which may narrow it to nothing.
+        conditional: Whether the statement has a condition, which may narrow it to nothing, in every
+            deployment.
         reaches_anything: Whether it is for all resources, or for all but some.
         reaches_wide: Whether it is for all resources of a type, or for the role or server itself.
         covers: Which of the actions that this module knows it allows.
@@ -172,7 +173,7 @@ def grants(role: Resource, roles: Roles, deployment: Deployment) -> tuple[Grant,
             continue
         anything = reaches_anything(statement)
         wide = anything or _reaches_wide(statement, role, deployment)
-        conditional = any(value.content is not ABSENT for value in statement.at("Condition"))
+        conditional = all(value.content is not ABSENT for value in statement.at("Condition"))
         for action, covers in _actions(statement):
             found.append(
                 Grant(

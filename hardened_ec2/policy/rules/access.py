@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.circumstances import together
+from hardened_ec2.policy.circumstances import ALWAYS, When, holds, together, worlds
 from hardened_ec2.policy.exposure import spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.groups import Groups
@@ -13,13 +13,14 @@ from hardened_ec2.policy.ingress import TCP, read_rule
 from hardened_ec2.policy.rule import (
     Case,
     Control,
+    Fault,
     Framework,
     Outcome,
     doubtful,
     faulty,
     rule,
 )
-from hardened_ec2.policy.rules.groups import egress_rules
+from hardened_ec2.policy.rules.groups import egress_rules, lets_everything_out
 from hardened_ec2.policy.subjects import Subject
 from hardened_ec2.policy.values import (
     ABSENT,
@@ -75,11 +76,14 @@ def endpoint_reach(case: Case) -> Iterator[Outcome]:
 
 def _reach(case: Case, groups: Groups, group: Value, rules: list[Value]) -> Iterator[Outcome]:
     resource = case.deployment.find(group.content)
-    if resource is not None and not any(
-        egress.entries() for egress in resource.properties.at("SecurityGroupEgress")
-    ):
-        yield faulty(group, "its group names no egress, so EC2 lets it out to everywhere")
-        return
+    for egress in resource.properties.at("SecurityGroupEgress") if resource is not None else ():
+        when = together(group.when, egress.when)
+        if when is not None and lets_everything_out(egress):
+            yield Fault(
+                place=group.place,
+                message="its group names no egress, so EC2 lets it out to everywhere",
+                when=when,
+            )
     reached = AddressSet()
     for each in rules:
         for opening in read_rule(each, case.deployment, groups):
@@ -148,9 +152,9 @@ def session_recording(case: Case) -> Iterator[Outcome]:
             if content is None:
                 yield doubtful(written, "the session document is not known: it is no plain JSON")
                 continue
-            kinds = [kind.content for kind in content.at("sessionType")]
-            if any(kind == "Standard_Stream" for kind in kinds):
-                yield from _recorded(content, written)
+            for kind in content.at("sessionType"):
+                if kind.content == "Standard_Stream":
+                    yield from _recorded(content, kind.when)
 
 
 def _read(written: Value) -> Value | None:
@@ -171,24 +175,31 @@ def _is_object(read: object) -> bool:
     return isinstance(read, dict)
 
 
-def _recorded(content: Value, written: Value) -> Iterator[Outcome]:
-    destinations = 0
+def _recorded(content: Value, shell: When) -> Iterator[Outcome]:
+    destinations: list[Value] = []
     for name, encrypted, what in (
         ("cloudWatchLogGroupName", "cloudWatchEncryptionEnabled", "log group"),
         ("s3BucketName", "s3EncryptionEnabled", "bucket"),
     ):
-        if not any(_is_given(value) for value in content.at("inputs", name)):
-            continue
-        destinations += 1
+        named = [value for value in content.at("inputs", name) if _is_given(value)]
+        destinations += named
         for answer in content.at("inputs", encrypted):
+            if all(together(answer.when, destination.when) is None for destination in named):
+                continue
             why = why_unknown(answer.content)
             if why is not None:
                 yield doubtful(answer, f"{encrypted} is not known: {why}")
             elif as_bool(answer.content) is not True:
                 given = "not given" if answer.content is ABSENT else describe(answer.content)
                 yield faulty(answer, f"{encrypted} is {given}, so the {what} may be unencrypted")
-    if not destinations:
-        yield faulty(written, "sessions are recorded nowhere: no log group and no bucket is given")
+    for world in worlds([shell, *(destination.when for destination in destinations)]):
+        if holds(shell, world) and not any(holds(each.when, world) for each in destinations):
+            yield Fault(
+                place=content.place,
+                message="sessions are recorded nowhere: no log group and no bucket is given",
+                when=world or ALWAYS,
+            )
+            break
     for key in content.at("inputs", "kmsKeyId"):
         if not _is_given(key):
             yield faulty(key, "kmsKeyId is not given, so TLS alone encrypts a session")

@@ -107,11 +107,9 @@ def _keys_of_volumes(case: Case) -> Iterator[Resource]:
         for ebs in entry.at("Ebs")
     ]
     volumes += [volume.properties for volume in case.deployment.resources("AWS::EC2::Volume")]
-    seen: set[tuple[str, str]] = set()
     for named in (name for volume in volumes for name in volume.at("KmsKeyId")):
         key = case.deployment.find(named.content)
-        if key is not None and key.type == _KEY and key.key not in seen:
-            seen.add(key.key)
+        if key is not None and key.type == _KEY:
             yield key
 
 

@@ -367,11 +367,12 @@ def public_server_with_role(case: Case) -> Iterator[Outcome]:
             for value, _ in case.placement.public_addresses(server)
             if as_bool(value.content) is True
         ]
-        for profile in server.at("IamInstanceProfile") if public else ():
+        for profile in server.at("IamInstanceProfile"):
             role = case.roles.of_profile(profile)
             if profile.content is ABSENT or (role is not None and role.key in idle):
                 continue
-            when = together(public[0].when, profile.when)
+            ways = (together(value.when, profile.when) for value in public)
+            when = next((way for way in ways if way is not None), None)
             if when is not None:
                 yield Fault(
                     place=server.place,

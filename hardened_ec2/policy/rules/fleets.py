@@ -93,12 +93,12 @@ def fleet_zones(case: Case) -> Iterator[Outcome]:
         for key in ("VPCZoneIdentifier", "AvailabilityZones"):
             for zones in fleet.properties.at(key):
                 entries = zones.entries()
-                if any(isinstance(entry.content, Unknown) for entry in entries):
-                    # A list that is a parameter, or all zones of the region.
-                    continue
                 for world in worlds([zones.when, *(entry.when for entry in entries)]):
-                    named = {describe(e.content) for e in entries if holds(e.when, world)}
-                    if len(named) == 1 and holds(zones.when, world):
+                    present = [e.content for e in entries if holds(e.when, world)]
+                    named = {describe(content) for content in present}
+                    # One that is unknown is a list that is a parameter, or all zones of the region.
+                    one = len(named) == 1 and not isinstance(present[0], Unknown)
+                    if one and holds(zones.when, world):
                         yield Fault(
                             place=zones.place,
                             message=f"{key} names one only: {named.pop()}",

@@ -81,7 +81,6 @@ def implicit_egress(case: Case) -> Iterator[Outcome]:
     """Report groups without inline egress: standalone rules do not remove EC2's own."""
     for group in case.deployment.resources(SECURITY_GROUP):
         for egress in group.properties.at("SecurityGroupEgress"):
-            rules = egress.entries()
             why = why_unknown(egress.content)
             if why is not None:
                 yield Doubt(
@@ -89,14 +88,18 @@ def implicit_egress(case: Case) -> Iterator[Outcome]:
                     why=f"SecurityGroupEgress is not known: {why}",
                     when=egress.when,
                 )
-                continue
-            for world in worlds([egress.when, *(entry.when for entry in rules)]):
-                if holds(egress.when, world) and not any(
-                    holds(entry.when, world) for entry in rules
-                ):
-                    given = "is not given" if egress.content is ABSENT else "holds no rule"
-                    yield faulty(egress, f"SecurityGroupEgress {given}, so EC2 lets everything out")
-                    break
+            elif lets_everything_out(egress):
+                given = "is not given" if egress.content is ABSENT else "holds no rule"
+                yield faulty(egress, f"SecurityGroupEgress {given}, so EC2 lets everything out")
+
+
+def lets_everything_out(egress: Value) -> bool:
+    """Tell whether EC2's own rule stays in a group: in some deployment it names no other."""
+    rules = egress.entries()
+    return any(
+        holds(egress.when, world) and not any(holds(entry.when, world) for entry in rules)
+        for world in worlds([egress.when, *(entry.when for entry in rules)])
+    )
 
 
 @rule(

@@ -257,7 +257,8 @@ def role_trust_open(case: Case) -> Iterator[Outcome]:
         if why is not None:
             yield doubtful(statement, f"who may assume role {role} is not known: {why}")
             continue
-        conditional = any(not _is_absent(value) for value in statement.at("Condition"))
+        # One arm without a condition is open to all.
+        conditional = not any(_is_absent(value) for value in statement.at("Condition"))
         for principal, kind in _principals(statement):
             everyone = kind in {"", "AWS"} and _EVERYTHING.fullmatch(pattern(principal))
             if kind != _EXCEPTED and not everyone:
@@ -330,7 +331,9 @@ def role_service_wildcard(case: Case) -> Iterator[Outcome]:
                 yield faulty(policy.value, f"role {role.logical_id} has the AWS policy {name}")
         for grant in case.grants(role):
             everything = grant.reaches_anything and _ALL_OF_IAM.fullmatch(grant.action)
-            if _ALL_OF_A_SERVICE.fullmatch(grant.action) and not everything:
+            if _is_left_out(grant) or everything:
+                continue
+            if _ALL_OF_A_SERVICE.fullmatch(grant.action):
                 yield faulty(grant.value, f"role {role.logical_id} may do {grant.action}")
 
 
@@ -385,8 +388,13 @@ def _is_administration(grant: Grant) -> bool:
     """Tell whether `role_administrator` reports it already."""
     return grant.reaches_anything and (
         bool(_EVERYTHING.fullmatch(grant.action) or _ALL_OF_IAM.fullmatch(grant.action))
-        or grant.value in texts(grant.statement, "NotAction")
+        or _is_left_out(grant)
     )
+
+
+def _is_left_out(grant: Grant) -> bool:
+    """Tell whether its action is what the statement does not allow, by NotAction."""
+    return grant.value in texts(grant.statement, "NotAction")
 
 
 _EXCEPTED: Final = "NotPrincipal"

@@ -137,9 +137,7 @@ def _judged_hops(hops: Value, limit: int) -> Iterator[Fault | Doubt]:
         why = why_unknown(hops.content) or f"{describe(hops.content)} is no number"
         yield doubtful(hops, f"HttpPutResponseHopLimit is not known: {why}")
     elif number > limit:
-        declared = (
-            "" if limit > 1 or number > CONTAINER_HOP_LIMIT else " and no containers declared"
-        )
+        declared = "" if number > CONTAINER_HOP_LIMIT else " and no containers declared"
         yield faulty(hops, f"HttpPutResponseHopLimit is {number}, {limit} is enough{declared}")
 
 

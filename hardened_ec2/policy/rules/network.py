@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from hardened_ec2.addresses import AddressSet
+from hardened_ec2.policy.circumstances import together
 from hardened_ec2.policy.exposure import is_world, spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.groups import Groups
@@ -21,7 +22,15 @@ from hardened_ec2.policy.rule import (
     rule,
 )
 from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import ABSENT, Reference, as_bool, as_int, describe, why_unknown
+from hardened_ec2.policy.values import (
+    ABSENT,
+    Reference,
+    Value,
+    as_bool,
+    as_int,
+    describe,
+    why_unknown,
+)
 
 _VPC: Final = "AWS::EC2::VPC"
 _RESTRICTED: Final = "Custom::VpcRestrictDefaultSG"
@@ -172,13 +181,11 @@ def network_acl_open(case: Case) -> Iterator[Outcome]:
     """Walk the entries of every network ACL in order, as EC2 does, and unite what is let in."""
     acls: dict[str, list[tuple[int, bool, Opening]]] = {}
     for entry in case.deployment.resources("AWS::EC2::NetworkAclEntry"):
-        if any(as_bool(egress.content) is True for egress in entry.properties.at("Egress")):
-            continue
         numbers = [as_int(number.content) for number in entry.properties.at("RuleNumber")]
         # An entry whose number is not known is taken for the last one.
         number = next((n for n in numbers if n is not None), _LAST_ENTRY)
         denies = all(action.content == "deny" for action in entry.properties.at("RuleAction"))
-        for opening in read_acl_entry(entry.properties):
+        for opening in _inward(entry.properties):
             if not opening.unknown:
                 for acl in entry.properties.at("NetworkAclId"):
                     acls.setdefault(describe(acl.content), []).append((number, denies, opening))
@@ -187,6 +194,15 @@ def network_acl_open(case: Case) -> Iterator[Outcome]:
                 yield Doubt(place=opening.place, why=why, when=opening.when)
     for entries in acls.values():
         yield from _let_through(case, sorted(entries, key=lambda each: each[0]))
+
+
+def _inward(entry: Value) -> Iterator[Opening]:
+    """Read what an entry says of what comes in: nothing where it is for what goes out."""
+    for egress in entry.at("Egress"):
+        for opening in read_acl_entry(entry) if as_bool(egress.content) is not True else ():
+            when = together(opening.when, egress.when)
+            if when is not None:
+                yield opening.under(when)
 
 
 def _let_through(case: Case, entries: Iterable[tuple[int, bool, Opening]]) -> Iterator[Fault]:

@@ -205,8 +205,7 @@ def _open_bucket(bucket: Resource, name: Value) -> Iterator[Outcome]:
                         why=f"whether {bucket.logical_id} is open to all is not known: {why}",
                         when=blocked.when,
                     )
-                    break
-                if as_bool(blocked.content) is not True:
+                elif as_bool(blocked.content) is not True:
                     given = "not given" if blocked.content is ABSENT else "false"
                     yield faulty(
                         blocked,

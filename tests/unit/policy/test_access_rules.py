@@ -9,6 +9,7 @@ from hardened_ec2.policy import Severity
 from tests.unit.policy.templates import (
     EGRESS,
     NETWORK,
+    NO_VALUE,
     found,
     get_att,
     group,
@@ -16,6 +17,7 @@ from tests.unit.policy.templates import (
     message,
     ref,
     resource,
+    rule,
 )
 
 REACH = "InstanceConnectEndpointReach"
@@ -106,14 +108,17 @@ def test_a_rule_beside_the_group_is_counted_too() -> None:
     assert "10.0.0.0/8" in message(REACH, {**endpoint(), "Beside": beside})
 
 
+NO_GROUP = "it has no security group, so it gets its VPC's default group"
+
+
 @pytest.mark.parametrize(
     ("resources", "says"),
     [
-        (endpoint(SecurityGroupIds=None), "it has no security group"),
-        (endpoint(SecurityGroupIds=[]), "it has no security group"),
+        (endpoint(SecurityGroupIds=None), NO_GROUP),
+        (endpoint(SecurityGroupIds=[]), NO_GROUP),
         (
             endpoint(SecurityGroupIds=[get_att("Vpc", "DefaultSecurityGroup")]),
-            "is the default group of its VPC",
+            "Vpc.DefaultSecurityGroup is the default group of its VPC",
         ),
         (endpoint(None), "its group names no egress, so EC2 lets it out to everywhere"),
     ],
@@ -121,7 +126,7 @@ def test_a_rule_beside_the_group_is_counted_too() -> None:
 def test_an_endpoint_whose_group_says_nothing_is_reported(
     resources: dict[str, Any], says: str
 ) -> None:
-    assert says in message(REACH, resources)
+    assert message(REACH, resources) == says
 
 
 @pytest.mark.parametrize(
@@ -158,11 +163,13 @@ SOUND_INPUTS: dict[str, Any] = {
     "cloudWatchEncryptionEnabled": True,
     "kmsKeyId": "alias/sessions",
 }
+NO_KEY = "kmsKeyId is not given, so TLS alone encrypts a session"
+NOWHERE = "sessions are recorded nowhere: no log group and no bucket is given"
 LOG_GROUP_UNNAMED = {**SOUND_INPUTS, "cloudWatchLogGroupName": ""}
 
 
 def document(
-    inputs: object, *, kind: str = "Standard_Stream", as_text: bool = False, **properties: object
+    inputs: object, *, kind: object = "Standard_Stream", as_text: bool = False, **properties: object
 ) -> dict[str, Any]:
     content: object = {"schemaVersion": "1.0", "sessionType": kind, "inputs": inputs}
     if as_text:
@@ -175,8 +182,8 @@ def document(
 @pytest.mark.parametrize(
     ("inputs", "says"),
     [
-        ({"kmsKeyId": "alias/sessions"}, "sessions are recorded nowhere"),
-        (LOG_GROUP_UNNAMED, "sessions are recorded nowhere"),
+        ({"kmsKeyId": "alias/sessions"}, NOWHERE),
+        (LOG_GROUP_UNNAMED, NOWHERE),
         (
             {**SOUND_INPUTS, "cloudWatchEncryptionEnabled": False},
             "cloudWatchEncryptionEnabled is false, so the log group may be unencrypted",
@@ -187,9 +194,9 @@ def document(
         ),
         (
             {**SOUND_INPUTS, "s3BucketName": "sessions", "s3EncryptionEnabled": "no"},
-            "s3EncryptionEnabled is 'no'",
+            "s3EncryptionEnabled is 'no', so the bucket may be unencrypted",
         ),
-        ({**SOUND_INPUTS, "kmsKeyId": ""}, "kmsKeyId is not given, so TLS alone encrypts"),
+        ({**SOUND_INPUTS, "kmsKeyId": ""}, NO_KEY),
     ],
 )
 def test_sessions_that_leave_no_encrypted_trace_are_reported(
@@ -197,7 +204,7 @@ def test_sessions_that_leave_no_encrypted_trace_are_reported(
 ) -> None:
     (finding,) = found(RECORDING, document(inputs, as_text=as_text))
     assert finding.severity is Severity.WARNING
-    assert says in finding.message
+    assert finding.message == says
 
 
 @pytest.mark.parametrize("as_text", [False, True])
@@ -250,7 +257,7 @@ def test_a_document_that_cannot_be_read_is_said(content: object) -> None:
     resources = document({}, Content=content)
     assert found(RECORDING, resources, **UNSET) == []
     (finding,) = found("CannotVerify", resources, **UNSET)
-    assert "the session document is not known" in finding.message
+    assert finding.message.endswith(": the session document is not known: it is no plain JSON")
 
 
 def test_an_encryption_that_is_not_known_is_said() -> None:
@@ -289,7 +296,7 @@ KIND = statement(ResourceTypes=["AWS::ElasticLoadBalancingV2::LoadBalancer"])
 def test_a_scope_that_leaves_out_every_path_of_a_kind_is_reported(excluded: object) -> None:
     (finding,) = found(HOLE, scope(excluded))
     assert (finding.logical_id, finding.path) == ("Scope", "Properties.ExcludePaths.0")
-    assert "names none of them" in finding.message
+    assert finding.message == "it leaves out paths by their kind, and names none of them"
 
 
 @pytest.mark.parametrize(
@@ -310,3 +317,80 @@ def test_what_a_scope_leaves_out_may_not_be_known() -> None:
     resources["Scope"]["Properties"]["ExcludePaths"] = ref("Unset")
     assert found(HOLE, resources, **UNSET) == []
     assert "what the scope leaves out is not known" in message("CannotVerify", resources, **UNSET)
+
+
+# What holds in one deployment only.
+
+CONDITION: dict[str, Any] = {"Conditions": {"C": {"Fn::Equals": [ref("AWS::Region"), "x"]}}}
+
+
+@pytest.mark.parametrize(
+    "egress", [if_("C", EGRESS), [if_("C", EGRESS[0])]], ids=["whole", "its only rule"]
+)
+def test_egress_of_one_deployment_leaves_the_other_without(egress: object) -> None:
+    assert message(REACH, endpoint(egress), **CONDITION).startswith("its group names no egress")
+
+
+def test_an_endpoint_reaches_the_entries_of_a_prefix_list() -> None:
+    to_list = rule(DestinationPrefixListId=ref("List"))
+    resources = {
+        **endpoint([to_list]),
+        "List": resource("EC2::PrefixList", Entries=[{"Cidr": "10.0.0.0/16"}]),
+    }
+    assert "of 10.0.0.0/16, 65536 addresses" in message(REACH, resources)
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        document({"kmsKeyId": "x"}, DocumentType=if_("C", "Session", "Command")),
+        document({"kmsKeyId": "x"}, kind=if_("C", "Standard_Stream", "Port")),
+        document({**SOUND_INPUTS, "cloudWatchLogGroupName": if_("C", NO_VALUE, "sessions")}),
+    ],
+    ids=["kind of document", "kind of session", "log group"],
+)
+def test_sessions_that_are_recorded_nowhere_in_one_deployment(resources: dict[str, Any]) -> None:
+    assert message(RECORDING, resources, **CONDITION).startswith(NOWHERE)
+
+
+def test_a_log_group_of_one_deployment_says_when_it_is_missing() -> None:
+    missing = {**SOUND_INPUTS, "cloudWatchLogGroupName": if_("C", "sessions")}
+    assert message(RECORDING, document(missing), **CONDITION) == (
+        f"{NOWHERE} (when condition C is false)"
+    )
+
+
+def test_sessions_that_are_recorded_in_either_place_are_sound() -> None:
+    either = {
+        "cloudWatchLogGroupName": if_("C", "sessions"),
+        "cloudWatchEncryptionEnabled": if_("C", yes=True, no=False),
+        "s3BucketName": if_("C", NO_VALUE, "sessions"),
+        "s3EncryptionEnabled": True,
+        "kmsKeyId": "alias/sessions",
+    }
+    assert found(RECORDING, document(either), **CONDITION) == []
+
+
+def test_a_log_group_that_is_not_encrypted_where_it_is_one_is_reported() -> None:
+    unencrypted = {
+        **SOUND_INPUTS,
+        "cloudWatchLogGroupName": if_("C", NO_VALUE, "sessions"),
+        "cloudWatchEncryptionEnabled": if_("C", yes=True, no=False),
+        "s3BucketName": "sessions",
+        "s3EncryptionEnabled": True,
+    }
+    assert message(RECORDING, document(unencrypted), **CONDITION) == (
+        "cloudWatchEncryptionEnabled is false, so the log group may be unencrypted "
+        "(when condition C is false)"
+    )
+
+
+def test_sessions_without_a_record_are_told_once() -> None:
+    missing = {
+        "cloudWatchLogGroupName": if_("C", if_("D", "sessions")),
+        "cloudWatchEncryptionEnabled": True,
+        "kmsKeyId": "alias/sessions",
+    }
+    other = {"D": {"Fn::Equals": [ref("AWS::AccountId"), "x"]}}
+    conditions: dict[str, Any] = {"Conditions": CONDITION["Conditions"] | other}
+    assert len(found(RECORDING, document(missing), **conditions)) == 1

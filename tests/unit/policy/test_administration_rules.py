@@ -256,3 +256,9 @@ def test_the_administrative_ports_are_a_setting() -> None:
     assert message(WORLD, resources, settings=settings) == (
         "every administrative port (tcp port 2222) open to 0.0.0.0/0, which is the internet"
     )
+
+
+def test_the_rules_that_open_a_port_together_are_each_named() -> None:
+    ingress = [rule("203.0.0.0/24"), rule("203.0.1.0/24", ports=(20, 25))]
+    (finding,) = found("AdminPortTooWide", server_with(*ingress))
+    assert finding.message.startswith("port 22 (SSH) (tcp port 22, tcp ports 20-25) open to")

@@ -80,7 +80,7 @@ def test_a_nested_stack_whose_template_is_missing_is_reported() -> None:
     (finding,) = judge([parent(Stack=nested())])
     assert finding.rule == "HardenedEc2-CannotVerify"
     assert finding.logical_id == "Stack"
-    assert "the template of the nested stack is not among those given" in finding.message
+    assert finding.message.endswith(": the template of the nested stack is not among those given")
 
 
 def test_a_stack_that_nests_itself_ends() -> None:

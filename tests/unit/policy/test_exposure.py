@@ -52,6 +52,7 @@ def only(*ingress: object, **sections: Any) -> Opening:  # noqa: ANN401
         ("-1", ALL_PROTOCOLS),
         (-1, ALL_PROTOCOLS),
         ("all", ALL_PROTOCOLS),
+        ("any", ALL_PROTOCOLS),
         ("50", 50),
     ],
 )
@@ -68,6 +69,7 @@ def test_protocols_in_every_spelling(protocol: object, number: int) -> None:
         ((20, 25), 20, 25),
         ((25, 20), 20, 25),
         ((-1, -1), 0, 65535),
+        ((0, 0), 0, 0),
         ((0, 65535), 0, 65535),
         ((0, 99999), 0, 65535),
         ((None, None), 0, 65535),
@@ -134,6 +136,7 @@ def test_a_rule_that_is_wholly_unknown_opens_everything() -> None:
 
 def test_one_host_that_only_the_deployment_names_is_a_whitelist() -> None:
     assert opened(rule({"Fn::Join": ["", [ref("Vpc"), "/32"]]})) == ()
+    assert opened(rule(CidrIpv6={"Fn::Join": ["", [ref("Vpc"), "/128"]]})) == ()
 
 
 def test_an_unknown_block_of_any_other_size_is_not() -> None:
@@ -181,6 +184,32 @@ def test_a_rule_with_too_many_readings_is_unknown() -> None:
     assert opening.unknown == "the rule can be read in more than 256 ways"
 
 
+def test_a_rule_is_read_in_256_ways_and_no_more() -> None:
+    def readings(first: int, last: int) -> int:
+        declared = {
+            name: {"Type": "Number", "AllowedValues": list(range(1, count + 1))}
+            for name, count in (("P", first), ("Q", last))
+        }
+        return len(opened(rule("10.0.0.1/32", ports=(ref("P"), ref("Q"))), Parameters=declared))
+
+    assert readings(16, 16) == 256
+    assert readings(16, 17) == 1
+
+
+def test_a_reading_is_there_when_all_of_it_is() -> None:
+    openings = opened(rule("10.0.0.1/32", protocol=if_("C", "tcp", "udp")))
+    assert [(o.protocol, [choice for _, choice in o.when]) for o in openings] == [
+        (TCP, ["true"]),
+        (UDP, ["false"]),
+    ]
+
+
+def test_everything_that_is_not_known_of_a_rule_is_said() -> None:
+    declared = {"P": {"Type": "String"}}
+    opening = only(rule("garbage", ports=("ssh", "telnet")), Parameters=declared)
+    assert opening.unknown == ("'garbage' is no CIDR block; 'ssh' is no port; 'telnet' is no port")
+
+
 def test_a_rule_from_a_group_names_the_peer_and_no_address() -> None:
     resources = {
         **NETWORK,
@@ -192,12 +221,21 @@ def test_a_rule_from_a_group_names_the_peer_and_no_address() -> None:
     assert not opening.addresses
 
 
-@pytest.mark.parametrize("target", [ref("Group"), get_att("Group", "GroupId"), "web"])
-def test_standalone_rules_count_for_the_group_they_name(target: object) -> None:
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"GroupId": ref("Group")},
+        {"GroupId": get_att("Group", "GroupId")},
+        {"GroupId": "web"},
+        {"GroupName": "web"},
+        {"GroupName": ref("Group")},
+    ],
+)
+def test_standalone_rules_count_for_the_group_they_name(target: dict[str, Any]) -> None:
     resources = {
         **NETWORK,
         "Group": group(rule("10.0.0.1/32"), GroupName="web"),
-        "More": resource("EC2::SecurityGroupIngress", GroupId=target, **rule("10.0.0.2/32")),
+        "More": resource("EC2::SecurityGroupIngress", **target, **rule("10.0.0.2/32")),
     }
     openings = exposure(resources).openings(GROUP)
     assert [str(o.addresses) for o in openings] == ["10.0.0.1/32", "10.0.0.2/32"]
@@ -293,6 +331,28 @@ def test_a_group_is_found_wherever_it_is_attached(resources: dict[str, Any]) -> 
     assert attachment.group == GROUP
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        resource("EC2::LaunchTemplate", LaunchTemplateData={"SecurityGroups": [ref("Group")]}),
+        resource("AutoScaling::LaunchConfiguration", SecurityGroups=[ref("Group")]),
+        resource("EC2::NetworkInterface", GroupSet=[ref("Group")]),
+    ],
+)
+def test_a_group_is_found_on_what_servers_are_made_from(made: dict[str, Any]) -> None:
+    deployment = Deployment([template({**NETWORK, "Group": group(), "Made": made})])
+    (server,) = servers(deployment)
+    (attachment,) = Exposure(deployment).attachments(server)
+    assert attachment.group == GROUP
+
+
+def test_a_group_lets_in_what_it_does_where_it_is_attached() -> None:
+    resources = {**SOUND, "Server": instance(SecurityGroupIds=[if_("C", ref("Group"))])}
+    deployment = Deployment([template(resources)])
+    (opening,) = Exposure(deployment).of_server(servers(deployment)[0])
+    assert [choice for _, choice in opening.when] == ["true"]
+
+
 def test_ports_are_cut_where_rules_change_and_senders_united() -> None:
     openings = opened(rule("0.0.0.0/1", ports=(20, 25)), rule("128.0.0.0/1", ports=(22, 22)))
     pieces = {(r.first, r.last): str(r.addresses) for r in reaches(openings)}
@@ -350,6 +410,13 @@ def route(**target: object) -> dict[str, Any]:
                 "Association": resource(
                     "EC2::SubnetRouteTableAssociation", SubnetId=ref("Subnet"), RouteTableId="rtb-1"
                 )
+            },
+            None,
+        ),
+        (
+            {
+                "Subnet": resource("EC2::Subnet", VpcId=if_("C", ref("Vpc"), "vpc-1")),
+                "Association": resource("Any::X"),
             },
             None,
         ),

@@ -387,3 +387,51 @@ def test_a_group_that_is_handed_to_another_template_has_its_user_there() -> None
     assert "HardenedEc2-CannotVerify" in doubted
     doubted = {finding.rule for finding in judge([alone, other])}
     assert "HardenedEc2-CannotVerify" not in doubted
+
+
+def test_public_and_other_ports_in_one_rule_are_not_public() -> None:
+    assert found(OPEN, {**server_with(rule("0.0.0.0/0", ports=(80, 81))), **GATEWAY})
+
+
+def test_what_several_rules_open_is_told_where_the_widest_stands() -> None:
+    blocks = ("12.0.0.0/10", "8.0.0.0/9", "16.0.0.0/10")
+    parts = [rule(block, ports=(5432, 5432)) for block in blocks]
+    (finding,) = found(OPEN, {**server_with(*parts), **GATEWAY})
+    assert finding.path == "Properties.SecurityGroupIngress.1"
+
+
+def test_what_only_one_of_its_rules_is_reported_for_is_doubted_elsewhere() -> None:
+    halves = (rule("8.0.0.0/9", ports=(22, 443)), rule("12.0.0.0/9", ports=(443, 443)))
+    resources = {**server_with(*halves), "Server": instance(SubnetId="subnet-1")}
+    doubts = "".join(each.message for each in found("CannotVerify", resources))
+    assert f"HardenedEc2-{PRIVATE}: tcp port 443 is open to 8.0.0.0/9, 12.0.0.0/9" in doubts
+
+
+def test_an_interface_that_asks_for_no_address_in_one_deployment_gets_that_of_its_subnet() -> None:
+    resources = {
+        **public_subnet(MapPublicIpOnLaunch=True),
+        "Server": with_interface(if_("C", yes=False))["Server"],
+    }
+    assert "MapPublicIpOnLaunch of subnet Subnet is true" in message(
+        PUBLIC, resources, **CONDITIONS
+    )
+
+
+def test_an_ipv6_address_in_a_subnet_that_is_not_known_cannot_be_verified() -> None:
+    resources = {**SOUND, "Server": instance(SubnetId="subnet-1", Ipv6AddressCount=1)}
+    assert any(
+        each.message.endswith("gets a public address is not known: its subnet is not known")
+        for each in found("CannotVerify", resources)
+    )
+
+
+def test_two_profiles_of_a_public_server_are_one_finding() -> None:
+    statement = {"Effect": "Allow", "Action": "a:B", "Resource": "x"}
+    policy = {"PolicyName": "p", "PolicyDocument": {"Statement": statement}}
+    resources = {
+        **SOUND,
+        "Address": resource("EC2::EIP", InstanceId=ref("Server")),
+        "Role": resource("IAM::Role", Policies=[policy]),
+        "Server": instance(IamInstanceProfile=if_("C", ref("Profile"), "other")),
+    }
+    assert len(found("PublicServerWithRole", resources, **CONDITIONS)) == 1

@@ -10,9 +10,11 @@ from hardened_ec2.policy.placement import Placement
 from hardened_ec2.policy.servers import Kind, servers
 from tests.unit.policy.templates import (
     GATEWAY,
+    NO_VALUE,
     SOUND,
     found,
     group,
+    if_,
     instance,
     message,
     ref,
@@ -137,6 +139,9 @@ def test_a_launch_specification_is_a_server() -> None:
     assert Placement(deployment).is_private(server, None) is True
     assert message("ImdsV2", specified(SPECIFICATION)).startswith("HttpTokens is not given")
     assert found("OwnSecurityGroup", specified(SPECIFICATION)) == []
+    assert message("LaunchConfiguration", specified(SPECIFICATION)) == (
+        "Fleet is a launch specification"
+    )
 
 
 def test_each_launch_specification_is_judged_by_itself() -> None:
@@ -174,3 +179,41 @@ def test_a_group_of_another_vpc_is_followed_to_the_server_it_is_shared_with() ->
         "Server": instance(SecurityGroupIds=[ref("Shared")]),
     }
     assert found("AdminPortOpenToWorld", resources)
+
+
+def scaled(**properties: object) -> dict[str, Any]:
+    return {**SOUND, "Fleet": resource("AutoScaling::AutoScalingGroup", **properties)}
+
+
+def test_a_fleet_may_live_to_the_last_second_and_no_longer() -> None:
+    assert found("FleetLifetime", scaled(MaxInstanceLifetime=90 * 86400)) == []
+    assert message("FleetLifetime", scaled(MaxInstanceLifetime=90 * 86400 + 1)) == (
+        "MaxInstanceLifetime is 90 days, 90 is enough"
+    )
+
+
+def test_one_zone_is_one_however_it_is_named() -> None:
+    assert message("FleetZones", scaled(AvailabilityZones=["eu-west-1a"])) == (
+        "AvailabilityZones names one only: 'eu-west-1a'"
+    )
+    assert found("FleetZones", scaled(AvailabilityZones=["eu-west-1a", "eu-west-1b"])) == []
+    every = {"Fn::GetAZs": ""}
+    assert found("FleetZones", scaled(AvailabilityZones=every)) == []
+
+
+def test_the_deployment_with_one_zone_is_named_and_told_once() -> None:
+    two = scaled(VPCZoneIdentifier=["subnet-1", if_("C", "subnet-2")])
+    assert message("FleetZones", two) == (
+        "VPCZoneIdentifier names one only: 'subnet-1' (when condition C is false)"
+    )
+    other = scaled(VPCZoneIdentifier=["subnet-1", if_("C", NO_VALUE, "subnet-2")])
+    assert message("FleetZones", other).endswith("(when condition C is true)")
+    three = scaled(VPCZoneIdentifier=["subnet-1", if_("C", if_("D", "subnet-2"))])
+    assert len(found("FleetZones", three)) == 1
+
+
+@pytest.mark.parametrize("key", ["TargetGroupARNs", "LoadBalancerNames", "TrafficSources"])
+def test_a_fleet_is_behind_whatever_sends_to_it(key: str) -> None:
+    assert found("FleetHealthCheck", scaled(**{key: ["one"]}))
+    assert found("FleetHealthCheck", scaled(**{key: []})) == []
+    assert found("FleetHealthCheck", scaled()) == []

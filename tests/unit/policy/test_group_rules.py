@@ -33,7 +33,9 @@ def test_a_server_without_a_group_is_an_error(groups: object) -> None:
     (finding,) = found(OWN, server(SecurityGroupIds=groups))
     assert finding.severity is Severity.ERROR
     assert finding.logical_id == "Server"
-    assert "no security group is given, so it gets the default group of its VPC" in finding.message
+    text = "no security group is given, so it gets the default group of its VPC"
+    condition = " (when condition C is false)" if "Fn::If" in str(groups) else ""
+    assert finding.message == f"{text}{condition}"
 
 
 @pytest.mark.parametrize("default", [get_att("Vpc", "DefaultSecurityGroup"), "default"])

@@ -38,6 +38,12 @@ def balancer(subnet: object = None, kind: str = "ElasticLoadBalancingV2", **give
 
 
 PUBLIC: Mapping[str, Any] = {**SOUND, **GATEWAY}
+MAPPED = {
+    **PUBLIC,
+    "Mapped": resource(
+        "ElasticLoadBalancingV2::LoadBalancer", SubnetMappings=[{"SubnetId": ref("Subnet")}]
+    ),
+}
 PAGES = {**PUBLIC, "Pages": balancer()}
 
 
@@ -56,13 +62,7 @@ def test_a_load_balancer_that_is_cut_off_is_reported(mode: str) -> None:
     "resources",
     [
         {**PUBLIC, "Classic": balancer(kind="ElasticLoadBalancing")},
-        {
-            **PUBLIC,
-            "Mapped": resource(
-                "ElasticLoadBalancingV2::LoadBalancer",
-                SubnetMappings=[{"SubnetId": ref("Subnet")}],
-            ),
-        },
+        MAPPED,
         {**PUBLIC, "Address": resource("EC2::EIP", InstanceId=ref("Server"))},
         {
             **PUBLIC,
@@ -82,13 +82,14 @@ def test_a_load_balancer_that_is_cut_off_is_reported(mode: str) -> None:
     ids=["classic", "mapped", "elastic address", "public address"],
 )
 def test_whatever_else_faces_the_internet_is_reported_too(resources: dict[str, Any]) -> None:
-    assert len(found(RULE, {**resources, **block()})) == 1
+    assert message(RULE, {**resources, **block()}).endswith("nothing excludes ${Subnet} or its VPC")
     assert found(RULE, {**resources, **block(VpcId=ref("Vpc"))}) == []
 
 
 @pytest.mark.parametrize(
     "resources",
     [
+        {**MAPPED, **block(SubnetId=ref("Subnet"))},
         {**PAGES, **block(VpcId=ref("Vpc"))},
         {**PAGES, **block(SubnetId=ref("Subnet"))},
         {**PUBLIC, "Pages": balancer("subnet-1"), **block(SubnetId="subnet-1")},
@@ -97,7 +98,16 @@ def test_whatever_else_faces_the_internet_is_reported_too(resources: dict[str, A
         {**PAGES, **block("off")},
         PAGES,
     ],
-    ids=["vpc", "subnet", "subnet by id", "internal", "nothing public", "off", "no block"],
+    ids=[
+        "mapped",
+        "vpc",
+        "subnet",
+        "subnet by id",
+        "internal",
+        "nothing public",
+        "off",
+        "no block",
+    ],
 )
 def test_what_is_excluded_or_faces_nobody_is_sound(resources: dict[str, Any]) -> None:
     assert found(RULE, resources) == []
@@ -117,6 +127,13 @@ def test_one_of_two_subnets_that_is_not_excluded_is_reported() -> None:
     assert "nothing excludes ${Second} or its VPC" in message(RULE, resources)
 
 
+def test_what_is_cut_off_in_two_subnets_is_told_once() -> None:
+    second = resource("EC2::Subnet", VpcId=ref("Vpc"), CidrBlock="10.0.1.0/24")
+    pages = resource("ElasticLoadBalancingV2::LoadBalancer", Subnets=[ref("Subnet"), ref("Second")])
+    resources = {**PUBLIC, "Second": second, "Pages": pages, **block()}
+    assert "nothing excludes ${Subnet}" in message(RULE, resources)
+
+
 def test_the_guardrails_may_be_in_another_template() -> None:
     """A resource of the same name in the other template is another one."""
     app = template(PAGES, name="app.json")
@@ -131,7 +148,9 @@ def test_what_is_not_known_is_said() -> None:
     assert "its VPC is not in the templates" in message("CannotVerify", theirs)
     unknown = {**PAGES, **block(ref("Unset"))}
     assert found(RULE, unknown, **UNSET) == []
-    assert "InternetGatewayBlockMode is not known" in message("CannotVerify", unknown, **UNSET)
+    said = message("CannotVerify", unknown, **UNSET)
+    assert "InternetGatewayBlockMode is not known" in said
+    assert f"HardenedEc2-{RULE}" in said
 
 
 def test_a_subnet_of_one_condition_only_is_reported_with_it() -> None:

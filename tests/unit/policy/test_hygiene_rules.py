@@ -460,6 +460,27 @@ def test_monitoring_of_a_launch_configuration_is_on_by_default() -> None:
     assert found("DetailedMonitoring", {"Old": off})
 
 
+def test_monitoring_of_a_launch_template_is_an_object() -> None:
+    assert found("DetailedMonitoring", template(Monitoring={"Enabled": True})) == []
+    (finding,) = found("DetailedMonitoring", template(Monitoring={"Enabled": "false"}))
+    assert finding.path == "Properties.LaunchTemplateData.Monitoring.Enabled"
+    assert finding.message == "detailed monitoring is off"
+
+
+def test_the_second_interface_is_told_where_it_stands() -> None:
+    (finding,) = found("OneInterface", interfaces(FIRST, SECOND))
+    assert finding.path == "Properties.NetworkInterfaces.1"
+    tied = {**interfaces(FIRST), "Interface": MADE, "Tie": TIE}
+    (finding,) = found("OneInterface", tied)
+    assert (finding.logical_id, finding.path) == ("Server", "")
+
+
+def test_an_interface_that_is_made_in_one_deployment_is_one() -> None:
+    either = {"DeviceIndex": "0", "NetworkInterfaceId": if_("C", ref("Interface"))}
+    resources = {**interfaces(either), "Interface": MADE}
+    assert found("OneInterface", resources, **SECTIONS) == []
+
+
 def test_the_network_and_the_identity_of_the_examples_are_sound_themselves() -> None:
     for name in EXAMPLES:
         assert found(name, {**NETWORK, **IDENTITY}) == []
@@ -482,6 +503,14 @@ def test_a_wide_port_is_told_once_and_not_where_worse_is_told() -> None:
     assert found("ServerPortTooWide", server_with(rule("203.0.0.0/16"))) == []
     settings = Settings(public_ports=frozenset({5432}))
     assert found("ServerPortTooWide", server_with(wide), settings=settings) == []
+    many = rule("203.0.0.0/16", ports=(30000, 30010))
+    assert found("ServerPortTooWide", server_with(many))
+    settings = Settings(public_ports=frozenset(range(79, 81)))
+    public = rule("203.0.0.0/16", ports=(79, 80))
+    assert found("ServerPortTooWide", server_with(public), settings=settings) == []
+    parts = [rule(f"203.0.{part}", ports=(5432, 5432)) for part in ("0.0/25", "1.0/24", "2.0/25")]
+    (finding,) = found("ServerPortTooWide", server_with(*parts))
+    assert finding.path == "Properties.SecurityGroupIngress.1"
     settings = Settings(whitelist_width=2**16)
     assert found("ServerPortTooWide", server_with(wide), settings=settings) == []
     ranged = rule("203.0.0.0/16", ports=(79, 80))
@@ -503,6 +532,11 @@ def test_a_list_of_instance_types_is_one_finding() -> None:
     (finding,) = found("InstanceType", server(InstanceType=ref("Type")), Parameters=parameters)
     assert finding.message.startswith("InstanceType can be one of 2 old types: m3.large, t2.micro")
     assert "..." not in finding.message
+    parameters["Type"]["AllowedValues"] = allowed[:4]
+    (finding,) = found("InstanceType", server(InstanceType=ref("Type")), Parameters=parameters)
+    assert finding.message == (
+        "InstanceType can be one of 3 old types: c1.medium, m3.large, t2.micro"
+    )
     parameters["Type"]["AllowedValues"] = ["m7g.large", "T2.micro"]
     (finding,) = found("InstanceType", server(InstanceType=ref("Type")), Parameters=parameters)
     assert finding.message.startswith("InstanceType is T2.micro")

@@ -238,3 +238,11 @@ def test_a_profile_of_the_templates_is_found_by_every_name(profile: object) -> N
 def test_a_server_without_a_role_can_do_nothing() -> None:
     (finding,) = judged({**SOUND, "Server": instance(IamInstanceProfile=None)})
     assert finding.rule == "HardenedEc2-InstanceProfile"
+
+
+def test_three_of_what_not_action_leaves_out_are_named() -> None:
+    excepted = ["a:A", "b:B", "c:C", "d:D"]
+    resources = role({"Effect": "Allow", "NotAction": excepted, "Resource": "*"})
+    assert message(RULE, resources) == (
+        "role Role may do everything on everything except a:A, b:B, c:C (NotAction)"
+    )

@@ -67,6 +67,7 @@ def test_servers_that_build_without_imdsv2(options: object, path: str, text: str
     assert finding.severity is Severity.ERROR
     assert finding.path == f"Properties.InstanceMetadataOptions{path}"
     assert text in finding.message
+    assert finding.message.startswith("Http")
 
 
 def test_servers_that_build_with_imdsv2_are_sound() -> None:
@@ -78,7 +79,10 @@ def test_servers_that_build_with_imdsv2_are_sound() -> None:
     [
         (ref("Unset"), "InstanceMetadataOptions is not known: parameter Unset"),
         ({**SOUND_OPTIONS, "HttpTokens": ref("Unset")}, "HttpTokens is not known"),
-        ({"HttpTokens": "required"}, "not given, so the image decides: 1 or 2"),
+        (
+            {"HttpTokens": "required"},
+            ": HttpPutResponseHopLimit is not given, so the image decides: 1 or 2",
+        ),
         (
             {**SOUND_OPTIONS, "HttpPutResponseHopLimit": "few"},
             "HttpPutResponseHopLimit is not known: 'few' is no number",

@@ -145,6 +145,22 @@ def test_a_function_in_the_place_of_properties_is_said() -> None:
     assert found("CannotVerify", {**SOUND, "Other": {"Type": "AWS::SNS::Topic"}}) == []
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "ModifySecurityGroupRules",
+        "ModifyInstanceMetadataOptions",
+        "AssociateAddress",
+        "RunInstances",
+    ],
+)
+def test_whatever_a_custom_resource_can_do_to_servers_is_said(call: str) -> None:
+    custom = {"Type": "Custom::AWS", "Properties": {"Create": {"action": call}}}
+    assert message("CannotVerify", {**SOUND, "Call": custom}).endswith(
+        f": it calls {call} when it is deployed"
+    )
+
+
 @pytest.mark.parametrize("kind", ["Custom::AWS", "AWS::CloudFormation::CustomResource"])
 def test_a_custom_resource_that_opens_a_group_is_said(kind: str) -> None:
     call = '{"service":"EC2","action":"authorizeSecurityGroupIngress"}'

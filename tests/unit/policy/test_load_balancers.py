@@ -383,3 +383,12 @@ def test_a_group_that_others_have_too_is_judged_as_theirs(more: dict[str, Any]) 
 def test_a_group_that_is_handed_on_is_judged_as_anyones() -> None:
     outputs = {"Front": {"Value": get_att("Front", "GroupId"), "Export": {"Name": "front"}}}
     assert found("AdminPortOpenToWorld", balanced(front=WORLD), Outputs=outputs)
+
+
+def test_a_door_of_which_one_rule_is_reported_is_judged_all_the_same() -> None:
+    ingress = (
+        rule("203.0.0.0/16", ports=(22, 8080)),
+        rule("0.0.0.0/0", ports=(8080, 8080)),
+    )
+    resources = balanced(*ingress, listens=8080, port=8080, kind="network", front=None)
+    assert found(OPENS, resources)

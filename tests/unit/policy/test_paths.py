@@ -66,6 +66,10 @@ def test_every_chain_of_groups_is_a_path_to_each_port_it_opens() -> None:
     ]
 
 
+def test_a_group_that_is_attached_twice_makes_one_path() -> None:
+    assert len(paths({"Server": instance(SecurityGroupIds=[ref("Group"), ref("Group")])})) == 1
+
+
 def test_a_group_that_lets_in_its_own_members_is_passed_once() -> None:
     assert paths({"Group": group(by("Group"), HTTPS)}) == [
         "0.0.0.0/0 -> Group (tcp port 443) -> Group (tcp port 22)",
@@ -96,6 +100,12 @@ def test_a_path_that_is_not_known_says_why() -> None:
     (path,) = Exposure(deployment).paths(servers(deployment)[0])
     assert path.unknown == "the entries of prefix list 'pl-1' are not in the templates"
     assert not path.is_direct
+    resources["Group"] = group(by("App") | {"FromPort": "ssh"})
+    deployment = Deployment([template(resources)])
+    (path,) = Exposure(deployment).paths(servers(deployment)[0])
+    assert path.unknown == (
+        "the entries of prefix list 'pl-1' are not in the templates; 'ssh' is no port"
+    )
 
 
 names = st.sampled_from(["Group", "A", "B", "C", "D"])
@@ -184,6 +194,12 @@ def test_a_stepping_stone_is_found_in_every_disguise(changes: dict[str, Any]) ->
 )
 def test_other_ports_and_sound_bastions_are_not(changes: dict[str, Any]) -> None:
     assert found(STONE, {**BEHIND, **changes}) == []
+
+
+def test_servers_that_share_a_group_are_one_finding() -> None:
+    shared = {"Second": instance(), "Front": instance(SecurityGroupIds=[ref("Web")])}
+    assert len(found(STONE, {**BEHIND, **shared})) == 1
+    assert len(found(ICMP, {**public(PING), "Second": instance()})) == 1
 
 
 def test_what_is_not_known_of_a_stone_is_told_where_it_stands() -> None:

@@ -136,6 +136,20 @@ SOUND_ROLES = [
 ]
 
 
+@pytest.mark.parametrize("name", ["AmazonSSMManagedInstanceCore", "IAMFullAccess"])
+def test_a_policy_of_aws_is_a_wildcard_only_where_no_worse_is_said(name: str) -> None:
+    arn = f"arn:aws:iam::aws:policy/{name}"
+    assert found("RoleServiceWildcard", role(ManagedPolicyArns=[arn])) == []
+
+
+def test_a_service_that_is_left_out_is_no_wildcard() -> None:
+    left_out = {"Effect": "Allow", "NotAction": "s3:*", "Resource": ROLES}
+    assert found("RoleServiceWildcard", role(left_out)) == []
+    assert message("RoleServiceWildcard", role(left_out, allow("iam:*"), allow("s3:*"))) == (
+        "role Role may do s3:*"
+    )
+
+
 @pytest.mark.parametrize("resources", SOUND_ROLES)
 def test_a_role_that_stays_what_it_is_is_sound(resources: dict[str, Any]) -> None:
     assert judged({**resources, "Other": resource("IAM::Role")}) == []
@@ -167,8 +181,33 @@ def test_what_is_passed_to_what_is_in_the_message() -> None:
 
 
 def test_administration_is_told_once() -> None:
-    for action in ("*", "iam:*"):
-        assert [f.rule for f in judged(role(allow(action)))] == ["HardenedEc2-RoleAdministrator"]
+    everything_but = {"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}
+    for statement in (allow("*"), allow("iam:*"), everything_but):
+        assert [f.rule for f in judged(role(statement))] == ["HardenedEc2-RoleAdministrator"]
+
+
+def test_what_becomes_of_a_role_is_in_the_message() -> None:
+    assert message("RoleEscalation", role(allow("iam:Put*"))) == (
+        "role Role may do iam:PutGroupPolicy, iam:PutRolePermissionsBoundary, iam:PutRolePolicy "
+        "and 1 more, so it can become more than its policies say"
+    )
+
+
+@pytest.mark.parametrize("rule", ["RoleEscalation", "RolePassRole", "RoleOwnHardening"])
+def test_a_condition_of_one_deployment_narrows_nothing_in_the_other(rule: str) -> None:
+    actions = ["iam:PassRole", "iam:PutRolePolicy", "ec2:ModifyInstanceMetadataOptions"]
+    assert found(rule, role(*(allow(action, Condition=if_("C", MFA)) for action in actions)))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Condition": if_("C", {"StringEquals": {"aws:PrincipalOrgID": "o-1"}})},
+        {"Effect": if_("C", "Deny", "Allow")},
+    ],
+)
+def test_trust_in_everyone_in_one_deployment_is_an_error(statement: dict[str, Any]) -> None:
+    assert found("RoleTrustOpen", trusting({**assume("*"), **statement}))
 
 
 def trusting(*statements: object) -> dict[str, Any]:
@@ -193,11 +232,17 @@ def test_a_role_that_trusts_everyone_is_an_error(principal: object) -> None:
     assert findings[0].message.startswith("role Role may be assumed by everyone")
 
 
+def test_trust_in_everyone_is_told_once() -> None:
+    for everyone in (assume("*"), assume({"AWS": "*"})):
+        assert found("RoleTrustWide", trusting(EC2, everyone)) == []
+
+
 def test_everyone_but_some_is_everyone() -> None:
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "NotPrincipal": {"AWS": "1"}}
     assert message("RoleTrustOpen", trusting(statement)) == (
         "role Role may be assumed by everyone except some"
     )
+    assert found("RoleTrustWide", trusting(statement)) == []
 
 
 @pytest.mark.parametrize(
@@ -207,6 +252,7 @@ def test_everyone_but_some_is_everyone() -> None:
         {"AWS": "arn:aws:iam::123456789012:root"},
         {"AWS": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:root"}},
         {"Federated": "accounts.google.com"},
+        {"CanonicalUser": "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"},
         "123456789012",
     ],
 )

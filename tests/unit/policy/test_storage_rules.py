@@ -126,3 +126,18 @@ def test_a_launch_template_that_a_fleet_uses_must_name_its_volumes() -> None:
     }
     (finding,) = found(RULE, resources)
     assert finding.path == "Properties.LaunchTemplateData.BlockDeviceMappings"
+
+
+def test_the_deployment_whose_volumes_the_image_decides_is_named() -> None:
+    other = {"DeviceName": "/dev/sdf", "Ebs": {"Encrypted": True}}
+    resources = server(BlockDeviceMappings=[if_("C", ROOT, other)])
+    assert message("CannotVerify", resources).endswith(
+        "so the image decides (when condition C is false)"
+    )
+
+
+def test_every_name_of_a_volume_is_told() -> None:
+    either = {"DeviceName": if_("C", "/dev/xvda", "/dev/sda1"), "Ebs": {"Encrypted": False}}
+    assert message(RULE, server(BlockDeviceMappings=[either])) == (
+        "Encrypted is false for /dev/xvda or /dev/sda1"
+    )

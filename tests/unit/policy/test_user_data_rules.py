@@ -303,3 +303,35 @@ def test_an_instance_and_its_template_are_told_once() -> None:
         ),
     }
     assert [finding.logical_id for finding in found(SECRET, resources)] == ["Template"]
+
+
+def test_every_reason_why_user_data_is_not_known_is_said() -> None:
+    unheard = [{"Fn::Unheard": 1}, {"Fn::Unseen": 1}]
+    resources = server(UserData=joined("a", *unheard, unheard[0]))
+    assert message("CannotVerify", resources).endswith(
+        ": the user data is not known: Fn::Unheard is evaluated at deployment; "
+        "Fn::Unseen is evaluated at deployment"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "holds"),
+    [
+        ((ref("Plain"), ref("AWS::Region")), True),
+        ((ref("AWS::Region"), ref("Plain")), True),
+        ((ref("AWS::Region"),), False),
+        ((ref("AWS::StackName"), ref("AWS::Region")), False),
+        ((ref("Group"),), False),
+        ((get_att("Group", "GroupId"),), False),
+    ],
+)
+def test_only_what_a_person_types_is_a_secret(parts: tuple[object, ...], holds: bool) -> None:  # noqa: FBT001
+    resources = server(UserData=joined("#!/bin/sh\nPASSWORD=", *parts, "\n"))
+    secrets = [each for each in found(SECRET, resources, **PARAMETERS) if PASSWORD in each.message]
+    assert bool(secrets) == holds
+
+
+def test_a_reference_to_a_parameter_of_systems_manager_is_no_secret() -> None:
+    secret = "{{resolve:ssm:/app/password}}"  # noqa: S105 - a reference
+    resources = server(UserData=joined("#!/bin/sh\nPASSWORD=", secret, "\n"))
+    assert found(SECRET, resources) == []

@@ -294,3 +294,37 @@ def test_metadata_that_is_not_known_cannot_be_verified() -> None:
     assert "the metadata is not known" in message(
         "CannotVerify", with_metadata(files({"Fn::Unheard": 1}))
     )
+
+
+def nested(value: object, depth: int, *, lists: bool = False) -> object:
+    for level in range(depth):
+        value = [value] if lists and level % 2 else {"password": value}
+    return value
+
+
+@pytest.mark.parametrize("lists", [False, True])
+def test_metadata_is_read_32_levels_down(*, lists: bool) -> None:
+    (finding,) = found(SECRET, with_metadata(nested("hunter2", 32, lists=lists)))
+    assert finding.message == "line 1 of the metadata holds a value for password"
+    deeper = with_metadata(nested("hunter2", 33, lists=lists))
+    assert found(SECRET, deeper) == []
+    assert message("CannotVerify", deeper).endswith(
+        ": the metadata is nested too deeply to be read"
+    )
+
+
+@pytest.mark.parametrize("value", ["see the manual", "see\nmanual"])
+def test_a_text_is_no_password_by_the_name_it_stands_under(value: str) -> None:
+    assert found(SECRET, with_metadata({"config": {"password": value}})) == []
+
+
+def test_a_parameter_that_is_not_hidden_may_stand_in_metadata() -> None:
+    assert found(SECRET, with_metadata(files({"Fn::Sub": "key ${Plain}"})), **PARAMETERS) == []
+
+
+def test_where_a_weakening_stands_is_told() -> None:
+    weak = "systemctl disable auditd"
+    encoded = base64.b64encode(weak.encode()).decode()
+    for script, inside in ((weak, ""), (f"echo {encoded} | base64 -d | sh", " (in base64)")):
+        (finding,) = found("UserDataWeakensHost", server(UserData={"Fn::Base64": script}))
+        assert finding.message == f"line 1 of the user data{inside} stops a guard of the server"
