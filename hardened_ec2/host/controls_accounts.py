@@ -38,7 +38,7 @@ ACCOUNTS: tuple[Control, ...] = (
                 when="sudo -V | grep -q '^Sudo version'",
             ),
             Check(
-                command="visudo -c >/dev/null 2>&1 && echo valid",
+                command="visudo -cf /etc/sudoers >/dev/null 2>&1 && echo valid",
                 expected="valid",
                 when="command -v visudo",
             ),

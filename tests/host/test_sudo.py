@@ -76,6 +76,13 @@ def test_sudoers_that_is_not_valid_is_left_as_found(host: Machine) -> None:
     assert not host.path(FILE).exists()
 
 
+def test_a_file_of_the_image_that_everybody_may_read_is_no_reason_to_fail(host: Machine) -> None:
+    host.write("/etc/sudoers.d/clerk", "clerk ALL=(ALL) NOPASSWD: ALL\n", 0o644)
+    assert host.run("visudo", "-c").returncode == 1
+    assert apply(host, "sudo-pty").outcome == "changed"
+    assert all(holds(host, "sudo-pty", "baseline").values())
+
+
 def test_sudoers_that_includes_nothing_is_a_failure(host: Machine) -> None:
     host.sh("sed -i /includedir/d /etc/sudoers")
     assert apply(host, "sudo-pty").outcome == "failed"

@@ -5,7 +5,8 @@
 # shellcheck disable=SC2154 # report.sh, boot.sh and the options set what is not set here
 
 # One file that sudo does not understand, and nobody is root any more. So each line is tried alone
-# (sudo-rs knows no log file), and all of it again in its place.
+# (sudo-rs knows no log file), and all of it again in its place: by -f without the modes of the
+# image's own files, which sudo is less strict about than visudo.
 sudo_pty() {
 	has visudo || skip 'no sudo'
 	grep -q '^[@#]includedir *	*/etc/sudoers\.d' /etc/sudoers || fail 'sudoers does not include sudoers.d'
@@ -15,7 +16,7 @@ sudo_pty() {
 		! visudo -cf "$RUN/sudoers" >/dev/null 2>&1 || cat "$RUN/sudoers"
 	done)
 	put_text /etc/sudoers.d/00-hardened-ec2 440 "$text" || return
-	visudo -c >/dev/null 2>&1 && return
+	visudo -cf /etc/sudoers >/dev/null 2>&1 && return
 	rm /etc/sudoers.d/00-hardened-ec2
 	fail 'sudoers is not valid, left as found'
 }
