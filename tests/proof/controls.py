@@ -62,10 +62,17 @@ LEFT_OUT = (
     LeftOut(control="security-updates", when="test -e /etc/dnf", why="Debian has no dnf"),
 )
 
+_NO_TEXT = "no text is given here, so there is no control: the file is the package's own"
+
 ALIKE_ON_A_BARE_SERVER = {
-    "login-banner": "no text is given here, so there is no control: the file is the package's own",
+    BOOKWORM: {"login-banner": _NO_TEXT},
+    TRIXIE: {
+        "login-banner": _NO_TEXT,
+        "password-rules": "pam_pwquality is not installed, and YESCRYPT is Debian 13's own choice",
+        "sshd-moduli": "the sshd of Debian 13 offers no group exchange by itself",
+    },
 }
-"""Controls none of whose checks tells a hardened server from a bare one here, with the reason."""
+"""Suite to the controls none of whose checks tells a hardened server from a bare one there."""
 
 
 def why_left_out(outcome: Outcome, suite: str) -> str | None:
