@@ -182,6 +182,16 @@ class Guest:
             )
         return done.stdout
 
+    def put(self, file: str, text: str) -> None:
+        """Write a file as root.
+
+        Raises:
+            LabError: If it could not be written.
+        """
+        done = self.ssh("sudo", "sh", "-c", f"'cat >{file}'", stdin=text, timeout=600)
+        if done.returncode:
+            raise LabError(f"{file} could not be written in the guest: {done.stderr}")
+
     def wait_for_login(self, seconds: float = BOOT_SECONDS) -> float:
         """Wait until the administrator's key opens a session.
 

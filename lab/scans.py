@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from hardened_ec2.host import HostHardening
-from lab import lynis, openscap, user_mode
+from lab import emulated, lynis, openscap, user_mode
 from lab.commands import LabError, progress
 from lab.guest import ADMIN, key
 from lab.image import BOOKWORM, Recipe, build_image
@@ -116,16 +116,24 @@ def scan(variant: Variant) -> Scan:
     prepared = variant.image == "prepared"
     distribution = replace(BOOKWORM, additional=(*SCANNERS, *(PREPARED if prepared else ())))
     recipe = Recipe(files=lynis.SETTINGS, commands=(_PREPARE,) if prepared else ())
-    image = build_image(distribution, user_mode.recipe() + recipe)
+    script = _STATUS + openscap.SCRIPT + lynis.SCRIPT
+    shared = {"content.xml": openscap.content()}
     progress(f"{variant.image}, {variant.profile}: switched on")
-    left = user_mode.run_inside(
-        image,
-        variant.user_data,
-        key("admin").public,
-        _STATUS + openscap.SCRIPT + lynis.SCRIPT,
-        {"content.xml": openscap.content()},
-        seconds=_SECONDS,
-    )
+    if user_mode.runs_here():
+        image = build_image(distribution, user_mode.recipe() + recipe)
+        left = user_mode.run_inside(
+            image, variant.user_data, key("admin").public, script, shared, seconds=_SECONDS
+        )
+    else:
+        left = emulated.run_inside(
+            f"scan, {variant.title}",
+            distribution,
+            recipe,
+            variant.user_data,
+            script=script,
+            shared=shared,
+            seconds=_SECONDS,
+        )
     progress(f"{variant.image}, {variant.profile}: scanned")
     status = json.loads(left.get("status.json", b'{"steps": []}'))
     try:
