@@ -12,6 +12,12 @@ from lab.image import Distribution, Recipe
 from lab.proof import running
 from lab.security_group import Rule
 
+LIMITS = (
+    "The servers ran on emulated machines with Debian's own kernel, in the network that "
+    "[PROOF.md](PROOF.md) describes."
+)
+"""What figures from here leave out."""
+
 _EVERYBODY = Rule(protocol="-1", ports=None, addresses=ipaddress.IPv4Network("0.0.0.0/0"))
 _FOLDER = "/root/lab"
 

@@ -45,10 +45,8 @@ package `ssg-debian` of Debian 13: Debian 12's own has none for itself.
 
 ## What the figures leave out
 
-The servers run under User Mode Linux, with a kernel of their own: the same programs take an hour in
-an emulated machine. That kernel is built without nftables' `inet`, so the host's firewall could not
-be loaded (what failed there: {failed}), and Lynis gives no points for one. On the emulated machine
-`make proof` asserts that it stands, and every control of [CONTROLS.md](CONTROLS.md).
+{where} Steps of the hardening that failed there: {failed}. `make proof` asserts every control of
+[CONTROLS.md](CONTROLS.md).
 
 `anssi_bp28_minimal` counts few rules, most of them about passwords. Two of them, worth 12.5, harm
 a server: the age of root's password and the cost of hashes, below. Whatever else is done, 87.5 is
@@ -61,7 +59,12 @@ On the prepared image, with the reason why it is not done. Nothing was added to 
 
 
 def scanners_document(
-    scans: Sequence[Scanned], left: Scanned, prepared: Sequence[str], skipped: Sequence[str]
+    scans: Sequence[Scanned],
+    left: Scanned,
+    *,
+    prepared: Sequence[str],
+    skipped: Sequence[str],
+    where: str,
 ) -> str:
     """Return the document.
 
@@ -70,6 +73,7 @@ def scanners_document(
         left: The one whose findings are told, with their reasons.
         prepared: The packages of the prepared image.
         skipped: Lynis' tests that are left out.
+        where: What the servers ran on, and what that leaves out.
     """
     failed = sorted({each for scan in scans for each in scan.failed}) or ["nothing"]
     rules = {
@@ -80,6 +84,7 @@ def scanners_document(
         prepared=_codes(prepared),
         skipped=_codes(skipped),
         failed=_codes(failed),
+        where=where,
     )
     return (
         f"{introduction}\n### Lynis\n\n{''.join(_table(left.lynis.findings, LYNIS))}"

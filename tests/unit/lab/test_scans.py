@@ -28,7 +28,7 @@ def scans() -> list[Scan]:
 def document() -> str:
     made = scans()
     (left,) = (each for each in made if each.variant == WAIVED)
-    return scanners_document(made, left, PREPARED, SKIPPED)
+    return scanners_document(made, left, prepared=PREPARED, skipped=SKIPPED, where="On a machine.")
 
 
 def test_a_finding_without_a_reason_is_told() -> None:
