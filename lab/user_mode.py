@@ -15,8 +15,9 @@ from lab.commands import LabError, run
 from lab.image import File, Image, Recipe
 
 LIMITS = (
-    "The servers ran under User Mode Linux, with a kernel of their own. That kernel is built without "
-    "nftables' `inet`, so the host's firewall could not be loaded, and Lynis gives no points for one."
+    "The servers ran under User Mode Linux, with a kernel of their own. That kernel is built "
+    "without nftables' `inet`, so the host's firewall could not be loaded, and Lynis gives no "
+    "points for one."
 )
 """What figures from here leave out."""
 
