@@ -81,8 +81,6 @@ def _boot_without_network(guest: Guest) -> None:
     router.sh(f"ip link set {TAP} up")
     guest.wait_for_login()
     guest.wait_until_booted()
-    # The router is in no hurry to advertise itself again, and without a route nothing is refused.
-    guest.root("until ip -6 route show default | grep -q .; do sleep 1; done", timeout=BOOT_SECONDS)
 
 
 def _boot_without_administrator(guest: Guest) -> None:

@@ -198,7 +198,7 @@ def _dnsmasq(folder: Path) -> tuple[str, ...]:
         *(f"--dhcp-leasefile={folder}/leases", f"--dhcp-range={SERVER},static"),
         *(f"--dhcp-host={MAC},{SERVER}", f"--dhcp-option=option:router,{ROUTER}"),
         *("--dhcp-option=option:dns-server,169.254.169.253", "--dhcp-authoritative"),
-        *("--enable-ra", f"--ra-param={TAP},30", f"--dhcp-range=::,constructor:{TAP},ra-only"),
+        *("--enable-ra", f"--dhcp-range=::,constructor:{TAP},ra-only"),
         # Every name is the router, which refuses at once: a lookup never waits.
         f"--address=/#/{ROUTER}",
     )

@@ -30,8 +30,13 @@ class Aspect:
 
 
 def forwarded(aftermath: Aftermath) -> list[str]:
-    """Return how a container's requests ended, apart from the two ways of being refused."""
-    answers = {each.answer for each in aftermath.container if each.address in METADATA}
+    """Return how a container's requests ended, apart from the two ways of being refused.
+
+    An address that the server itself has no route to, as IPv6 after a boot without a network, is
+    left out: nothing can be refused on the way there.
+    """
+    nowhere = {a.address for a in aftermath.metadata if (a.user, a.answer) == ("root", "no route")}
+    answers = {a.answer for a in aftermath.container if a.address in {*METADATA} - nowhere}
     return sorted(answers - {"refused", "prohibited"})
 
 
