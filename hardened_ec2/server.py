@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from types import NoneType
 
-from aws_cdk import Annotations, CfnResource, Lazy
+from aws_cdk import Annotations, CfnResource
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
@@ -184,9 +184,7 @@ def equip(
         )
     """
     if imds.http_endpoint:
-        delivery = UserDataProperty(server, commands)
-        set_user_data(Lazy.uncached_string(delivery))
-        server.node.add_validation(delivery)
+        UserDataProperty(server, commands).write(set_user_data)
     elif not hardened_image:
         Annotations.of(server).add_warning_v2(
             "hardened-ec2:imds-disabled",

@@ -1,10 +1,11 @@
 """HardenedUserData: the hardening first, then the user's own commands."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import asdict, replace
 
 import jsii
-from aws_cdk import Annotations, Fn, IResolveContext, IStringProducer, Resource, Stack
+from aws_cdk import Annotations, Fn, IResolveContext, IStringProducer, Lazy, Resource, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk.interfaces.aws_s3 import IBucketRef
 from constructs import Construct, IValidation
@@ -17,6 +18,9 @@ from hardened_ec2.host import (
     user_data_size,
 )
 from hardened_ec2.host.multipart import has_tokens
+
+_SIZE = "hardened-ec2:user-data-size-with-commands"
+_SIZE_WITHOUT_COMMANDS = "hardened-ec2:user-data-size"
 
 
 class HardenedUserData(ec2.UserData):
@@ -63,12 +67,37 @@ class HardenedUserData(ec2.UserData):
         self.hardening = hardening
         self.in_image = in_image
         """Whether the image has the hardening in it already."""
-        self.signal: ResourceSignal | LifecycleSignal | None = None
-        """What waits for the host to say how the hardening went."""
+        self._signal: ResourceSignal | LifecycleSignal | None = None
+        self._when_changed: Callable[[], None] | None = None
         # Kept in CDK's own class, so that its downloads and signals render as anywhere else.
         self._commands = commands
         if commands is not None:
             self.render()  # refuses now, where the mistake is, what it would refuse at synth
+
+    @property
+    def signal(self) -> ResourceSignal | LifecycleSignal | None:
+        """What waits for the host to say how the hardening went."""
+        return self._signal
+
+    @signal.setter
+    def signal(self, signal: ResourceSignal | LifecycleSignal | None) -> None:
+        self._signal = signal
+        self._changes()
+
+    def settled_until(self, changed: Callable[[], None]) -> bool:
+        """Tell whether it is all known now: the hardening alone, and nobody to signal to.
+
+        Args:
+            changed: Called once, when that is so no more.
+        """
+        settled = self._commands is None and self._signal is None
+        self._when_changed = changed if settled else None
+        return settled
+
+    def _changes(self) -> None:
+        changed, self._when_changed = self._when_changed, None
+        if changed is not None:
+            changed()
 
     def render(self) -> str:
         """Return the user data as text, with CDK tokens unresolved."""
@@ -109,6 +138,7 @@ class HardenedUserData(ec2.UserData):
     def _linux(self) -> ec2.UserData:
         if self._commands is None:
             self._commands = ec2.UserData.for_linux()
+            self._changes()
         return self._commands
 
     def add_commands(self, *commands: str) -> None:
@@ -180,21 +210,55 @@ class UserDataProperty:
 
     Example::
 
-        value = UserDataProperty(self, user_data)
-        self.instance.user_data = Lazy.uncached_string(value)
-        self.node.add_validation(value)
+        UserDataProperty(self, user_data).write(
+            lambda value: setattr(self.instance, "user_data", value)
+        )
     """
 
     def __init__(self, scope: Construct, user_data: HardenedUserData) -> None:
         self._scope = scope
         self._user_data = user_data
 
+    def write(self, write: Callable[[str], None]) -> None:
+        """Write the property: at once where it is known, and as what CDK asks for at synth if not.
+
+        Asking crosses from CDK's own process four times for each server, which takes longer than
+        all else that a server is more than one made by hand.
+
+        Args:
+            write: Writes a value into the property.
+        """
+
+        def at_synth() -> None:
+            write(Lazy.uncached_string(self))
+            self._scope.node.add_validation(self)
+
+        def changed() -> None:
+            Annotations.of(self._scope).acknowledge_info(_SIZE_WITHOUT_COMMANDS)
+            at_synth()
+
+        if self._user_data.settled_until(changed):
+            delivered = self._user_data.deliver(self._scope)
+            write(self._value(delivered))
+            self._state(_SIZE_WITHOUT_COMMANDS, user_data_size(delivered))
+        else:
+            at_synth()
+
     def produce(self, context: IResolveContext) -> str:  # noqa: ARG002 - CDK passes it
         """Return the property's value, when CDK writes the template."""
-        delivered = self._user_data.deliver(self._scope)
+        return self._value(self._user_data.deliver(self._scope))
+
+    def _value(self, delivered: str | bytes) -> str:
         if isinstance(delivered, bytes):
             return base64.b64encode(delivered).decode()
         return Fn.base64(delivered)
+
+    def _state(self, name: str, size: int) -> None:
+        Annotations.of(self._scope).add_info_v2(
+            name,
+            f"user data: {size:,} of {USER_DATA_LIMIT:,} bytes, "
+            f"{USER_DATA_LIMIT - size:,} left for your commands",
+        )
 
     def validate(self) -> list[str]:
         """Return what is wrong at synth: a size that EC2 would refuse at deployment.
@@ -209,11 +273,7 @@ class UserDataProperty:
         delivered = self._user_data.deliver(self._scope)
         size = user_data_size(delivered)
         if size <= USER_DATA_LIMIT:
-            Annotations.of(self._scope).add_info_v2(
-                "hardened-ec2:user-data-size",
-                f"user data: {size:,} of {USER_DATA_LIMIT:,} bytes, "
-                f"{USER_DATA_LIMIT - size:,} left for your commands",
-            )
+            self._state(_SIZE, size)
             return []
         hardening = self._user_data.hardening
         core = 0

@@ -452,3 +452,28 @@ def test_user_data_below_the_limit_is_not(app: cdk.App, stack: cdk.Stack, vpc: H
             r"user data: \d\d,\d{3} of 16,384 bytes, \d,\d{3} left for your commands"
         ),
     )
+
+
+def stated_sizes(stack: cdk.Stack) -> list[str]:
+    infos = Annotations.from_stack(stack).find_info("*", Match.any_value())
+    return [str(info.entry.data) for info in infos if "user data: " in str(info.entry.data)]
+
+
+def test_the_size_is_stated_once_with_or_without_commands(
+    app: cdk.App, stack: cdk.Stack, vpc: HardenedVpc
+) -> None:
+    HardenedInstance(stack, "Bare", vpc=vpc)
+    with_commands = HardenedInstance(stack, "Server", vpc=vpc)
+    with_commands.user_data.add_commands(*(f"echo {number} {number**9}" for number in range(99)))
+    with_commands.user_data.add_commands("true")
+    app.synth()
+    without, more = sorted(stated_sizes(stack))
+    assert without != more
+
+
+def test_commands_that_come_late_are_in_the_template(stack: cdk.Stack, vpc: HardenedVpc) -> None:
+    server = HardenedInstance(stack, "Server", vpc=vpc)
+    before = server.instance.user_data
+    server.user_data.add_commands("systemctl enable --now late")
+    assert server.instance.user_data != before
+    assert "enable --now late" in user_data_text(stack)
