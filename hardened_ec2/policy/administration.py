@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from hardened_ec2.addresses import AddressSet
 from hardened_ec2.policy.circumstances import When, holds, worlds
 from hardened_ec2.policy.exposure import is_world, united
-from hardened_ec2.policy.group_users import is_of_load_balancers
+from hardened_ec2.policy.group_users import groups_of_load_balancers
 from hardened_ec2.policy.groups import GroupKey
 from hardened_ec2.policy.ingress import TCP, Opening
 from hardened_ec2.policy.settings import Settings
@@ -114,9 +114,8 @@ def administration(case: "Case") -> Administration:
     doubtful: dict[Opening, None] = {}
     wide: set[_Rule] = set()
     by_group: dict[GroupKey, list[Breach]] = {}
-    for group in case.exposure.groups:
-        if is_of_load_balancers(group, case.deployment):
-            continue
+    balanced = groups_of_load_balancers(case.deployment)
+    for group in (each for each in case.exposure.groups if each not in balanced):
         narrow: list[Opening] = []
         for opening in case.exposure.openings(group):
             opened = _opened(opening, settings)

@@ -6,6 +6,7 @@ from typing import Any, Final
 from hardened_ec2.policy.deployment import Deployment
 from hardened_ec2.policy.groups import SECURITY_GROUP, GroupKey
 from hardened_ec2.policy.load_balancers import LOAD_BALANCERS
+from hardened_ec2.policy.template import Template
 
 _RULES: Final = frozenset(
     {SECURITY_GROUP, "AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"}
@@ -31,42 +32,56 @@ def is_used(group: GroupKey, deployment: Deployment) -> bool:
         >>> is_used(("app.template.json", "LoadBalancerGroup"), deployment)
         True
     """
-    handed_on = _OUTPUT in (users := _users(group, deployment)) and len(deployment.templates) > 1
-    return handed_on or bool(users - {_OUTPUT})
+    template, logical_id = group
+    several = len(deployment.templates) > 1
+    return any(
+        name == logical_id
+        for each in deployment.templates
+        if each.name == template
+        for kind, user in _users(each)
+        if several or kind != _OUTPUT
+        for name in _named(user)
+    )
 
 
-def is_of_load_balancers(group: GroupKey, deployment: Deployment) -> bool:
-    """Tell whether a group belongs to load balancers, and to nothing else that could have it.
+def groups_of_load_balancers(deployment: Deployment) -> frozenset[GroupKey]:
+    """Return the groups that belong to load balancers, and to nothing else that could have them.
 
     What such a group lets in meets listeners, and no service of a server.
 
     Args:
-        group: The group.
-        deployment: The templates. An output that hands the group on makes the answer no.
+        deployment: The templates. A group that an output hands on is left out.
 
     Returns:
-        Whether it is used, and by load balancers alone.
+        The groups that are used, and by load balancers alone.
 
     Example:
-        >>> is_of_load_balancers(("app.template.json", "LoadBalancerGroup"), deployment)
-        True
+        >>> groups_of_load_balancers(deployment)
+        frozenset({('app.template.json', 'LoadBalancerGroup')})
     """
-    users = _users(group, deployment)
-    return bool(users) and users <= _LOAD_BALANCERS
-
-
-def _users(group: GroupKey, deployment: Deployment) -> set[str]:
-    """Return the types of what names a group, rules of groups left out."""
-    template, logical_id = group
-    found: set[str] = set()
+    if not any(True for _ in deployment.resources(*LOAD_BALANCERS)):
+        return frozenset()
+    found: set[GroupKey] = set()
     for each in deployment.templates:
-        if each.name == template:
-            users: list[tuple[str, Any]] = [(raw["Type"], raw) for raw in each.resources.values()]
-            users.append((_OUTPUT, each.section("Outputs")))
-            found.update(
-                kind for kind, user in users if kind not in _RULES and logical_id in _named(user)
-            )
-    return found
+        users: dict[str, set[str]] = {}
+        for kind, user in _users(each):
+            for name in _named(user):
+                users.setdefault(name, set()).add(kind)
+        found.update(
+            (each.name, name)
+            for name, kinds in users.items()
+            if kinds <= _LOAD_BALANCERS
+            and each.resources.get(name, {}).get("Type") == SECURITY_GROUP
+        )
+    return frozenset(found)
+
+
+def _users(template: Template) -> Iterator[tuple[str, Any]]:
+    """Yield what may name a group, rules of groups left out, with its type."""
+    for raw in template.resources.values():
+        if raw["Type"] not in _RULES:
+            yield raw["Type"], raw
+    yield _OUTPUT, template.section("Outputs")
 
 
 def _named(raw: Any) -> Iterator[str]:  # noqa: ANN401 - whatever a template holds
