@@ -15,7 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help try test proof proof-all scans check pack docs bench comparison mutants fuzz lock clean python tools checkov cfn-guard
+.PHONY: help try test payload proof proof-all scans check pack docs bench comparison mutants fuzz lock clean python tools checkov cfn-guard
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
@@ -25,6 +25,9 @@ try: tools ## synthesize, judge, deploy to a local emulator, read back; SSH_WHIT
 
 test: tools checkov ## every test that runs on this machine
 	$(BIN)/python -m pytest
+
+payload: tools ## each file of the host's shell by itself (root; a minute on two cores)
+	$(BIN)/python -m pytest -n 2 -m payload tests/host
 
 proof: tools ## boot servers with the synthesized user data and attack them (root; 25 minutes)
 	$(BIN)/python -m lab.requirements
