@@ -224,6 +224,7 @@ class HardenedInstance(ec2.Instance):
             commands=commands,
             hardened_image=in_image,
             set_user_data=lambda value: setattr(resource, "user_data", value),
+            beside=scope,
         )
 
     def _signal(self) -> ResourceSignal:

@@ -161,6 +161,7 @@ def equip(
     commands: HardenedUserData,
     hardened_image: bool,
     set_user_data: Callable[[str], None],
+    beside: Construct | None = None,
 ) -> None:
     """Give a server its user data, or say that it gets none, and declare a container host.
 
@@ -171,6 +172,7 @@ def equip(
         commands: The user data.
         hardened_image: Whether the image has the hardening in it.
         set_user_data: Writes the property UserData.
+        beside: Where the server stands, if all that it is told is known now. Default: it is not.
 
     Example::
 
@@ -184,7 +186,7 @@ def equip(
         )
     """
     if imds.http_endpoint:
-        UserDataProperty(server, commands).write(set_user_data)
+        UserDataProperty(server, commands).write(set_user_data, beside=beside)
     elif not hardened_image:
         Annotations.of(server).add_warning_v2(
             "hardened-ec2:imds-disabled",

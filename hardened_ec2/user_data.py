@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from weakref import WeakKeyDictionary
 
 import jsii
 from aws_cdk import Annotations, Fn, IResolveContext, IStringProducer, Lazy, Resource, Stack
@@ -21,6 +22,8 @@ from hardened_ec2.host.multipart import has_tokens
 
 _SIZE = "hardened-ec2:user-data-size-with-commands"
 _SIZE_WITHOUT_COMMANDS = "hardened-ec2:user-data-size"
+_STATED: WeakKeyDictionary[Construct, set[int]] = WeakKeyDictionary()
+"""Sizes that were stated, by where the servers stand."""
 
 
 class HardenedUserData(ec2.UserData):
@@ -219,7 +222,7 @@ class UserDataProperty:
         self._scope = scope
         self._user_data = user_data
 
-    def write(self, write: Callable[[str], None]) -> None:
+    def write(self, write: Callable[[str], None], *, beside: Construct | None = None) -> None:
         """Write the property: at once where it is known, and as what CDK asks for at synth if not.
 
         Asking crosses from CDK's own process four times for each server, which takes longer than
@@ -227,22 +230,33 @@ class UserDataProperty:
 
         Args:
             write: Writes a value into the property.
+            beside: Where the construct stands, with others that have the same user data: their size
+                is stated for the first of them. Default: none, what waits for the host is told
+                later, so nothing is known at once.
         """
 
         def at_synth() -> None:
             write(Lazy.uncached_string(self))
             self._scope.node.add_validation(self)
 
+        stated = False
+
         def changed() -> None:
-            Annotations.of(self._scope).acknowledge_info(_SIZE_WITHOUT_COMMANDS)
+            if stated:
+                Annotations.of(self._scope).acknowledge_info(_SIZE_WITHOUT_COMMANDS)
             at_synth()
 
-        if self._user_data.settled_until(changed):
-            delivered = self._user_data.deliver(self._scope)
-            write(self._value(delivered))
-            self._state(_SIZE_WITHOUT_COMMANDS, user_data_size(delivered))
-        else:
+        if beside is None or not self._user_data.settled_until(changed):
             at_synth()
+            return
+        delivered = self._user_data.deliver(self._scope)
+        write(self._value(delivered))
+        size = user_data_size(delivered)
+        sizes = _STATED.setdefault(beside, set())
+        if size not in sizes:
+            sizes.add(size)
+            stated = True
+            self._state(_SIZE_WITHOUT_COMMANDS, size)
 
     def produce(self, context: IResolveContext) -> str:  # noqa: ARG002 - CDK passes it
         """Return the property's value, when CDK writes the template."""
