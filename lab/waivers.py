@@ -13,11 +13,13 @@ class Waiver:
         id: The test or the rule; "*" at its end stands for anything.
         reason: Why.
         about: A word of what it says, where a test says several things. Default: all of them.
+        user_mode: Whether only a server under User Mode Linux has the finding. Default: no.
     """
 
     id: str
     reason: str
     about: str = ""
+    user_mode: bool = False
 
     def covers(self, finding: Finding) -> bool:
         """Say whether a finding is the one that is meant."""
@@ -183,6 +185,14 @@ OPENSCAP: tuple[Waiver, ...] = (
             "The kernel of this lab has no compiler for BPF, and no such setting; 2 is asserted on "
             "the emulated machine. Control sysctl-kernel."
         ),
+        user_mode=True,
+    ),
+    Waiver(
+        id="sysctl_vm_mmap_min_addr",
+        reason=(
+            "The kernel has 65536 by itself, and no file says so: the hardening raises what is "
+            "lower, and writes down what it raised. Control sysctl-kernel."
+        ),
     ),
     Waiver(
         id="aide_build_database",
@@ -236,8 +246,14 @@ LYNIS: tuple[Waiver, ...] = (
         id="FILE-6310",
         reason="How a volume is divided is decided when the image is made.",
     ),
-    Waiver(id="NAME-4028", reason="It needs a network with a domain, which this server had not."),
-    Waiver(id="NAME-4406", reason="cloud-init writes /etc/hosts, with what EC2 says."),
+    Waiver(
+        id="NAME-4028",
+        reason="It needs a network with a domain, which this server had not.",
+        user_mode=True,
+    ),
+    Waiver(
+        id="NAME-4406", reason="cloud-init writes /etc/hosts, with what EC2 says.", user_mode=True
+    ),
     Waiver(
         id="NETW-3200",
         reason=(
