@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aws_cdk import Duration
 from aws_cdk import aws_autoscaling as autoscaling
@@ -20,6 +21,9 @@ DEFAULT_HEARTBEAT = 900
 """How many seconds a new server may take for its hardening and the user's commands."""
 
 _HEARTBEATS = range(30, 7_201)
+_ZONES: WeakKeyDictionary[ec2.IVpc, dict[ec2.SubnetType | None, Sequence[str]]] = (
+    WeakKeyDictionary()
+)
 
 
 def hardened_templates(
@@ -228,6 +232,20 @@ def refuse_one_zone(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> None:
 
         refuse_one_zone(HardenedVpc(self, "Network", max_azs=1), subnets)  # raises
     """
+    zones = _zones(vpc, subnets)
+    if len(set(zones)) == 1:
+        raise ValueError(
+            f"the subnets are all in one zone ({zones[0]}), whose failure would end the whole "
+            "fleet: write a VPC with max_azs=2 or more, or vpc_subnets in several zones"
+        )
+
+
+def _zones(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> Sequence[str]:
+    """Return the zones of subnets; those of a type are looked up once for each VPC."""
+    by_type = _ZONES.setdefault(vpc, {})
+    only_a_type = subnets == ec2.SubnetSelection(subnet_type=subnets.subnet_type)
+    if only_a_type and subnets.subnet_type in by_type:
+        return by_type[subnets.subnet_type]
     zones = vpc.select_subnets(
         availability_zones=subnets.availability_zones,
         one_per_az=subnets.one_per_az,
@@ -236,11 +254,9 @@ def refuse_one_zone(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> None:
         subnets=subnets.subnets,
         subnet_type=subnets.subnet_type,
     ).availability_zones
-    if len(set(zones)) == 1:
-        raise ValueError(
-            f"the subnets are all in one zone ({zones[0]}), whose failure would end the whole "
-            "fleet: write a VPC with max_azs=2 or more, or vpc_subnets in several zones"
-        )
+    if only_a_type and subnets.subnet_type is not None:
+        by_type[subnets.subnet_type] = zones
+    return zones
 
 
 def refuse_public_address_in_private_subnets(templates: Iterable[HardenedLaunchTemplate]) -> None:

@@ -199,6 +199,7 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
             set_user_data=lambda value: resource.add_property_override(
                 "LaunchTemplateData.UserData", value
             ),
+            beside=scope,
         )
 
     @property

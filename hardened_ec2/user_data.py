@@ -20,8 +20,7 @@ from hardened_ec2.host import (
 )
 from hardened_ec2.host.multipart import has_tokens
 
-_SIZE = "hardened-ec2:user-data-size-with-commands"
-_SIZE_WITHOUT_COMMANDS = "hardened-ec2:user-data-size"
+_SIZE = "hardened-ec2:user-data-size"
 _STATED: WeakKeyDictionary[Construct, set[int]] = WeakKeyDictionary()
 """Sizes that were stated, by where the servers stand."""
 
@@ -88,12 +87,14 @@ class HardenedUserData(ec2.UserData):
         self._changes()
 
     def settled_until(self, changed: Callable[[], None]) -> bool:
-        """Tell whether it is all known now: the hardening alone, and nobody to signal to.
+        """Tell whether it is all known now: the hardening alone, and whom to signal to by name.
 
         Args:
             changed: Called once, when that is so no more.
         """
-        settled = self._commands is None and self._signal is None
+        settled = self._commands is None and (
+            self._signal is None or not has_tokens(self._signal.arguments)
+        )
         self._when_changed = changed if settled else None
         return settled
 
@@ -231,32 +232,28 @@ class UserDataProperty:
         Args:
             write: Writes a value into the property.
             beside: Where the construct stands, with others that have the same user data: their size
-                is stated for the first of them. Default: none, what waits for the host is told
-                later, so nothing is known at once.
+                is stated for the first of them. Default: none, and nothing is written at once.
         """
+        stated: list[str] = []
 
-        def at_synth() -> None:
-            write(Lazy.uncached_string(self))
-            self._scope.node.add_validation(self)
+        def now_or_at_synth() -> None:
+            # What was stated is not true any more, and its name cannot be used again.
+            if stated and stated[-1]:
+                Annotations.of(self._scope).acknowledge_info(stated[-1])
+            if beside is None or not self._user_data.settled_until(now_or_at_synth):
+                write(Lazy.uncached_string(self))
+                self._scope.node.add_validation(self)
+                return
+            delivered = self._user_data.deliver(self._scope)
+            write(self._value(delivered))
+            size = user_data_size(delivered)
+            sizes = _STATED.setdefault(beside, set())
+            stated.append("" if size in sizes else f"{_SIZE}-{len(stated) + 1}")
+            if stated[-1]:
+                sizes.add(size)
+                self._state(stated[-1], size)
 
-        stated = False
-
-        def changed() -> None:
-            if stated:
-                Annotations.of(self._scope).acknowledge_info(_SIZE_WITHOUT_COMMANDS)
-            at_synth()
-
-        if beside is None or not self._user_data.settled_until(changed):
-            at_synth()
-            return
-        delivered = self._user_data.deliver(self._scope)
-        write(self._value(delivered))
-        size = user_data_size(delivered)
-        sizes = _STATED.setdefault(beside, set())
-        if size not in sizes:
-            sizes.add(size)
-            stated = True
-            self._state(_SIZE_WITHOUT_COMMANDS, size)
+        now_or_at_synth()
 
     def produce(self, context: IResolveContext) -> str:  # noqa: ARG002 - CDK passes it
         """Return the property's value, when CDK writes the template."""
