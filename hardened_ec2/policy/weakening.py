@@ -46,17 +46,16 @@ _FAR: Final = 400
 _ANY: Final = rf"[^\n]{{0,{_FAR}}}"
 _SAME: Final = rf"[^\n;|&]{{0,{_FAR}}}"
 
+_MOST: Final = 16
+"""Downloads of one script that are followed to where they are run."""
 
-def _before_next(words: str) -> str:
+
+def _before_next(words: str, within: str = r"[^\n;|&]") -> str:
     """Match what belongs to one command: it ends where the next of its kind begins.
 
     Without that, a text of nothing but beginnings takes the square of `_FAR` for each.
     """
-    return rf"(?:(?!\b(?:{words})\b)[^\n;|&]){{0,{_FAR}}}"
-
-
-_MOST: Final = 16
-"""Downloads of one script that are followed to where they are run."""
+    return rf"(?:(?!{words}){within}){{0,{_FAR}}}"
 
 
 def _shape(what: str, hints: str, pattern: str) -> _Shape:
@@ -103,8 +102,8 @@ _GUARDS: Final = (
     r"|hardened-ec2)"
 )
 
-_SYSTEMCTL: Final = _before_next("systemctl")
-_PACKAGES: Final = _before_next(r"(?:apt|apt-get|yum|dnf|zypper)\s+(?:-\S{1,99}\s+)?[a-z]+")
+_SYSTEMCTL: Final = _before_next(r"\bsystemctl\b")
+_PACKAGES: Final = _before_next(r"\b(?:apt|apt-get|yum|dnf|zypper)\s+(?:-\S{1,99}\s+)?[a-z]+\b")
 
 _WEAKENS: Final = (
     _shape("switches SELinux off", "setenforce", r"\bsetenforce\s+(?:0|permissive)\b"),
@@ -164,10 +163,13 @@ _SHELL: Final = r"(?:\S{0,99}/)?(?:ba|z|da|k|a)?sh\b(?![\w.-])(?!\s+-c)"
 _INTERPRETER: Final = r"(?:\S{0,99}/)?(?:python[\d.]*|perl|ruby|node|php)\s*(?:-\s*)?(?:$|[;&|)\n])"
 _SUDO: Final = r"(?:(?:sudo|env|exec|nohup)\s+(?:-\S+\s+|\w+=\S*\s+){0,9}){0,4}"
 _FETCH: Final = r"(?:curl|wget|fetch|lwp-download|aria2c)\b"
-_ITS_OWN: Final = rf"(?:(?!curl|wget|fetch)[^\n;]){{0,{_FAR}}}"
-"""What belongs to one download: it ends where the next one begins."""
+_FETCHES: Final = "curl|wget|fetch"
+_ITS_OWN: Final = _before_next(_FETCHES, r"[^\n;]")
+"""What belongs to one download."""
 
 _POWERSHELL: Final = r"(?:DownloadString|iwr|irm|Invoke-WebRequest|Invoke-RestMethod)\b"
+
+_EXPRESSION: Final = _before_next(r"\biex\b|Invoke-Exp", r"[^\n]")
 
 _RUNS: Final = "runs what it downloads"
 _RUNS_THE_NET: Final = (
@@ -191,7 +193,7 @@ _RUNS_THE_NET: Final = (
     _shape(
         _RUNS,
         "iex invoke-expression",
-        rf"\b(?:iex|Invoke-Expression)\b(?:(?!\biex\b|Invoke-Exp)[^\n]){{0,{_FAR}}}{_POWERSHELL}",
+        rf"\b(?:iex|Invoke-Expression)\b{_EXPRESSION}{_POWERSHELL}",
     ),
     _shape(
         _RUNS, "iex invoke-expression", rf"\b{_POWERSHELL}{_ANY}\|\s*(?:iex|Invoke-Expression)\b"
@@ -199,7 +201,7 @@ _RUNS_THE_NET: Final = (
 )
 
 _SAVED = re.compile(
-    rf"\b{_FETCH}(?:(?!curl|wget|fetch)[^\n;|&]){{0,{_FAR}}}?(?:\s-\w*[oO]|\s--output(?:-document)?|\s?>)[\s=]*[\"']?([^\s\"';&|]+)"
+    rf"\b{_FETCH}{_before_next(_FETCHES)}?(?:\s-\w*[oO]|\s--output(?:-document)?|\s?>)[\s=]*[\"']?([^\s\"';&|]+)"
 )
 _SEARCHED = re.compile(r"\bs[/|,#@][\^#*?\\.+\s]*\Z")
 """Stands before what sed looks for, to put something else in its place."""
