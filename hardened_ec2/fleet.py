@@ -21,9 +21,7 @@ DEFAULT_HEARTBEAT = 900
 """How many seconds a new server may take for its hardening and the user's commands."""
 
 _HEARTBEATS = range(30, 7_201)
-_ZONES: WeakKeyDictionary[ec2.IVpc, dict[ec2.SubnetType | None, Sequence[str]]] = (
-    WeakKeyDictionary()
-)
+_ZONES: WeakKeyDictionary[ec2.IVpc, dict[ec2.SubnetType, Sequence[str]]] = WeakKeyDictionary()
 
 
 def hardened_templates(
@@ -242,11 +240,17 @@ def refuse_one_zone(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> None:
 
 def _zones(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> Sequence[str]:
     """Return the zones of subnets; those of a type are looked up once for each VPC."""
-    by_type = _ZONES.setdefault(vpc, {})
-    only_a_type = subnets == ec2.SubnetSelection(subnet_type=subnets.subnet_type)
-    if only_a_type and subnets.subnet_type in by_type:
-        return by_type[subnets.subnet_type]
-    zones = vpc.select_subnets(
+    kind = subnets.subnet_type
+    if kind is None or subnets != ec2.SubnetSelection(subnet_type=kind):
+        return _looked_up_zones(vpc, subnets)
+    known = _ZONES.setdefault(vpc, {})
+    if kind not in known:
+        known[kind] = _looked_up_zones(vpc, subnets)
+    return known[kind]
+
+
+def _looked_up_zones(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> Sequence[str]:
+    return vpc.select_subnets(
         availability_zones=subnets.availability_zones,
         one_per_az=subnets.one_per_az,
         subnet_filters=subnets.subnet_filters,
@@ -254,9 +258,6 @@ def _zones(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> Sequence[str]:
         subnets=subnets.subnets,
         subnet_type=subnets.subnet_type,
     ).availability_zones
-    if only_a_type and subnets.subnet_type is not None:
-        by_type[subnets.subnet_type] = zones
-    return zones
 
 
 def refuse_public_address_in_private_subnets(templates: Iterable[HardenedLaunchTemplate]) -> None:

@@ -161,7 +161,7 @@ def equip(
     commands: HardenedUserData,
     hardened_image: bool,
     set_user_data: Callable[[str], None],
-    beside: Construct | None = None,
+    beside: Construct,
 ) -> None:
     """Give a server its user data, or say that it gets none, and declare a container host.
 
@@ -172,7 +172,7 @@ def equip(
         commands: The user data.
         hardened_image: Whether the image has the hardening in it.
         set_user_data: Writes the property UserData.
-        beside: Where the server stands, if all that it is told is known now. Default: it is not.
+        beside: Where the server stands, with others like it.
 
     Example::
 
@@ -183,6 +183,7 @@ def equip(
             commands=commands,
             hardened_image=False,
             set_user_data=write,
+            beside=scope,
         )
     """
     if imds.http_endpoint:

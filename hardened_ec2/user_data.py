@@ -215,15 +215,17 @@ class UserDataProperty:
     Example::
 
         UserDataProperty(self, user_data).write(
-            lambda value: setattr(self.instance, "user_data", value)
+            lambda value: setattr(self.instance, "user_data", value), beside=scope
         )
     """
 
     def __init__(self, scope: Construct, user_data: HardenedUserData) -> None:
         self._scope = scope
         self._user_data = user_data
+        self._size_stated: int | None = None
+        self._times_written = 0
 
-    def write(self, write: Callable[[str], None], *, beside: Construct | None = None) -> None:
+    def write(self, write: Callable[[str], None], *, beside: Construct) -> None:
         """Write the property: at once where it is known, and as what CDK asks for at synth if not.
 
         Asking crosses from CDK's own process four times for each server, which takes longer than
@@ -232,26 +234,19 @@ class UserDataProperty:
         Args:
             write: Writes a value into the property.
             beside: Where the construct stands, with others that have the same user data: their size
-                is stated for the first of them. Default: none, and nothing is written at once.
+                is stated for the first of them.
         """
-        stated: list[str] = []
+        sizes = _STATED.setdefault(beside, set())
 
         def now_or_at_synth() -> None:
-            # What was stated is not true any more, and its name cannot be used again.
-            if stated and stated[-1]:
-                Annotations.of(self._scope).acknowledge_info(stated[-1])
-            if beside is None or not self._user_data.settled_until(now_or_at_synth):
+            self._withdraw(sizes)
+            if self._user_data.settled_until(now_or_at_synth):
+                delivered = self._user_data.deliver(self._scope)
+                write(self._value(delivered))
+                self._state_once(user_data_size(delivered), sizes)
+            else:
                 write(Lazy.uncached_string(self))
                 self._scope.node.add_validation(self)
-                return
-            delivered = self._user_data.deliver(self._scope)
-            write(self._value(delivered))
-            size = user_data_size(delivered)
-            sizes = _STATED.setdefault(beside, set())
-            stated.append("" if size in sizes else f"{_SIZE}-{len(stated) + 1}")
-            if stated[-1]:
-                sizes.add(size)
-                self._state(stated[-1], size)
 
         now_or_at_synth()
 
@@ -263,6 +258,25 @@ class UserDataProperty:
         if isinstance(delivered, bytes):
             return base64.b64encode(delivered).decode()
         return Fn.base64(delivered)
+
+    def _state_once(self, size: int, sizes: set[int]) -> None:
+        self._times_written += 1
+        if size not in sizes:
+            sizes.add(size)
+            self._size_stated = size
+            self._state(self._name_now, size)
+
+    def _withdraw(self, sizes: set[int]) -> None:
+        """Take back what was stated: it is this server's size no more, maybe the next one's."""
+        if self._size_stated is not None:
+            Annotations.of(self._scope).acknowledge_info(self._name_now)
+            sizes.discard(self._size_stated)
+            self._size_stated = None
+
+    @property
+    def _name_now(self) -> str:
+        # A name that was acknowledged cannot be used again.
+        return f"{_SIZE}-{self._times_written}"
 
     def _state(self, name: str, size: int) -> None:
         Annotations.of(self._scope).add_info_v2(

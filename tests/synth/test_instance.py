@@ -471,6 +471,15 @@ def test_the_size_is_stated_once_with_or_without_commands(
     assert without != more
 
 
+def test_what_was_stated_of_a_server_with_commands_is_stated_of_the_next_one(
+    app: cdk.App, stack: cdk.Stack, vpc: HardenedVpc
+) -> None:
+    HardenedInstance(stack, "Server", vpc=vpc).user_data.add_commands("true")
+    HardenedInstance(stack, "Bare", vpc=vpc)
+    app.synth()
+    assert len(set(stated_sizes(stack))) == 2
+
+
 def test_commands_that_come_late_are_in_the_template(stack: cdk.Stack, vpc: HardenedVpc) -> None:
     server = HardenedInstance(stack, "Server", vpc=vpc)
     before = server.instance.user_data
