@@ -17,8 +17,8 @@ from pathlib import Path
 from hardened_ec2.host import HostHardening
 from lab import emulated, lynis, openscap, user_mode
 from lab.commands import LabError, progress
-from lab.guest import ADMIN, key
-from lab.image import BOOKWORM, Recipe, build_image
+from lab.guest import ADMIN
+from lab.image import BOOKWORM, Recipe
 from lab.lynis import Finding, LynisReport, lynis_report
 from lab.openscap import PROFILES, OpenScapReport, openscap_report
 from lab.proof import EVIDENCE
@@ -119,24 +119,17 @@ def scan(variant: Variant) -> Scan:
     prepared = variant.image == "prepared"
     distribution = replace(BOOKWORM, additional=(*SCANNERS, *(PREPARED if prepared else ())))
     recipe = Recipe(files=lynis.SETTINGS, commands=(_PREPARE,) if prepared else ())
-    script = _STATUS + openscap.SCRIPT + lynis.SCRIPT
-    shared = {"content.xml": openscap.content()}
     progress(f"{variant.image}, {variant.profile}: switched on")
-    if user_mode.runs_here():
-        image = build_image(distribution, user_mode.recipe() + recipe)
-        left = user_mode.run_inside(
-            image, variant.user_data, key("admin").public, script, shared, seconds=_SECONDS
-        )
-    else:
-        left = emulated.run_inside(
-            f"scan, {variant.title}",
-            distribution,
-            recipe,
-            variant.user_data,
-            script=script,
-            shared=shared,
-            seconds=_SECONDS,
-        )
+    run_inside = user_mode.run_inside if user_mode.runs_here() else emulated.run_inside
+    left = run_inside(
+        f"scan, {variant.title}",
+        distribution,
+        recipe,
+        variant.user_data,
+        script=_STATUS + openscap.SCRIPT + lynis.SCRIPT,
+        shared={"content.xml": openscap.content()},
+        seconds=_SECONDS,
+    )
     progress(f"{variant.image}, {variant.profile}: scanned")
     status = json.loads(left.get("status.json", b'{"steps": []}'))
     try:
@@ -154,18 +147,18 @@ def scan(variant: Variant) -> Scan:
         raise LabError(f"a scanner did not come to its end: {error}, {sorted(left)}") from error
 
 
-def complaints(scans: list[Scan], *, user_mode: bool) -> Iterator[str]:
+def complaints(scans: list[Scan], *, in_user_mode: bool) -> Iterator[str]:
     """Say what is wrong with some scans, or with what is said of them.
 
     Args:
         scans: The scans.
-        user_mode: Whether the servers ran under User Mode Linux.
+        in_user_mode: Whether the servers ran under User Mode Linux.
     """
     (strict,) = (each for each in scans if each.variant == WAIVED)
     rules = [finding for each in PROFILES[:2] for finding in strict.openscap[each].findings]
     told = (("Lynis", strict.lynis.findings, LYNIS), ("OpenSCAP", tuple(rules), OPENSCAP))
     for scanner, findings, waivers in told:
-        here = tuple(waiver for waiver in waivers if user_mode or not waiver.user_mode)
+        here = tuple(waiver for waiver in waivers if in_user_mode or not waiver.user_mode)
         yield from unexplained(scanner, findings, here)
 
 
@@ -203,7 +196,8 @@ def main() -> int:
     EVIDENCE.mkdir(parents=True, exist_ok=True)
     evidence = EVIDENCE / "scans.json"
     evidence.write_text(json.dumps([asdict(each) for each in scans], indent=1), encoding="utf-8")
-    said = [*complaints(scans, user_mode=user_mode.runs_here())]
+    in_user_mode = user_mode.runs_here()
+    said = [*complaints(scans, in_user_mode=in_user_mode)]
     for complaint in said:
         sys.stderr.write(f"{complaint}\n")
     (left,) = (each for each in scans if each.variant == WAIVED)
@@ -212,7 +206,7 @@ def main() -> int:
         left,
         prepared=PREPARED,
         skipped=lynis.SKIPPED,
-        where=user_mode.LIMITS if user_mode.runs_here() else emulated.LIMITS,
+        where=user_mode.LIMITS if in_user_mode else emulated.LIMITS,
     )
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(text, encoding="utf-8")

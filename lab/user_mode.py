@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab.commands import LabError, run
-from lab.image import File, Image, Recipe
+from lab.guest import key
+from lab.image import Distribution, File, Image, Recipe, build_image
 
 LIMITS = (
     "The servers ran under User Mode Linux, with a kernel of their own. That kernel is built "
@@ -49,7 +50,7 @@ def runs_here() -> bool:
     return "amx_tile" not in Path("/proc/cpuinfo").read_text(encoding="ascii").split()
 
 
-def recipe() -> Recipe:
+def _bootable() -> Recipe:
     """Return what an image needs to be booted here."""
     return Recipe(
         files={
@@ -73,20 +74,22 @@ def recipe() -> Recipe:
 
 
 def run_inside(
-    image: Image,
+    name: str,
+    distribution: Distribution,
+    recipe: Recipe,
     user_data: str,
-    public_key: str,
+    *,
     script: str,
     shared: Mapping[str, Path],
-    *,
     seconds: float,
 ) -> dict[str, bytes]:
     """Boot a server, run a script on it when cloud-init and the hardening are done, switch it off.
 
     Args:
-        image: Made with `recipe`.
+        name: What it is called when it fails.
+        distribution: What it runs.
+        recipe: What its image has.
         user_data: As cloud-init gets it.
-        public_key: The administrator's.
         script: sh, run as root, in a folder of its own. What it writes into "$OUT" comes back.
         shared: Name to file that the script finds in "$IN".
         seconds: How long all of it may take.
@@ -97,22 +100,23 @@ def run_inside(
     Raises:
         LabError: If the server did not switch itself off in time.
     """
+    image = build_image(distribution, _bootable() + recipe)
     with tempfile.TemporaryDirectory(prefix="hardened-ec2-uml-") as scratch:
         folder = Path(scratch)
-        for name in ("seed", "modules", "in", "out"):
-            (folder / name).mkdir()
+        for each in ("seed", "modules", "in", "out"):
+            (folder / each).mkdir()
         (folder / "seed" / "user-data").write_text(user_data, encoding="utf-8")
         (folder / "seed" / "meta-data").write_text(
-            f"instance-id: i-scanned\npublic-keys:\n  - {public_key}\n", encoding="utf-8"
+            f"instance-id: i-scanned\npublic-keys:\n  - {key('admin').public}\n", encoding="utf-8"
         )
-        for name, source in shared.items():
-            shutil.copy(source, folder / "in" / name)
+        for file, source in shared.items():
+            shutil.copy(source, folder / "in" / file)
         (folder / "run").write_text(
             f"IN={_SHARED}/in OUT={_SHARED}/out\n{script}", encoding="utf-8"
         )
         done = run(*_machine(image, folder), timeout=seconds)
         if done.returncode or not any((folder / "out").iterdir()):
-            raise LabError(f"the server did not come to its end:\n{done.stdout[-5000:]}")
+            raise LabError(f"{name}: the server did not come to its end:\n{done.stdout[-5000:]}")
         return {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
 
 

@@ -60,14 +60,14 @@ def test_a_name_is_not_a_pattern() -> None:
 
 
 def test_the_strict_server_of_the_prepared_image_is_the_one_that_is_explained() -> None:
-    said = [*complaints(scans(), user_mode=True)]
+    said = [*complaints(scans(), in_user_mode=True)]
     assert "Lynis FINT-4316: No AIDE database was found" in " ".join(said)
     assert any(each.endswith("about nothing any more: remove it") for each in said)
 
 
 def test_a_reason_of_user_mode_alone_is_not_missed_elsewhere() -> None:
-    there = {each.split(":")[0] for each in complaints(scans(), user_mode=True)}
-    elsewhere = {each.split(":")[0] for each in complaints(scans(), user_mode=False)}
+    there = {each.split(":")[0] for each in complaints(scans(), in_user_mode=True)}
+    elsewhere = {each.split(":")[0] for each in complaints(scans(), in_user_mode=False)}
     assert there - elsewhere == {
         "Lynis NAME-4028",
         "Lynis NAME-4406",
