@@ -182,3 +182,21 @@ def server(**properties: object) -> dict[str, Any]:
 def server_with(*ingress: object, **more: object) -> dict[str, Any]:
     """Return the sound template with its group's ingress replaced and resources added."""
     return {**SOUND, "Group": group(*ingress), **more}
+
+
+def acl(*entries: dict[str, Any]) -> dict[str, Any]:
+    """Return the sound template with a network ACL of these entries, in their order."""
+    numbered = {
+        f"Entry{n}": resource(
+            "EC2::NetworkAclEntry",
+            **({"NetworkAclId": ref("Acl"), "RuleNumber": 100 + n, "RuleAction": "allow"} | entry),
+        )
+        for n, entry in enumerate(entries)
+    }
+    return {**SOUND, "Acl": resource("EC2::NetworkAcl", VpcId=ref("Vpc")), **numbered}
+
+
+def through(cidr: object, first: object = 22, last: object = 22, **more: object) -> dict[str, Any]:
+    """Return an entry of a network ACL that is about these addresses and TCP ports."""
+    key = "Ipv6CidrBlock" if isinstance(cidr, str) and ":" in cidr else "CidrBlock"
+    return {"Protocol": 6, key: cidr, "PortRange": {"From": first, "To": last}, **more}

@@ -13,6 +13,7 @@ from tests.unit.policy.templates import (
     NETWORK,
     NO_VALUE,
     SOUND,
+    acl,
     found,
     get_att,
     group,
@@ -22,6 +23,7 @@ from tests.unit.policy.templates import (
     rule,
     server,
     server_with,
+    through,
 )
 
 SECTIONS: dict[str, Any] = {
@@ -61,22 +63,6 @@ def standalone_out(**egress: Any) -> dict[str, Any]:  # noqa: ANN401
 def subnet(**properties: object) -> dict[str, Any]:
     made = resource("EC2::Subnet", VpcId=ref("Vpc"), **properties)
     return {**SOUND, "Other": made}
-
-
-def acl(*entries: dict[str, Any]) -> dict[str, Any]:
-    numbered = {
-        f"Entry{n}": resource(
-            "EC2::NetworkAclEntry",
-            **({"NetworkAclId": ref("Acl"), "RuleNumber": 100 + n, "RuleAction": "allow"} | entry),
-        )
-        for n, entry in enumerate(entries)
-    }
-    return {**SOUND, "Acl": resource("EC2::NetworkAcl", VpcId=ref("Vpc")), **numbered}
-
-
-def through(cidr: object, first: object = 22, last: object = 22, **more: object) -> dict[str, Any]:
-    key = "Ipv6CidrBlock" if isinstance(cidr, str) and ":" in cidr else "CidrBlock"
-    return {"Protocol": 6, key: cidr, "PortRange": {"From": first, "To": last}, **more}
 
 
 def fleet(**properties: object) -> dict[str, Any]:

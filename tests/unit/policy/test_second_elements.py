@@ -11,6 +11,7 @@ from tests.unit.policy.templates import (
     NETWORK,
     NO_VALUE,
     SOUND,
+    acl,
     found,
     group,
     if_,
@@ -20,6 +21,7 @@ from tests.unit.policy.templates import (
     rule,
     server,
     server_with,
+    through,
 )
 
 SECTIONS: dict[str, Any] = {
@@ -76,21 +78,6 @@ def trusting(*principals: object) -> dict[str, Any]:
     ]
     trust = {"Statement": statements}
     return {**IDENTITY, "Role": resource("IAM::Role", AssumeRolePolicyDocument=trust)}
-
-
-def acl(*entries: dict[str, Any]) -> dict[str, Any]:
-    numbered = {
-        f"Entry{n}": resource(
-            "EC2::NetworkAclEntry",
-            NetworkAclId=ref("Acl"),
-            RuleNumber=n,
-            RuleAction="allow",
-            CidrBlock=EVERYONE,
-            **({"Protocol": 6, "PortRange": {"From": 22, "To": 22}} | entry),
-        )
-        for n, entry in enumerate(entries)
-    }
-    return {**SOUND, "Acl": resource("EC2::NetworkAcl", VpcId=ref("Vpc")), **numbered}
 
 
 def baseline(rules: object) -> dict[str, Any]:
@@ -185,12 +172,18 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "SubnetAutoAssign",
         {"Subnet": resource("EC2::Subnet", MapPublicIpOnLaunch=then(bad=True, first=False))},
     ),
-    "directions of a network ACL": ("NetworkAclOpen", acl({"Egress": True}, {})),
-    "directions of an entry": ("NetworkAclOpen", acl({"Egress": then(bad=False, first=True)})),
-    "ports of a network ACL": ("NetworkAclOpen", acl({"PortRange": {"From": 1, "To": 1}}, {})),
+    "directions of a network ACL": (
+        "NetworkAclOpen",
+        acl(through(EVERYONE, Egress=True), through(EVERYONE)),
+    ),
+    "directions of an entry": (
+        "NetworkAclOpen",
+        acl(through(EVERYONE, Egress=then(bad=False, first=True))),
+    ),
+    "ports of a network ACL": ("NetworkAclOpen", acl(through(EVERYONE, 1, 1), through(EVERYONE))),
     "readings of a network ACL": (
         "NetworkAclOpen",
-        acl({"Protocol": if_("C", 17, 6), "PortRange": {"From": if_("C", 9, 22), "To": 22}}),
+        acl(through(EVERYONE, if_("C", 9, 22), Protocol=if_("C", 17, 6))),
     ),
     "volumes of two deployments": (
         "VolumeEncryption",
