@@ -12,7 +12,9 @@ name_of() {
 apply() {
 	mkdir -p "$RUN" "$STATE"
 	written=$RUN/written.$$
-	[ -e "$FINISHED" ] || : >"$RUN/first-boot"
+	# What cloud-init wrote a moment ago is not on the disk yet, and with a torn file of its own it
+	# makes no host keys: after a power cut from here on nobody would get in.
+	[ -e "$FINISHED" ] || { sync -f /var/lib/cloud 2>/dev/null; : >"$RUN/first-boot"; }
 	arm
 	for each in $STEPS; do
 		name=$(name_of "$each")
