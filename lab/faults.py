@@ -43,6 +43,30 @@ WantedBy=cloud-init.target
     )
 }
 
+_AT_WORK = "LAB: the hardening is at work"
+_TOLD_AT_WORK = {
+    "/etc/systemd/system/lab-at-work.path": File(
+        text="""\
+[Unit]
+DefaultDependencies=no
+[Path]
+PathExists=/run/hardened-ec2/first-boot
+[Install]
+WantedBy=sysinit.target
+"""
+    ),
+    "/etc/systemd/system/lab-at-work.service": File(
+        text=f"""\
+[Unit]
+DefaultDependencies=no
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'echo {_AT_WORK} >/dev/console'
+"""
+    ),
+}
+
 
 def _boot(guest: Guest) -> None:
     guest.switch_on()
@@ -59,14 +83,16 @@ def _fill_disk(guest: Guest) -> None:
 
 
 def _cut_power(guest: Guest) -> None:
-    """Take the power away a moment after the user data came, while the hardening is at work."""
+    """Take the power away in the middle of the hardening, which takes half a minute emulated."""
     guest.switch_on()
     deadline = time.monotonic() + BOOT_SECONDS
-    while "user-data" not in guest.requests.read_text(encoding="utf-8"):
+    while _AT_WORK not in guest.console():
         if time.monotonic() > deadline:
-            raise LabError("the guest never asked for its user data")
+            raise LabError(f"the hardening never began:\n{guest.console()[-3000:]}")
         time.sleep(0.1)
     time.sleep(3)
+    if "HARDENING-RESULT" in guest.console():
+        raise LabError("the hardening had ended before the power was taken away")
     guest.switch_off()
     _boot(guest)
 
@@ -146,7 +172,12 @@ FAULTS = (
             }
         ),
     ),
-    Fault(title="power cut in the middle of the first boot", happen=_cut_power, quick=True),
+    Fault(
+        title="power cut in the middle of the first boot",
+        recipe=Recipe(files=_TOLD_AT_WORK, commands=("systemctl --quiet enable lab-at-work.path",)),
+        happen=_cut_power,
+        quick=True,
+    ),
     Fault(title="full disk", happen=_fill_disk, silent=True),
     Fault(title="no network at boot", happen=_boot_without_network),
     Fault(

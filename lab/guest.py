@@ -71,14 +71,10 @@ class Guest:
         network: Where it is plugged in.
         folder: For its disk, console and host key.
         admin_key: The key of its administrator.
-        requests: The log of what it asks the metadata service.
     """
 
-    def __init__(
-        self, image: Image, network: Network, folder: Path, admin_key: Key, requests: Path
-    ) -> None:
+    def __init__(self, image: Image, network: Network, folder: Path, admin_key: Key) -> None:
         self.network = network
-        self.requests = requests
         self.admin = ADMIN
         self.admin_key = admin_key
         self.console_log = folder / "console.log"
@@ -117,6 +113,8 @@ class Guest:
 
     def console(self) -> str:
         """Return everything that the serial console showed."""
+        if not self.console_log.exists():
+            return ""
         return self.console_log.read_text(encoding="utf-8", errors="replace")
 
     def ssh(
@@ -266,20 +264,17 @@ class Guest:
 
 
 @contextmanager
-def guest(
-    image: Image, network: Network, admin_key: Key, requests: Path, console: Path
-) -> Iterator[Guest]:
+def guest(image: Image, network: Network, admin_key: Key, console: Path) -> Iterator[Guest]:
     """Give a server with a fresh disk, still switched off; it is switched off in the end.
 
     Args:
         image: What it boots.
         network: Where it is plugged in.
         admin_key: The key of its administrator.
-        requests: The log of what it asks the metadata service.
         console: Where the log of its console is left.
     """
     folder = Path(tempfile.mkdtemp(dir=network.folder, prefix=f"{INSTANCE_ID}-"))
-    machine = Guest(image, network, folder, admin_key, requests)
+    machine = Guest(image, network, folder, admin_key)
     try:
         yield machine
     finally:

@@ -135,14 +135,12 @@ def running(
     admin = key("admin")
     with ExitStack() as stack:
         net = stack.enter_context(network(server.ingress, server.egress))
-        requests = stack.enter_context(
+        stack.enter_context(
             net.services(
                 user_data=server.user_data, public_key=admin.public, hop_limit=server.hop_limit
             )
         )
-        yield stack.enter_context(
-            guest(image, net, admin, requests, EVIDENCE / name / "console.log")
-        )
+        yield stack.enter_context(guest(image, net, admin, EVIDENCE / name / "console.log"))
 
 
 def prove(subject: Subject, server: Server, *, phases: tuple[str, ...]) -> Proof:
