@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.host.boot import BOOTHOOK, STATUS, boot, boothook_of, core, run
+from tests.host.boot import BOOTHOOK, FINISHED, STATUS, boot, boothook_of, core, run
 from tests.host.machine import Machine
 
 pytestmark = pytest.mark.host
@@ -185,6 +185,19 @@ def test_read_from_a_pipe_it_hardens_and_installs_nothing(host: Machine) -> None
     install = '{"name":"install","outcome":"skipped","reason":"not run from a file"}'
     assert install in host.read(STATUS)
     assert not host.path(SELF).exists()
+
+
+def test_what_cloud_init_wrote_is_on_the_disk_before_the_first_step(host: Machine) -> None:
+    script = f'#!/bin/sh\nexec >>/run/synced 2>&1\necho "$*"\nls {SELF}\n'
+    host.write("/run/sync", script, 0o755)
+    host.sh("mount --bind /run/sync /usr/bin/sync")
+    assert boot(host).exit_code == 0
+    missing = f"ls: cannot access '{SELF}': No such file or directory"
+    assert host.read("/run/synced") == f"-f /var/lib/cloud\n{missing}\n"
+    # A boot later on has nothing of the kind to lose.
+    host.write(FINISHED, "")
+    assert run(host, SELF).exit_code == 0
+    assert host.read("/run/synced").count("-f") == 1
 
 
 def test_an_unknown_command_changes_nothing(host: Machine) -> None:
