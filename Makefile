@@ -36,7 +36,7 @@ proof: tools ## boot servers with the synthesized user data and attack them (roo
 	$(BIN)/python -m pytest --tb=short tests/proof
 
 proof-all: export PROOF_ALL = 1
-proof-all: proof ## the same for every distribution, profile and fault; writes docs/FIGURES.md (hours)
+proof-all: proof ## the same for every distribution, profile and fault; writes docs/FIGURES.md (an hour)
 	$(BIN)/python -m lab.figures_document docs/FIGURES.md
 
 scans: tools ## scan servers with Lynis and OpenSCAP, write docs/SCANNERS.md (root; hours)
