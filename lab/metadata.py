@@ -6,7 +6,7 @@ Runs as a program in a namespace that has the addresses:
 
 It answers as EC2 does where a client can tell the difference: a session token by PUT and 401
 without one, 403 for a PUT that came through a proxy, answers that die at the first router (hop
-limit 1). Each request is a line of JSON in a log, so that what a guest asked can be counted.
+limit 1).
 """
 
 import base64
@@ -46,7 +46,6 @@ class Configuration:
         address: The server's private IPv4 address.
         subnet: Its subnet.
         hop_limit: How many hops an answer survives.
-        log: The file that gets a line for each request.
     """
 
     user_data: str
@@ -55,7 +54,6 @@ class Configuration:
     address: str
     subnet: str
     hop_limit: int
-    log: str
 
     def write(self, path: Path) -> None:
         """Write it where the program reads it."""
@@ -120,7 +118,6 @@ class MetadataRequest(BaseHTTPRequestHandler):
     configuration: ClassVar[Configuration]
     root: ClassVar[dict[str, Any]]
     _tokens: ClassVar[set[str]] = set()
-    _log_lock: ClassVar[threading.Lock] = threading.Lock()
 
     def setup(self) -> None:
         """Let the answers die at the first router beyond the limit."""
@@ -167,20 +164,8 @@ class MetadataRequest(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Write one line for each answer."""
-        del size
-        line = {
-            "at": time.time(),
-            "client": self.client_address[0],
-            "request": f"{self.command} {self.path}",
-            "status": int(code),
-        }
-        with self._log_lock, Path(self.configuration.log).open("a", encoding="utf-8") as log:
-            log.write(f"{json.dumps(line)}\n")
-
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Say nothing else."""
+        """Say nothing."""
 
 
 class TimeRequest(socketserver.BaseRequestHandler):

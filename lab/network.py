@@ -108,7 +108,7 @@ class Network:
     folder: Path
 
     @contextmanager
-    def services(self, *, user_data: bytes, public_key: str, hop_limit: int) -> Iterator[Path]:
+    def services(self, *, user_data: bytes, public_key: str, hop_limit: int) -> Iterator[None]:
         """Run what a VPC has: metadata, time, names, DHCP, router advertisements.
 
         Args:
@@ -116,15 +116,10 @@ class Network:
             public_key: The key pair's public half.
             hop_limit: How many hops its answers survive.
 
-        Yields:
-            The log of all requests for metadata.
-
         Raises:
             LabError: If a service did not start.
         """
         folder = Path(tempfile.mkdtemp(dir=self.folder))
-        requests = folder / "requests.jsonl"
-        requests.touch()
         configuration = folder / "metadata.json"
         Configuration(
             user_data=base64.b64encode(user_data).decode(),
@@ -133,7 +128,6 @@ class Network:
             address=SERVER,
             subnet=SUBNET,
             hop_limit=hop_limit,
-            log=str(requests),
         ).write(configuration)
         log = folder / "services.log"
         metadata = (
@@ -145,7 +139,7 @@ class Network:
             background(self.router.command(*_dnsmasq(folder)), log),
         ):
             _wait_for(("ready\n", "]: started"), log)
-            yield requests
+            yield
 
 
 @contextmanager
