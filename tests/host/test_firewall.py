@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import pytest
 
@@ -21,6 +23,8 @@ TABLE = "table inet hardened_ec2_firewall"
 PORTS = (22, 443, 2222, 8080, 8090)
 UDP = (53, 68, 546, 5353)
 ADDRESSES = ("10.97.0.1", "fd03::1")
+
+Answer = TypeVar("Answer")
 
 _WIRE = """
 ip link add outside type veth peer name host netns {client}
@@ -126,6 +130,12 @@ def pings(where: Machine, address: str, number: int) -> bool:
     return done.returncode == 0
 
 
+def over_both(ask: Callable[[str], Answer]) -> list[Answer]:
+    """Ask over IPv4 and over IPv6, waiting for both at once."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(ask, ADDRESSES))
+
+
 @contextmanager
 def serving(where: Machine, tcp: Iterable[int], udp: Iterable[int]) -> Iterator[None]:
     ports = [",".join(map(str, numbers)) for numbers in (tcp, udp)]
@@ -148,16 +158,6 @@ class Lab:
         """Return which ports of the host answer somebody outside."""
         asked = words or (*(f"{port}/tcp" for port in PORTS), "53/udp", "5353/udp")
         return reaches(self.client, address, *asked, source=source)
-
-    def reached_over_both(self) -> list[set[str]]:
-        """Return which ports answer over IPv4 and over IPv6, waiting for both at once."""
-        with ThreadPoolExecutor() as pool:
-            return list(pool.map(self.reached, ADDRESSES))
-
-    def pinged_over_both(self, number: int) -> list[bool]:
-        """Return whether an echo request of this number is answered over IPv4 and over IPv6."""
-        with ThreadPoolExecutor() as pool:
-            return list(pool.map(lambda address: pings(self.client, address, number), ADDRESSES))
 
     def sshd(self, *lines: str) -> None:
         """Let sshd answer as one with this configuration."""
@@ -193,14 +193,14 @@ def site() -> Iterator[Lab]:
 
 def test_declared_ports_and_sshs_answer_and_no_other(site: Lab) -> None:
     everything = {*(f"{port}/tcp" for port in PORTS), "53/udp", "5353/udp"}
-    assert site.reached_over_both() == [everything] * 2
+    assert over_both(site.reached) == [everything] * 2
     before = holds(site.host, STEP, "strict")
     assert len(before) == 2
     assert not any(before.values())
     options = STRICT | {"OPEN_PORTS": "443/tcp 8080-8095/tcp 53/udp"}
     assert_settles(site.host, STEP, options)
     declared = {"22/tcp", "443/tcp", "8080/tcp", "8090/tcp", "53/udp"}
-    assert site.reached_over_both() == [declared] * 2
+    assert over_both(site.reached) == [declared] * 2
     assert all(holds(site.host, STEP, "strict").values())
 
 
@@ -218,12 +218,12 @@ def test_what_ip_needs_gets_in(site: Lab) -> None:
     site.host.sh("ip neigh flush all; ip -6 neigh flush all")
     site.client.sh("ip neigh flush all; ip -6 neigh flush all")
     assert site.reached("fd03::1") == {"22/tcp"}
-    assert site.pinged_over_both(1) == [True, True]
+    assert over_both(partial(pings, site.client, number=1)) == [True, True]
     # Control: it is the ruleset that lets them in.
     site.host.sh(
         "sed -i '/^icmp/d' /etc/hardened-ec2/firewall.nft; nft -f /etc/hardened-ec2/firewall.nft"
     )
-    assert site.pinged_over_both(2) == [False, False]
+    assert over_both(partial(pings, site.client, number=2)) == [False, False]
     apply(site.host, STEP, STRICT)
     # An answer of DHCP, to a client that has not asked from an address.
     assert site.reached("10.97.0.1", source=67, words=("68/udp",)) == {"68/udp"}
@@ -236,7 +236,7 @@ def test_what_ip_needs_gets_in(site: Lab) -> None:
 
 def test_without_ipv6_nothing_of_it_gets_in(site: Lab) -> None:
     apply(site.host, STEP, STRICT | {"IPV6": "no", "OPEN_PORTS": "443/tcp"})
-    assert site.reached_over_both() == [{"22/tcp", "443/tcp"}, set()]
+    assert over_both(site.reached) == [{"22/tcp", "443/tcp"}, set()]
 
 
 @pytest.mark.parametrize(
