@@ -46,6 +46,7 @@ check: tools ## linters, types, shell scripts, and the unit tests (no node proce
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 	$(BIN)/python -m pytest tests/unit
 
@@ -53,8 +54,8 @@ pack: tools ## pack the host's shell anew, after a change of hardened_ec2/host/p
 	$(BIN)/python -m hardened_ec2.host.pack
 
 docs: tools ## write docs/CONTROLS.md and docs/RULES.md anew, after a change of a control or rule
-	$(BIN)/python -m hardened_ec2.host.control_table docs/CONTROLS.md
-	$(BIN)/python -m hardened_ec2.policy.rule_table docs/RULES.md
+	$(BIN)/python -m hardened_ec2.host.controls.table docs/CONTROLS.md
+	$(BIN)/python -m hardened_ec2.policy.report.rule_table docs/RULES.md
 
 bench: tools checkov cfn-guard ## what the constructs and the policy cost, beside what they replace
 	$(BIN)/python -m benchmarks $(PARTS) $(if $(TEMPLATES),--templates $(TEMPLATES))

@@ -24,10 +24,10 @@ from hardened_ec2 import (
     HardenedVpc,
     HostHardening,
 )
-from hardened_ec2.auto_scaling_group import LIFECYCLE_HOOK
-from hardened_ec2.fleet_keys import notifications_topic
 from hardened_ec2.host import LifecycleSignal
-from hardened_ec2.role import SESSION_MANAGER_ACTIONS
+from hardened_ec2.servers.auto_scaling_group import LIFECYCLE_HOOK
+from hardened_ec2.servers.auto_scaling_group_keys import notifications_topic
+from hardened_ec2.servers.role import SESSION_MANAGER_ACTIONS
 
 # CloudFormation takes 500 resources in a template, and 1 MB, of which a server is 16 KB and a fleet
 # 22 KB.

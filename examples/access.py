@@ -23,8 +23,8 @@ from hardened_ec2 import (
     SessionRecording,
     SshAccess,
 )
-from hardened_ec2.network import SESSION_MANAGER_ENDPOINTS
-from hardened_ec2.session_recording import SESSION_RECORDING_ENDPOINTS
+from hardened_ec2.account.session_recording import SESSION_RECORDING_ENDPOINTS
+from hardened_ec2.network.vpc import SESSION_MANAGER_ENDPOINTS
 
 app = cdk.App()
 stack = cdk.Stack(app, "Access")

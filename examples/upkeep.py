@@ -24,7 +24,7 @@ from hardened_ec2 import (
     ManagedNodes,
     PatchSchedule,
 )
-from hardened_ec2.image import IMAGE_BUILDER_ENDPOINTS
+from hardened_ec2.servers.image_pipeline import IMAGE_BUILDER_ENDPOINTS
 
 app = cdk.App()
 stack = cdk.Stack(app, "ShopUpkeep")

@@ -3,79 +3,90 @@
 The public names are loaded when they are first used: importing the policy loads no CDK.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hardened_ec2._moved import OldModules
+
 if TYPE_CHECKING:
-    from hardened_ec2.access_scope import InternetAccessScope as InternetAccessScope
+    from hardened_ec2.account.ec2_attributes import Ec2Attributes as Ec2Attributes
+    from hardened_ec2.account.ec2_attributes import PublicAccessExclusion as PublicAccessExclusion
+    from hardened_ec2.account.ec2_attributes import VpcBlockPublicAccess as VpcBlockPublicAccess
+    from hardened_ec2.account.guardrails import AccountGuardrails as AccountGuardrails
+    from hardened_ec2.account.guardrails import DefaultVpc as DefaultVpc
+    from hardened_ec2.account.metadata_alarms import MetadataAlarms as MetadataAlarms
+    from hardened_ec2.account.session_recording import SessionRecording as SessionRecording
     from hardened_ec2.addresses import AddressSet as AddressSet
-    from hardened_ec2.auto_scaling_group import (
+    from hardened_ec2.host import HostHardening as HostHardening
+    from hardened_ec2.nag import HardenedEc2Checks as HardenedEc2Checks
+    from hardened_ec2.network.access_scope import InternetAccessScope as InternetAccessScope
+    from hardened_ec2.network.instance_connect import (
+        InstanceConnectEndpoint as InstanceConnectEndpoint,
+    )
+    from hardened_ec2.network.security_group import LockedSecurityGroup as LockedSecurityGroup
+    from hardened_ec2.network.ssh import SshAccess as SshAccess
+    from hardened_ec2.network.vpc import HardenedVpc as HardenedVpc
+    from hardened_ec2.retrofit.defaults import HardenedEc2Defaults as HardenedEc2Defaults
+    from hardened_ec2.retrofit.mixins import HardenInstance as HardenInstance
+    from hardened_ec2.retrofit.mixins import HardenSecurityGroup as HardenSecurityGroup
+    from hardened_ec2.retrofit.mixins import HardenVolume as HardenVolume
+    from hardened_ec2.servers.auto_scaling_group import (
         HardenedAutoScalingGroup as HardenedAutoScalingGroup,
     )
-    from hardened_ec2.ec2_attributes import Ec2Attributes as Ec2Attributes
-    from hardened_ec2.ec2_attributes import PublicAccessExclusion as PublicAccessExclusion
-    from hardened_ec2.ec2_attributes import VpcBlockPublicAccess as VpcBlockPublicAccess
-    from hardened_ec2.guardrails import AccountGuardrails as AccountGuardrails
-    from hardened_ec2.guardrails import DefaultVpc as DefaultVpc
-    from hardened_ec2.hardening_association import HardeningAssociation as HardeningAssociation
-    from hardened_ec2.host import HostHardening as HostHardening
-    from hardened_ec2.image import HardenedImage as HardenedImage
-    from hardened_ec2.imds import Imds as Imds
-    from hardened_ec2.instance import HardenedInstance as HardenedInstance
-    from hardened_ec2.instance_connect import InstanceConnectEndpoint as InstanceConnectEndpoint
-    from hardened_ec2.launch_template import HardenedLaunchTemplate as HardenedLaunchTemplate
-    from hardened_ec2.machine_image import HardenedMachineImage as HardenedMachineImage
-    from hardened_ec2.managed_nodes import ManagedNodes as ManagedNodes
-    from hardened_ec2.metadata_alarms import MetadataAlarms as MetadataAlarms
-    from hardened_ec2.mixins import HardenInstance as HardenInstance
-    from hardened_ec2.mixins import HardenSecurityGroup as HardenSecurityGroup
-    from hardened_ec2.mixins import HardenVolume as HardenVolume
-    from hardened_ec2.nag import HardenedEc2Checks as HardenedEc2Checks
-    from hardened_ec2.network import HardenedVpc as HardenedVpc
-    from hardened_ec2.patch_schedule import PatchSchedule as PatchSchedule
-    from hardened_ec2.retrofit import HardenedEc2Defaults as HardenedEc2Defaults
-    from hardened_ec2.role import InstanceRole as InstanceRole
-    from hardened_ec2.role import SessionLogs as SessionLogs
-    from hardened_ec2.security_group import LockedSecurityGroup as LockedSecurityGroup
-    from hardened_ec2.session_recording import SessionRecording as SessionRecording
-    from hardened_ec2.ssh import SshAccess as SshAccess
-    from hardened_ec2.user_data import HardenedUserData as HardenedUserData
+    from hardened_ec2.servers.image_pipeline import HardenedImage as HardenedImage
+    from hardened_ec2.servers.imds import Imds as Imds
+    from hardened_ec2.servers.instance import HardenedInstance as HardenedInstance
+    from hardened_ec2.servers.launch_template import (
+        HardenedLaunchTemplate as HardenedLaunchTemplate,
+    )
+    from hardened_ec2.servers.machine_image import HardenedMachineImage as HardenedMachineImage
+    from hardened_ec2.servers.role import InstanceRole as InstanceRole
+    from hardened_ec2.servers.role import SessionLogs as SessionLogs
+    from hardened_ec2.servers.user_data import HardenedUserData as HardenedUserData
+    from hardened_ec2.upkeep.hardening_association import (
+        HardeningAssociation as HardeningAssociation,
+    )
+    from hardened_ec2.upkeep.managed_nodes import ManagedNodes as ManagedNodes
+    from hardened_ec2.upkeep.patch_schedule import PatchSchedule as PatchSchedule
 
 _MODULES = {
-    "AccountGuardrails": "guardrails",
+    "AccountGuardrails": "account.guardrails",
     "AddressSet": "addresses",
-    "DefaultVpc": "guardrails",
-    "Ec2Attributes": "ec2_attributes",
-    "HardenInstance": "mixins",
-    "HardenSecurityGroup": "mixins",
-    "HardenVolume": "mixins",
-    "HardenedAutoScalingGroup": "auto_scaling_group",
+    "DefaultVpc": "account.guardrails",
+    "Ec2Attributes": "account.ec2_attributes",
+    "HardenInstance": "retrofit.mixins",
+    "HardenSecurityGroup": "retrofit.mixins",
+    "HardenVolume": "retrofit.mixins",
+    "HardenedAutoScalingGroup": "servers.auto_scaling_group",
     "HardenedEc2Checks": "nag",
-    "HardenedEc2Defaults": "retrofit",
-    "HardenedImage": "image",
-    "HardenedInstance": "instance",
-    "HardenedLaunchTemplate": "launch_template",
-    "HardenedMachineImage": "machine_image",
-    "HardenedUserData": "user_data",
-    "HardenedVpc": "network",
-    "HardeningAssociation": "hardening_association",
+    "HardenedEc2Defaults": "retrofit.defaults",
+    "HardenedImage": "servers.image_pipeline",
+    "HardenedInstance": "servers.instance",
+    "HardenedLaunchTemplate": "servers.launch_template",
+    "HardenedMachineImage": "servers.machine_image",
+    "HardenedUserData": "servers.user_data",
+    "HardenedVpc": "network.vpc",
+    "HardeningAssociation": "upkeep.hardening_association",
     "HostHardening": "host",
-    "Imds": "imds",
-    "InstanceConnectEndpoint": "instance_connect",
-    "InstanceRole": "role",
-    "InternetAccessScope": "access_scope",
-    "LockedSecurityGroup": "security_group",
-    "ManagedNodes": "managed_nodes",
-    "MetadataAlarms": "metadata_alarms",
-    "PatchSchedule": "patch_schedule",
-    "PublicAccessExclusion": "ec2_attributes",
-    "SessionLogs": "role",
-    "SessionRecording": "session_recording",
-    "SshAccess": "ssh",
-    "VpcBlockPublicAccess": "ec2_attributes",
+    "Imds": "servers.imds",
+    "InstanceConnectEndpoint": "network.instance_connect",
+    "InstanceRole": "servers.role",
+    "InternetAccessScope": "network.access_scope",
+    "LockedSecurityGroup": "network.security_group",
+    "ManagedNodes": "upkeep.managed_nodes",
+    "MetadataAlarms": "account.metadata_alarms",
+    "PatchSchedule": "upkeep.patch_schedule",
+    "PublicAccessExclusion": "account.ec2_attributes",
+    "SessionLogs": "servers.role",
+    "SessionRecording": "account.session_recording",
+    "SshAccess": "network.ssh",
+    "VpcBlockPublicAccess": "account.ec2_attributes",
 }
 
 __all__ = list(_MODULES)
+
+sys.meta_path.append(OldModules())
 
 
 def __getattr__(name: str) -> object:

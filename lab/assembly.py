@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hardened_ec2.host.control_types import Profile
+from hardened_ec2.host.controls.types import Profile
 from lab.commands import LabError, must
 from lab.security_group import Rule, logical_group, rules
 

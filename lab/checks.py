@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hardened_ec2.host import HostHardening
-from hardened_ec2.host.control_types import Check, Profile
-from hardened_ec2.host.controls import CONTROLS
+from hardened_ec2.host.controls.all import CONTROLS
+from hardened_ec2.host.controls.types import Check, Profile
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from hardened_ec2.host.control_types import Profile
+from hardened_ec2.host.controls.types import Profile
 from lab.assembly import Server, synthesize
 from lab.checks import questions
 from lab.clients import Intruder, PasswordAttempt

@@ -9,7 +9,7 @@ import aws_cdk as cdk
 
 import app as reference
 from hardened_ec2 import HostHardening
-from hardened_ec2.user_data import HardenedUserData
+from hardened_ec2.servers.user_data import HardenedUserData
 from stacks.bastion_stack import BastionStack
 
 

@@ -6,11 +6,11 @@ from aws_cdk import Acknowledgment, Environment, Stack, Validations
 from constructs import Construct
 
 from hardened_ec2 import HardenedVpc, InstanceConnectEndpoint
-from hardened_ec2.fleet import AUTO_SCALING_ENDPOINT
-from hardened_ec2.image import IMAGE_BUILDER_ENDPOINTS
-from hardened_ec2.network import SESSION_MANAGER_ENDPOINTS
-from hardened_ec2.patch_schedule import LOGS_ENDPOINT
-from hardened_ec2.session_recording import SESSION_RECORDING_ENDPOINTS
+from hardened_ec2.account.session_recording import SESSION_RECORDING_ENDPOINTS
+from hardened_ec2.network.vpc import SESSION_MANAGER_ENDPOINTS
+from hardened_ec2.servers.auto_scaling_group_checks import AUTO_SCALING_ENDPOINT
+from hardened_ec2.servers.image_pipeline import IMAGE_BUILDER_ENDPOINTS
+from hardened_ec2.upkeep.patch_schedule import LOGS_ENDPOINT
 
 
 class NetworkStack(Stack):

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Final
 
 from hardened_ec2.cli.streams import refuse, write_file, write_out
-from hardened_ec2.policy.baseline import Baseline, written
-from hardened_ec2.policy.collection import collect
-from hardened_ec2.policy.configuration import read_settings
-from hardened_ec2.policy.report import as_json, as_text
-from hardened_ec2.policy.sarif import as_sarif
+from hardened_ec2.policy.judging.baseline import Baseline, written
+from hardened_ec2.policy.judging.collection import collect
+from hardened_ec2.policy.judging.configuration import read_settings
+from hardened_ec2.policy.judging.verdict import Verdict, verdict
+from hardened_ec2.policy.report.sarif import as_sarif
+from hardened_ec2.policy.report.text_and_json import as_json, as_text
 from hardened_ec2.policy.settings import Settings
-from hardened_ec2.policy.verdict import Verdict, verdict
 
 
 def _as_html(found: Verdict) -> str:
     # Jinja2 takes longer to load than most templates to judge.
     try:
-        from hardened_ec2.policy.html_report import as_html  # noqa: PLC0415
+        from hardened_ec2.policy.report.html import as_html  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ValueError(
             f"--format html needs {error.name}: pip install 'hardened-ec2[cli]'"

@@ -6,9 +6,9 @@ import json
 from typing import Final
 
 from hardened_ec2.cli.streams import refuse, write_out
-from hardened_ec2.policy.rule import Rule
-from hardened_ec2.policy.rule_table import rule_table
+from hardened_ec2.policy.report.rule_table import rule_table
 from hardened_ec2.policy.rules import RULES
+from hardened_ec2.policy.rules.rule import Rule
 
 FORMATS: Final = ("text", "json", "markdown")
 

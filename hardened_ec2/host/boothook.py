@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from hardened_ec2.host.controls import Profile
+from hardened_ec2.host.controls.all import Profile
 from hardened_ec2.host.program import READABLE, packed, program, source
 
 MARKER = "#cloud-boothook\n"

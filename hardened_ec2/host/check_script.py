@@ -7,7 +7,7 @@ here by the server itself: in the test phase of an image, and for compliance in 
 from collections.abc import Iterator
 from shlex import quote
 
-from hardened_ec2.host.control_types import Check
+from hardened_ec2.host.controls.types import Check
 from hardened_ec2.host.hardening import HostHardening
 
 # The values of the user's files cannot be known here, but the one that is an option.
@@ -51,7 +51,7 @@ def check_script(hardening: HostHardening) -> str:
         hardening: the hardening.
 
     Source:
-        `hardened_ec2.host.controls.CONTROLS`; docs/CONTROLS.md.
+        `hardened_ec2.host.controls.all.CONTROLS`; docs/CONTROLS.md.
 
     Example:
         >>> "check sshd " in check_script(HostHardening())

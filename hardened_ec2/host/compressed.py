@@ -11,7 +11,7 @@ import zlib
 from functools import cache
 from importlib import resources
 
-from hardened_ec2.host.control_types import Profile
+from hardened_ec2.host.controls.types import Profile
 
 _STORED_LIMIT = 0xFFFF
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from hardened_ec2.host import options
 from hardened_ec2.host.boothook import MARKER, head, packed_rest, readable_rest
 from hardened_ec2.host.compressed import packed_member, stored
-from hardened_ec2.host.controls import CONTROLS, Control, Profile, control
+from hardened_ec2.host.controls.all import CONTROLS, Control, Profile, control
 from hardened_ec2.host.multipart import BOUNDARY, has_tokens, multipart
 from hardened_ec2.host.program import IMAGE, steps_of
 from hardened_ec2.host.signal import LifecycleSignal, ResourceSignal

@@ -13,7 +13,7 @@ from typing import get_args
 
 from hardened_ec2.host.boothook import readable_rest
 from hardened_ec2.host.compressed import member_name, packed_member
-from hardened_ec2.host.controls import Profile
+from hardened_ec2.host.controls.all import Profile
 from hardened_ec2.host.program import packed, packed_name, program, sources
 
 # Mail allows lines of 998 characters; whole groups of four, and few line breaks.

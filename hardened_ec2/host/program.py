@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 
-from hardened_ec2.host.controls import CONTROLS, Profile
+from hardened_ec2.host.controls.all import CONTROLS, Profile
 
 READABLE = ("imds_ruleset.sh", "boot.sh")
 """The files that stand readable in the user data, in order; the last one starts the program."""

@@ -1,11 +1,11 @@
 """What is refused: CloudFormation templates judged by rules. No CDK, no node process."""
 
 from hardened_ec2.policy.findings import Finding, Severity
-from hardened_ec2.policy.judgement import RuleFailed, judge
-from hardened_ec2.policy.rule import Control, Framework, Rule
+from hardened_ec2.policy.judging.judgement import RuleFailed, judge
+from hardened_ec2.policy.read.template import Template, UnreadableTemplate
 from hardened_ec2.policy.rules import RULES
+from hardened_ec2.policy.rules.rule import Control, Framework, Rule
 from hardened_ec2.policy.settings import Settings
-from hardened_ec2.policy.template import Template, UnreadableTemplate
 
 __all__ = [
     "RULES",

@@ -6,11 +6,12 @@ from typing import Any
 
 from selenium.webdriver import Chrome
 
-from hardened_ec2.policy.collection import Collection
-from hardened_ec2.policy.html_report import as_html
-from hardened_ec2.policy.template import UnreadableTemplate
-from hardened_ec2.policy.verdict import verdict
+from hardened_ec2.policy.judging.collection import Collection
+from hardened_ec2.policy.judging.verdict import verdict
+from hardened_ec2.policy.read.template import UnreadableTemplate
+from hardened_ec2.policy.report.html import as_html
 from tests.unit.lab.test_report import filled, report
+from tests.unit.policy.facts.test_access import BALANCER, FROM_BALANCER, PUBLIC
 from tests.unit.policy.templates import (
     IDENTITY,
     NETWORK,
@@ -24,7 +25,6 @@ from tests.unit.policy.templates import (
     server_with,
     template,
 )
-from tests.unit.policy.test_access import BALANCER, FROM_BALANCER, PUBLIC
 
 NAMES = ("مجموعة\u202eأمن", "安全组" * 60, "L" * 3000, "<script>alert(1)</script>\"'&{{ 7 * 7 }}")
 

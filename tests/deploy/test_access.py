@@ -16,7 +16,7 @@ import pytest
 from demo.assembly import synthesize
 from demo.cdk_cli import CdkCli
 from demo.emulator import run_emulator
-from hardened_ec2.session_recording import PREFERENCES
+from hardened_ec2.account.session_recording import PREFERENCES
 
 WHITELIST = "203.0.113.7/32"
 

@@ -19,7 +19,7 @@ import pytest
 from demo.assembly import synthesize
 from demo.cdk_cli import CdkCli
 from demo.emulator import run_emulator
-from hardened_ec2.role import SESSION_MANAGER_ACTIONS
+from hardened_ec2.servers.role import SESSION_MANAGER_ACTIONS
 
 FLEET = "HardenedEc2Fleet"
 SUMMARIES = "StackResourceSummaries"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from hardened_ec2.policy import Template, UnreadableTemplate, judge
-from hardened_ec2.policy.decoding import UndecodableText, decode
+from hardened_ec2.policy.read.decoding import UndecodableText, decode
 from tests.fuzz.mutation import mutated
 from tests.fuzz.short_form import short_form
 

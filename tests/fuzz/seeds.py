@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
+from tests.unit.policy.facts.test_load_balancers import SSH, classic, fleet, in_a_row
+from tests.unit.policy.rules.test_what_checkers_miss import CASES, SECTIONS
 from tests.unit.policy.templates import GATEWAY, SOUND, instance, ref
-from tests.unit.policy.test_load_balancers import SSH, classic, fleet, in_a_row
-from tests.unit.policy.test_what_checkers_miss import CASES, SECTIONS
 
 _SECTIONS: Final[dict[str, Any]] = {
     "AWSTemplateFormatVersion": "2010-09-09",

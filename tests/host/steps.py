@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-from hardened_ec2.host.controls import control
+from hardened_ec2.host.controls.all import control
 from tests.host.machine import Machine
 
 PAYLOAD = resources.files("hardened_ec2.host") / "payload"

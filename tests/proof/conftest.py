@@ -13,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from hardened_ec2.host.control_types import Profile
+from hardened_ec2.host.controls.types import Profile
 from lab.commands import abort, listen
 from lab.evidence import Row, Table, figures, write_results
 from lab.faults import FAULTS, Aftermath, Fault, suffer

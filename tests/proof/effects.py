@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from hardened_ec2.host.control_types import Profile
+from hardened_ec2.host.controls.types import Profile
 from lab.metadata import METADATA, NAMES, TIME
 from lab.observation import Attempt, Observation
 from lab.proof import CANARY

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hardened_ec2.host.controls import CONTROLS
+from hardened_ec2.host.controls.all import CONTROLS
 from lab.checks import Question, questions
 from lab.evidence import Place, Table
 from lab.observation import REPAIR_SECONDS

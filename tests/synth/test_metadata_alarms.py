@@ -13,8 +13,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Match, Template
 
 from hardened_ec2 import HardenedAutoScalingGroup, HardenedInstance, HardenedVpc, MetadataAlarms
+from hardened_ec2.account.metadata_alarms import DENIED
 from hardened_ec2.host import HostHardening
-from hardened_ec2.metadata_alarms import DENIED
 from tests.synth.user_data import text_of
 
 ALARM = "AWS::CloudWatch::Alarm"

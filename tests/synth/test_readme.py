@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hardened_ec2 import __all__ as public_names
-from hardened_ec2.acknowledgements import (
+from hardened_ec2.account.functions.account_settings.settings import SETTINGS
+from hardened_ec2.support.acknowledgements import (
     ACCOUNT_SETTINGS_FUNCTION,
     ANY_GROUP_OF_THIS_NAME,
     DEFAULT_HOST_MANAGEMENT,
@@ -23,7 +24,6 @@ from hardened_ec2.acknowledgements import (
     OwnAcknowledgement,
     account_settings_permissions,
 )
-from hardened_ec2.functions.account_settings.settings import SETTINGS
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 ACKNOWLEDGED = [

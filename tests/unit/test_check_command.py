@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hardened_ec2.policy.rule_table import rule_table
+from hardened_ec2.policy.report.rule_table import rule_table
 from hardened_ec2.policy.rules import RULES
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import hardened_ec2.ec2_attributes
+import hardened_ec2.account.ec2_attributes
 from hardened_ec2 import Ec2Attributes, PublicAccessExclusion, VpcBlockPublicAccess
 
 
@@ -175,6 +175,6 @@ def test_a_wrong_exclusion_is_refused(options: dict[str, Any], says: str) -> Non
 
 
 def test_examples() -> None:
-    results = doctest.testmod(hardened_ec2.ec2_attributes)
+    results = doctest.testmod(hardened_ec2.account.ec2_attributes)
     assert results.attempted > 0
     assert results.failed == 0

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import hardened_ec2
+from hardened_ec2._moved import old_import
 
 PACKAGE = Path(hardened_ec2.__file__).parent
 
@@ -64,27 +66,61 @@ def test_the_policy_and_the_host_load_no_cdk() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_lower_floor_never_imports_upward() -> None:
-    ground = [
-        PACKAGE / "addresses.py",
-        PACKAGE / "ec2_attributes.py",
-        *PACKAGE.glob("functions/**/*.py"),
-        *PACKAGE.glob("host/**/*.py"),
-        *PACKAGE.glob("policy/**/*.py"),
-    ]
-    allowed = ("hardened_ec2.addresses", "hardened_ec2.host", "hardened_ec2.policy")
-    assert len(ground) > 10
-    for file in ground:
-        for line in file.read_text("utf-8").splitlines():
-            words = line.split()
-            if words[:1] in (["import"], ["from"]) and words[1].split(".")[0] in (
-                "hardened_ec2",
-                "aws_cdk",
-                "constructs",
-                "cdk_nag",
-                "jsii",
-            ):
-                assert words[1].startswith(allowed), f"{file.name}: {line}"
+@pytest.mark.parametrize(
+    ("old", "message"),
+    [
+        (
+            "from hardened_ec2.instance import HardenedInstance",
+            "hardened_ec2.instance has moved: write from hardened_ec2 import HardenedInstance",
+        ),
+        (
+            "import hardened_ec2.role",
+            "hardened_ec2.role has moved: write from hardened_ec2 import InstanceRole, SessionLogs",
+        ),
+        (
+            "from hardened_ec2.network import HardenedVpc",
+            "hardened_ec2.network has moved: write from hardened_ec2 import HardenedVpc",
+        ),
+        (
+            "from hardened_ec2.retrofit import HardenedEc2Defaults",
+            "hardened_ec2.retrofit has moved: write from hardened_ec2 import HardenedEc2Defaults",
+        ),
+        (
+            "from hardened_ec2.host.controls import CONTROLS",
+            (
+                "hardened_ec2.host.controls has moved: write from hardened_ec2.host import "
+                "CONTROLS, Check, Control, Profile, control"
+            ),
+        ),
+        (
+            "from hardened_ec2.policy.template import Template",
+            (
+                "hardened_ec2.policy.template has moved: write from hardened_ec2.policy import "
+                "Template, UnreadableTemplate"
+            ),
+        ),
+    ],
+)
+def test_a_module_of_version_0_1_is_refused_with_the_public_import(old: str, message: str) -> None:
+    with pytest.raises(ImportError) as refused:
+        exec(old, {})  # noqa: S102 - an import statement as a user writes it
+    assert str(refused.value) == message
+
+
+def test_every_import_that_a_refusal_names_works() -> None:
+    for package, modules in hardened_ec2._moved._PUBLIC.items():  # noqa: SLF001
+        for name, public in modules.items():
+            message = old_import(f"{package}.{name}")
+            assert message is not None
+            exec(message.partition(": write ")[2], {})  # noqa: S102
+            assert all(hasattr(sys.modules[package], each) for each in public)
+
+
+def test_a_module_that_never_was_is_not_found_as_ever() -> None:
+    with pytest.raises(ModuleNotFoundError, match="No module named"):
+        import_module("hardened_ec2.servers.nothing")
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+        exec("from hardened_ec2.network import nothing", {})  # noqa: S102
 
 
 def test_the_package_is_typed() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.cfn_guard import unpack
 from benchmarks.written import RESOURCES_A_SERVER, template, write_json, write_yaml
-from hardened_ec2.policy.collection import collect
-from hardened_ec2.policy.verdict import verdict
+from hardened_ec2.policy.judging.collection import collect
+from hardened_ec2.policy.judging.verdict import verdict
 
 
 @pytest.mark.parametrize("first", [0, 1, 300])

@@ -1,96 +1,13 @@
-"""Every rule of the policy, in one registry."""
+"""The rules of the policy, a module for each topic; every module in this folder is loaded."""
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Final
 
-from hardened_ec2.policy.rule import Rule
-from hardened_ec2.policy.rules import (
-    access,
-    account,
-    administration,
-    exposure,
-    fleets,
-    groups,
-    guardrails,
-    identity,
-    images,
-    imds,
-    lifecycle,
-    network,
-    storage,
-    upkeep,
-    user_data,
-    width,
-)
-from hardened_ec2.policy.rules.verification import cannot_verify
+from hardened_ec2.policy.rules.rule import Rule, declared
 
-RULES: Final[tuple[Rule, ...]] = (
-    administration.admin_port_open_to_world,
-    administration.admin_port_too_wide,
-    administration.admin_port_wide_inside,
-    exposure.private_server_open_to_world,
-    exposure.server_port_open_to_world,
-    exposure.load_balancer_opens_server,
-    exposure.public_address,
-    imds.imds_v2,
-    imds.hop_limit,
-    user_data.user_data_secret,
-    user_data.metadata_secret,
-    user_data.user_data_opens_login,
-    identity.role_administrator,
-    identity.role_escalation,
-    identity.role_pass_role,
-    identity.role_own_hardening,
-    identity.role_trust_open,
-    storage.volume_encryption,
-    storage.snapshot_sharing,
-    images.image_build_metadata,
-    images.image_encryption,
-    images.image_public,
-    upkeep.association_output,
-    upkeep.document_sharing,
-    groups.own_security_group,
-    user_data.user_data_size,
-    width.server_port_too_wide,
-    exposure.stepping_stone,
-    exposure.icmp_open_to_world,
-    user_data.user_data_weakens_host,
-    user_data.user_data_pipes_to_shell,
-    identity.role_trust_wide,
-    identity.role_reads_everything,
-    identity.role_service_wildcard,
-    identity.role_not_action,
-    groups.implicit_egress,
-    groups.wide_egress,
-    groups.all_ports_open,
-    groups.rule_description,
-    network.default_group,
-    network.subnet_auto_assign,
-    network.flow_log,
-    network.network_acl_open,
-    access.endpoint_reach,
-    access.endpoint_client_ip,
-    access.session_recording,
-    access.access_scope_hole,
-    guardrails.public_access_block_cuts_off,
-    account.block_public_access,
-    account.transit_gateway,
-    account.key_rotation,
-    exposure.public_server_with_role,
-    imds.imds_tags,
-    lifecycle.instance_profile,
-    lifecycle.key_pair,
-    lifecycle.source_dest_check,
-    lifecycle.one_interface,
-    lifecycle.instance_type,
-    lifecycle.detailed_monitoring,
-    lifecycle.termination_protection,
-    fleets.launch_configuration,
-    fleets.fleet_lifetime,
-    fleets.fleet_zones,
-    fleets.fleet_health_check,
-    images.image_tests,
-    upkeep.patch_baseline_empty,
-    upkeep.patch_delay,
-    cannot_verify,
-)
-"""All rules, in the order of reports: what exposes first, hygiene last."""
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
+RULES: Final[tuple[Rule, ...]] = declared()
+"""Every rule, in the order of reports: by severity, then by topic."""

@@ -5,24 +5,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.circumstances import ALWAYS, When, holds, together, worlds
-from hardened_ec2.policy.exposure import spelled_addresses
+from hardened_ec2.policy.facts.exposure import spelled_addresses
+from hardened_ec2.policy.facts.groups import Groups
+from hardened_ec2.policy.facts.ingress import TCP, read_rule
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.groups import Groups
-from hardened_ec2.policy.ingress import TCP, read_rule
-from hardened_ec2.policy.rule import (
-    Case,
-    Control,
-    Fault,
-    Framework,
-    Outcome,
-    doubtful,
-    faulty,
-    rule,
-)
-from hardened_ec2.policy.rules.groups import egress_rules, lets_everything_out
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import (
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, together, worlds
+from hardened_ec2.policy.resolve.values import (
     ABSENT,
     PLAIN,
     Tree,
@@ -31,6 +19,18 @@ from hardened_ec2.policy.values import (
     describe,
     why_unknown,
 )
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.groups import egress_rules, lets_everything_out
+from hardened_ec2.policy.rules.rule import (
+    Control,
+    Fault,
+    Framework,
+    Outcome,
+    doubtful,
+    faulty,
+    rule,
+)
+from hardened_ec2.policy.rules.subjects import Subject
 
 _ENDPOINT: Final = "AWS::EC2::InstanceConnectEndpoint"
 _TUNNELLED: Final = (22, 3389)

@@ -3,10 +3,16 @@
 from collections.abc import Iterator
 from typing import Final
 
-from hardened_ec2.policy.deployment import Resource
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.rule import (
-    Case,
+from hardened_ec2.policy.resolve.deployment import Resource
+from hardened_ec2.policy.resolve.values import (
+    Value,
+    as_bool,
+    describe,
+    why_unknown,
+)
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
     Control,
     Framework,
     Outcome,
@@ -14,13 +20,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import (
-    Value,
-    as_bool,
-    describe,
-    why_unknown,
-)
+from hardened_ec2.policy.rules.subjects import Subject
 
 _KEY: Final = "AWS::KMS::Key"
 

@@ -3,19 +3,27 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
-from hardened_ec2.policy.circumstances import When, holds, together, worlds
-from hardened_ec2.policy.exposure import Reach, is_world, reaches, spelled_addresses
+from hardened_ec2.policy.facts.exposure import Reach, is_world, reaches, spelled_addresses
+from hardened_ec2.policy.facts.group_users import is_used
+from hardened_ec2.policy.facts.groups import GroupKey, Groups
+from hardened_ec2.policy.facts.ingress import ICMP, ICMPV6, TCP, UDP, Opening, spelled_ports
+from hardened_ec2.policy.facts.load_balancers import Door
+from hardened_ec2.policy.facts.servers import Server
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.group_users import is_used
-from hardened_ec2.policy.groups import GroupKey, Groups
-from hardened_ec2.policy.ingress import ICMP, ICMPV6, TCP, UDP, Opening, spelled_ports
-from hardened_ec2.policy.load_balancers import Door
 from hardened_ec2.policy.ports import port_names
-from hardened_ec2.policy.rule import Case, Control, Doubt, Fault, Framework, Outcome, rule
-from hardened_ec2.policy.servers import Server
+from hardened_ec2.policy.resolve.scenarios import When, holds, together, worlds
+from hardened_ec2.policy.resolve.values import ABSENT, Place, as_bool, why_unknown
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
+    Control,
+    Doubt,
+    Fault,
+    Framework,
+    Outcome,
+    rule,
+)
+from hardened_ec2.policy.rules.subjects import Subject
 from hardened_ec2.policy.settings import Settings
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import ABSENT, Place, as_bool, why_unknown
 
 _SHOWN: Final = 3
 """Servers or ports that a message names before it only counts them."""
@@ -385,7 +393,7 @@ def public_server_with_role(case: Case) -> Iterator[Outcome]:
 
 def _reported(case: Case) -> set[Place]:
     """List the rules that the rules for administrative ports report: once is enough."""
-    return {o.place for breach in case.administration.breaches for o in breach.openings}
+    return {o.place for breach in case.admin_ports.breaches for o in breach.openings}
 
 
 class _Sightings:

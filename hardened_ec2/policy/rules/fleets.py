@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
-from hardened_ec2.policy.circumstances import ALWAYS, holds, worlds
+from hardened_ec2.policy.facts.servers import AUTO_SCALING_GROUP, Kind
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.rule import (
-    Case,
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, worlds
+from hardened_ec2.policy.resolve.values import ABSENT, Unknown, Value, as_int, describe, why_unknown
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
     Control,
     Fault,
     Framework,
@@ -14,9 +16,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.servers import AUTO_SCALING_GROUP, Kind
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import ABSENT, Unknown, Value, as_int, describe, why_unknown
+from hardened_ec2.policy.rules.subjects import Subject
 
 
 @rule(

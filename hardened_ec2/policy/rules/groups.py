@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from hardened_ec2.policy.circumstances import ALWAYS, holds, worlds
-from hardened_ec2.policy.exposure import is_world, reaches, spelled_addresses
+from hardened_ec2.policy.facts.exposure import is_world, reaches, spelled_addresses
+from hardened_ec2.policy.facts.groups import SECURITY_GROUP, GroupKey, Groups
+from hardened_ec2.policy.facts.ingress import ALL_PROTOCOLS, LAST_PORT, TCP, UDP, Opening, read_rule
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.groups import SECURITY_GROUP, GroupKey, Groups
-from hardened_ec2.policy.ingress import ALL_PROTOCOLS, LAST_PORT, TCP, UDP, Opening, read_rule
-from hardened_ec2.policy.rule import (
-    Case,
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, worlds
+from hardened_ec2.policy.resolve.values import ABSENT, Value, why_unknown
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
     Control,
     Doubt,
     Fault,
@@ -17,8 +18,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import ABSENT, Value, why_unknown
+from hardened_ec2.policy.rules.subjects import Subject
 
 
 @rule(
@@ -208,7 +208,7 @@ def _wide(case: Case, openings: Sequence[Opening]) -> Fault | None:
 )
 def all_ports_open(case: Case) -> Iterator[Outcome]:
     """Report rules for all ports to addresses; what is worse in them has rules of its own."""
-    reported = {o.place for breach in case.administration.breaches for o in breach.openings}
+    reported = {o.place for breach in case.admin_ports.breaches for o in breach.openings}
     for group in case.exposure.groups:
         for opening in case.exposure.openings(group):
             every = opening.protocol in (ALL_PROTOCOLS, TCP, UDP)

@@ -3,12 +3,21 @@
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from hardened_ec2.policy.deployment import Resource
+from hardened_ec2.policy.facts.load_balancers import LOAD_BALANCERS, faces_internet
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.load_balancers import LOAD_BALANCERS, faces_internet
-from hardened_ec2.policy.rule import Case, Control, Doubt, Fault, Framework, Outcome, doubtful, rule
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import ABSENT, Value, as_bool, describe, why_unknown
+from hardened_ec2.policy.resolve.deployment import Resource
+from hardened_ec2.policy.resolve.values import ABSENT, Value, as_bool, describe, why_unknown
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
+    Control,
+    Doubt,
+    Fault,
+    Framework,
+    Outcome,
+    doubtful,
+    rule,
+)
+from hardened_ec2.policy.rules.subjects import Subject
 
 _OPTIONS: Final = "AWS::EC2::VPCBlockPublicAccessOptions"
 _EXCLUSION: Final = "AWS::EC2::VPCBlockPublicAccessExclusion"

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.privileges import (
+from hardened_ec2.policy.facts.privileges import (
     ESCALATIONS,
     LAUNCHERS,
     OWN_METADATA,
@@ -16,9 +15,11 @@ from hardened_ec2.policy.privileges import (
     pattern,
     reaches_anything,
 )
-from hardened_ec2.policy.roles import AttachedPolicy, is_ec2, statements, texts
-from hardened_ec2.policy.rule import (
-    Case,
+from hardened_ec2.policy.facts.roles import AttachedPolicy, is_ec2, statements, texts
+from hardened_ec2.policy.findings import Severity
+from hardened_ec2.policy.resolve.values import ABSENT, Text, Tree, Value, describe, why_unknown
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
     Control,
     Framework,
     Outcome,
@@ -26,8 +27,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import ABSENT, Text, Tree, Value, describe, why_unknown
+from hardened_ec2.policy.rules.subjects import Subject
 
 ADMINISTRATOR_POLICIES: Final = frozenset(
     {"AdministratorAccess", "IAMFullAccess", "PowerUserAccess"}

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.rule import (
-    Case,
+from hardened_ec2.policy.resolve.values import ABSENT, Value, as_bool, as_int, describe, why_unknown
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
     Control,
     Framework,
     Outcome,
@@ -14,8 +15,7 @@ from hardened_ec2.policy.rule import (
     rule,
 )
 from hardened_ec2.policy.rules.storage import judged_volumes
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import ABSENT, Value, as_bool, as_int, describe, why_unknown
+from hardened_ec2.policy.rules.subjects import Subject
 
 INFRASTRUCTURE: Final = "AWS::ImageBuilder::InfrastructureConfiguration"
 RECIPE: Final = "AWS::ImageBuilder::ImageRecipe"

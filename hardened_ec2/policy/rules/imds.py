@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from hardened_ec2.policy.circumstances import together
+from hardened_ec2.policy.facts.servers import Kind, Server
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.rule import (
-    Case,
+from hardened_ec2.policy.resolve.scenarios import together
+from hardened_ec2.policy.resolve.values import ABSENT, Value, as_int, describe, why_unknown
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
     Control,
     Doubt,
     Fault,
@@ -16,9 +18,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.servers import Kind, Server
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import ABSENT, Value, as_int, describe, why_unknown
+from hardened_ec2.policy.rules.subjects import Subject
 
 CONTAINERS: Final = "containers"
 """What a container host declares in its Metadata: ``{"hardened-ec2": {"containers": true}}``."""

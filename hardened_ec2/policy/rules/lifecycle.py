@@ -4,20 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from hardened_ec2.policy.facts.servers import Kind, Server
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.rule import (
-    Case,
-    Control,
-    Fault,
-    Framework,
-    Outcome,
-    doubtful,
-    faulty,
-    rule,
-)
-from hardened_ec2.policy.servers import Kind, Server
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import (
+from hardened_ec2.policy.resolve.values import (
     ABSENT,
     Place,
     Tree,
@@ -27,6 +16,17 @@ from hardened_ec2.policy.values import (
     describe,
     why_unknown,
 )
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
+    Control,
+    Fault,
+    Framework,
+    Outcome,
+    doubtful,
+    faulty,
+    rule,
+)
+from hardened_ec2.policy.rules.subjects import Subject
 
 _OLD_TYPES: Final = re.compile(
     r"(?:a1|c[134]|cc\d|cg\d|cr\d|d2|f1|g[23]s?|h1|hi1|hs1|i[23]|m[1-4]|p[23]"

@@ -4,14 +4,23 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.circumstances import together
-from hardened_ec2.policy.exposure import is_world, spelled_addresses
+from hardened_ec2.policy.facts.exposure import is_world, spelled_addresses
+from hardened_ec2.policy.facts.groups import Groups
+from hardened_ec2.policy.facts.ingress import TCP, Opening, read_acl_entry
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.groups import Groups
-from hardened_ec2.policy.ingress import TCP, Opening, read_acl_entry
 from hardened_ec2.policy.ports import port_names
-from hardened_ec2.policy.rule import (
-    Case,
+from hardened_ec2.policy.resolve.scenarios import together
+from hardened_ec2.policy.resolve.values import (
+    ABSENT,
+    Reference,
+    Value,
+    as_bool,
+    as_int,
+    describe,
+    why_unknown,
+)
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
     Control,
     Doubt,
     Fault,
@@ -21,16 +30,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import (
-    ABSENT,
-    Reference,
-    Value,
-    as_bool,
-    as_int,
-    describe,
-    why_unknown,
-)
+from hardened_ec2.policy.rules.subjects import Subject
 
 _VPC: Final = "AWS::EC2::VPC"
 _RESTRICTED: Final = "Custom::VpcRestrictDefaultSG"

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from hardened_ec2.policy.circumstances import ALWAYS, holds, worlds
+from hardened_ec2.policy.facts.servers import Kind
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.rule import (
-    Case,
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, worlds
+from hardened_ec2.policy.resolve.values import ABSENT, Value, as_bool, describe, why_unknown
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
     Control,
     Doubt,
     Fault,
@@ -16,9 +18,7 @@ from hardened_ec2.policy.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.servers import Kind
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import ABSENT, Value, as_bool, describe, why_unknown
+from hardened_ec2.policy.rules.subjects import Subject
 
 ROOT_DEVICES: Final = frozenset({"/dev/xvda", "/dev/sda1", "/dev/sda"})
 """The names under which images register their root volume.

@@ -3,20 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from hardened_ec2.policy.deployment import Resource
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.rule import (
-    Case,
-    Control,
-    Doubt,
-    Framework,
-    Outcome,
-    doubtful,
-    faulty,
-    rule,
-)
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.values import (
+from hardened_ec2.policy.resolve.deployment import Resource
+from hardened_ec2.policy.resolve.values import (
     ABSENT,
     Reference,
     Value,
@@ -25,6 +14,17 @@ from hardened_ec2.policy.values import (
     describe,
     why_unknown,
 )
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
+    Control,
+    Doubt,
+    Framework,
+    Outcome,
+    doubtful,
+    faulty,
+    rule,
+)
+from hardened_ec2.policy.rules.subjects import Subject
 
 ASSOCIATION: Final = "AWS::SSM::Association"
 PATCH_BASELINE: Final = "AWS::SSM::PatchBaseline"

@@ -4,23 +4,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from hardened_ec2.policy.circumstances import When, together
-from hardened_ec2.policy.deployment import Resource
-from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.rule import (
-    Case,
-    Control,
-    Framework,
-    Outcome,
-    doubtful,
-    faulty,
-    rule,
-)
-from hardened_ec2.policy.scope import Scope
-from hardened_ec2.policy.secrets import secrets_in
-from hardened_ec2.policy.servers import Kind, Server
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.user_data import (
+from hardened_ec2.policy.facts.secrets import secrets_in
+from hardened_ec2.policy.facts.servers import Kind, Server
+from hardened_ec2.policy.facts.user_data import (
     MARK,
     MAX_DECODED,
     MAX_PARTS,
@@ -29,7 +15,12 @@ from hardened_ec2.policy.user_data import (
     known_size,
     layers,
 )
-from hardened_ec2.policy.values import (
+from hardened_ec2.policy.facts.weakening import Command, downloads_run, opened_logins, weakenings
+from hardened_ec2.policy.findings import Severity
+from hardened_ec2.policy.resolve.deployment import Resource
+from hardened_ec2.policy.resolve.scenarios import When, together
+from hardened_ec2.policy.resolve.scope import Scope
+from hardened_ec2.policy.resolve.values import (
     ABSENT,
     Base64,
     Content,
@@ -43,7 +34,16 @@ from hardened_ec2.policy.values import (
     describe,
     why_unknown,
 )
-from hardened_ec2.policy.weakening import Command, downloads_run, opened_logins, weakenings
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import (
+    Control,
+    Framework,
+    Outcome,
+    doubtful,
+    faulty,
+    rule,
+)
+from hardened_ec2.policy.rules.subjects import Subject
 
 _INIT: Final = ("AWS::CloudFormation::Init", "AWS::CloudFormation::Authentication")
 _DEEPEST: Final = 32

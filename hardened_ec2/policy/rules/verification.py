@@ -4,14 +4,15 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from hardened_ec2.policy.deployment import Resource
+from hardened_ec2.policy.facts.servers import launched_from_outside
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.intrinsics import called
-from hardened_ec2.policy.rule import Case, Doubt, rule
-from hardened_ec2.policy.servers import launched_from_outside
-from hardened_ec2.policy.subjects import Subject
-from hardened_ec2.policy.template import Template
-from hardened_ec2.policy.values import Place
+from hardened_ec2.policy.read.template import Template
+from hardened_ec2.policy.resolve.deployment import Resource
+from hardened_ec2.policy.resolve.intrinsics import called
+from hardened_ec2.policy.resolve.values import Place
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import Doubt, rule
+from hardened_ec2.policy.rules.subjects import Subject
 
 _HARMLESS_TRANSFORMS: Final = frozenset({"AWS::LanguageExtensions"})
 """Adds functions, which are resolved or reported where they stand, and ``Fn::ForEach``, which is

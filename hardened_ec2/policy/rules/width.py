@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from hardened_ec2.policy.circumstances import holds, worlds
-from hardened_ec2.policy.exposure import Reach, is_world, reaches, spelled_addresses
+from hardened_ec2.policy.facts.exposure import Reach, is_world, reaches, spelled_addresses
+from hardened_ec2.policy.facts.ingress import TCP, UDP
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.ingress import TCP, UDP
-from hardened_ec2.policy.rule import Case, Control, Fault, Framework, Outcome, rule
+from hardened_ec2.policy.resolve.scenarios import holds, worlds
+from hardened_ec2.policy.rules.case import Case
+from hardened_ec2.policy.rules.rule import Control, Fault, Framework, Outcome, rule
+from hardened_ec2.policy.rules.subjects import Subject
 from hardened_ec2.policy.settings import Settings
-from hardened_ec2.policy.subjects import Subject
 
 
 @rule(
@@ -28,7 +29,7 @@ from hardened_ec2.policy.subjects import Subject
 )
 def server_port_too_wide(case: Case) -> Iterator[Outcome]:
     """Unite what the groups of each server let in, and count public addresses port by port."""
-    reported = {o.place for breach in case.administration.breaches for o in breach.openings}
+    reported = {o.place for breach in case.admin_ports.breaches for o in breach.openings}
     seen: set[tuple[object, ...]] = set()
     for server in case.servers:
         openings = [

@@ -13,8 +13,8 @@ import pytest
 from botocore.stub import Stubber
 from mypy_boto3_ec2 import EC2Client
 
-from hardened_ec2.functions.account_settings import handler
-from hardened_ec2.functions.account_settings.handler import Event
+from hardened_ec2.account.functions.account_settings import handler
+from hardened_ec2.account.functions.account_settings.handler import Event
 
 URL = "https://cloudformation-custom-resource-response.s3.amazonaws.com/answer?signature=x"
 

@@ -11,9 +11,9 @@ import pytest
 from botocore.stub import Stubber
 from mypy_boto3_ec2 import EC2Client
 
-from hardened_ec2.ec2_attributes import Ec2Attributes
-from hardened_ec2.functions.account_settings import handler
-from hardened_ec2.functions.account_settings.settings import SETTINGS
+from hardened_ec2.account.ec2_attributes import Ec2Attributes
+from hardened_ec2.account.functions.account_settings import handler
+from hardened_ec2.account.functions.account_settings.settings import SETTINGS
 from tests.unit.functions.conftest import CloudFormation
 
 FUNCTIONS = Path(handler.__file__).parents[1]

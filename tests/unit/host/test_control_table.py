@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hardened_ec2.host import CONTROLS, Check
-from hardened_ec2.host.control_table import _code, control_table
+from hardened_ec2.host.controls.table import _code, control_table
 
 WRITTEN = (Path(__file__).parents[3] / "docs" / "CONTROLS.md").read_text("utf-8")
 # A cell ends at a "|" that no backslash stands before.

@@ -9,9 +9,9 @@ from types import ModuleType
 
 import pytest
 
-import hardened_ec2.host.control_types
-import hardened_ec2.host.controls
-from hardened_ec2.host.controls import CONTROLS, Check, Control, control
+import hardened_ec2.host.controls.all
+import hardened_ec2.host.controls.types
+from hardened_ec2.host.controls.all import CONTROLS, Check, Control, control
 
 PAYLOAD = "".join(
     file.read_text()
@@ -146,7 +146,9 @@ def test_controls_are_frozen_and_keyword_only() -> None:
         Check("id", "0")  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("module", [hardened_ec2.host.control_types, hardened_ec2.host.controls])
+@pytest.mark.parametrize(
+    "module", [hardened_ec2.host.controls.types, hardened_ec2.host.controls.all]
+)
 def test_examples(module: ModuleType) -> None:
     results = doctest.testmod(module)
     assert results.attempted > 0

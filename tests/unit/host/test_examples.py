@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 import hardened_ec2.host.boothook
-import hardened_ec2.host.control_table
+import hardened_ec2.host.controls.table
 import hardened_ec2.host.hardening
 import hardened_ec2.host.multipart
 import hardened_ec2.host.options
@@ -16,7 +16,7 @@ import hardened_ec2.host.signal
 
 MODULES = [
     hardened_ec2.host.boothook,
-    hardened_ec2.host.control_table,
+    hardened_ec2.host.controls.table,
     hardened_ec2.host.hardening,
     hardened_ec2.host.multipart,
     hardened_ec2.host.options,

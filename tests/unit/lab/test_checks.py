@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from hardened_ec2.host.control_types import Check, Profile
-from hardened_ec2.host.controls import CONTROLS
+from hardened_ec2.host.controls.all import CONTROLS
+from hardened_ec2.host.controls.types import Check, Profile
 from lab.checks import Question, outcomes, questions
 from lab.inside import checks as inside
 

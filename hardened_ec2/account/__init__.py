@@ -1,0 +1,1 @@
+"""Settings, recordings and alarms of a whole AWS account."""

@@ -1,0 +1,247 @@
+"""InstanceConnectEndpoint: SSH into private subnets, with IAM as the door."""
+
+import re
+from collections.abc import Sequence
+
+import jsii
+from aws_cdk import Duration, Stack, Token
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from hardened_ec2.addresses import AddressSet, parse_network, refuse_wide_whitelist
+from hardened_ec2.network.security_group import LockedSecurityGroup
+from hardened_ec2.network.vpc import private_subnets
+from hardened_ec2.policy.settings import Settings
+
+MAX_TUNNEL_SECONDS = 3600
+"""How long EC2 keeps a tunnel open at most, and what it does unless a policy says less."""
+
+_OS_USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
+
+
+@jsii.implements(ec2.IConnectable)
+class InstanceConnectEndpoint(Construct):
+    """An EC2 Instance Connect Endpoint: the way to SSH without a public address or open port.
+
+    A user's SSH session enters through AWS's API, where IAM decides, and leaves from the
+    endpoint's network interface in the VPC. Who gets in is said three times over, and each is
+    closed until it is opened:
+
+    - IAM: nobody may open a tunnel but whom `grant_connect` lets in, to one server each;
+    - ``whitelist``: from which addresses those may come;
+    - the network: the endpoint's own group lets nothing in and reaches only the servers that name
+      it in `SshAccess.via_instance_connect_endpoint`.
+
+    The endpoint itself costs nothing; a VPC can have one. CloudTrail keeps every attempt to
+    connect (``OpenTunnel``).
+
+    The whitelist stands in the policies that `grant_connect` writes, since AWS has no policy on an
+    endpoint: whoever has ``ec2-instance-connect:*`` from elsewhere, such as an administrator, is
+    not held by it.
+
+    Args:
+        scope: The construct to make the endpoint in.
+        id: The endpoint's id there.
+        vpc: The VPC of the servers.
+        subnet: The subnet of its network interface. Default: the VPC's first private subnet.
+        security_group: The group of its network interface. Default: a `LockedSecurityGroup`.
+        whitelist: The addresses, each of which means that one host, and CIDR blocks, IPv4 and
+            IPv6, from which whom `grant_connect` lets in may connect: those of the office or the
+            VPN, as AWS sees them. Default: from anywhere.
+        max_whitelisted_addresses: How many addresses the whitelist may hold, both families
+            together. Default: 256.
+
+    Raises:
+        ValueError: If no subnet is given and the VPC has no private one, or the whitelist is
+            empty, no addresses, or wider than it may be.
+
+    Source: AWS, "Connect to your instances using EC2 Instance Connect Endpoint"; AWS, "Grant
+        permissions to use EC2 Instance Connect Endpoint".
+
+    Example::
+
+        endpoint = InstanceConnectEndpoint(self, "Ssh", vpc=vpc, whitelist=["203.0.113.7"])
+        ssh = SshAccess.via_instance_connect_endpoint(endpoint)
+        server = HardenedInstance(self, "Server", vpc=vpc, ssh=ssh)
+        endpoint.grant_connect(operators, server)
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's own name for it
+        *,
+        vpc: ec2.IVpc,
+        subnet: ec2.ISubnet | None = None,
+        security_group: ec2.ISecurityGroup | None = None,
+        whitelist: Sequence[str] | None = None,
+        max_whitelisted_addresses: int = Settings().whitelist_width,
+    ) -> None:
+        sources = _whitelisted(whitelist, max_whitelisted_addresses)
+        if subnet is None:
+            subnet = vpc.select_subnets(
+                subnet_type=private_subnets(vpc, named_by="subnet=vpc.public_subnets[0]")
+            ).subnets[0]
+        super().__init__(scope, id)
+        self._whitelist = sources
+        self.security_group: ec2.ISecurityGroup = security_group or LockedSecurityGroup(
+            self, "SecurityGroup", vpc=vpc, description="EC2 Instance Connect Endpoint"
+        )
+        self.endpoint = ec2.CfnInstanceConnectEndpoint(
+            self,
+            "Resource",
+            subnet_id=subnet.subnet_id,
+            security_group_ids=[self.security_group.security_group_id],
+            # The servers then see the endpoint's group, which is what their rules name.
+            preserve_client_ip=False,
+        )
+
+    @property
+    def connections(self) -> ec2.Connections:
+        """The connections of the endpoint's group."""
+        return self.security_group.connections
+
+    @property
+    def instance_connect_endpoint_id(self) -> str:
+        """The id of the endpoint, ``eice-...``."""
+        return self.endpoint.attr_id
+
+    def grant_connect(
+        self,
+        grantee: iam.IGrantable,
+        server: ec2.IInstance,
+        *,
+        os_user: str = "ec2-user",
+        max_tunnel_duration: Duration | None = None,
+        describe: bool = True,
+    ) -> iam.Grant:
+        """Let someone SSH to one server through the endpoint.
+
+        They may open a tunnel to port 22 of this server's private address, from the whitelist, and
+        push a public key to this server for this user, which the server takes for a minute. The
+        network is not opened: the server has to name the endpoint in its ``ssh``.
+
+        Args:
+            grantee: Who: a role, a group, a user, or an ``iam.ManagedPolicy`` to attach.
+            server: The server.
+            os_user: The user to log in as. Default: ``ec2-user``, that of Amazon Linux.
+            max_tunnel_duration: How long a connection lasts at most, from 1 second to 1 hour.
+                Default: 1 hour.
+            describe: Whether they may look servers and endpoints of the account and Region up,
+                which ``aws ec2-instance-connect ssh --instance-id ...`` does. IAM knows these two
+                actions (``ec2:DescribeInstances``, ``ec2:DescribeInstanceConnectEndpoints``) with
+                no resource but ``*``. Default: True.
+
+        Returns:
+            The grant.
+
+        Raises:
+            ValueError: If the server is none, the user is root or no user name, or EC2 has no such
+                duration.
+
+        Source: AWS, "Grant permissions to use EC2 Instance Connect Endpoint"; AWS Service
+            Authorization Reference, "Amazon EC2 Instance Connect".
+
+        Example::
+
+            endpoint.grant_connect(operators, server, max_tunnel_duration=Duration.minutes(30))
+        """
+        _refuse_other_than_a_server(server)
+        _refuse_user(os_user)
+        stack = Stack.of(self)
+        duration = {"ec2-instance-connect:maxTunnelDuration": str(_seconds(max_tunnel_duration))}
+        address = {"ec2-instance-connect:privateIpAddress": f"{server.instance_private_ip}/32"}
+        whitelist = {"aws:SourceIp": self._whitelist} if self._whitelist else {}
+        endpoint_id = self.instance_connect_endpoint_id
+        grant = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["ec2-instance-connect:OpenTunnel"],
+            resource_arns=[_arn(stack, "instance-connect-endpoint", endpoint_id)],
+            conditions={
+                "NumericEquals": {"ec2-instance-connect:remotePort": "22"},
+                "NumericLessThanEquals": duration,
+                "IpAddress": {**address, **whitelist},
+            },
+        )
+        push = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["ec2-instance-connect:SendSSHPublicKey"],
+            resource_arns=[_arn(stack, "instance", server.instance_id)],
+            conditions={
+                "StringEquals": {"ec2:osuser": os_user},
+                **({"IpAddress": whitelist} if whitelist else {}),
+            },
+        )
+        if not describe:
+            return grant.combine(push)
+        look_up = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["ec2:DescribeInstanceConnectEndpoints", "ec2:DescribeInstances"],
+            resource_arns=["*"],
+            conditions={"StringEquals": {"aws:RequestedRegion": stack.region}},
+        )
+        return grant.combine(push).combine(look_up)
+
+
+def _arn(stack: Stack, resource: str, name: str) -> str:
+    return stack.format_arn(service="ec2", resource=resource, resource_name=name)
+
+
+def _whitelisted(whitelist: Sequence[str] | None, limit: int) -> list[str]:
+    """Return the fewest blocks that hold the whitelisted addresses."""
+    if whitelist is None:
+        return []
+    if isinstance(whitelist, str) or not whitelist:
+        raise ValueError(
+            f"whitelist is {whitelist!r}: write a list of addresses such as ['203.0.113.7', "
+            "'198.51.100.0/28'], or leave it out to let IAM alone decide"
+        )
+    if any(Token.is_unresolved(each) for each in whitelist):
+        raise ValueError(
+            f"whitelist holds a value that is only known at deployment: {list(whitelist)!r}. How "
+            "wide it is could not be told: write the addresses"
+        )
+    addresses = AddressSet.of(*(parse_network(each) for each in whitelist))
+    refuse_wide_whitelist(
+        addresses,
+        limit,
+        what="the EC2 Instance Connect Endpoint",
+        limit="max_whitelisted_addresses",
+        instead="leave the whitelist out to let IAM alone decide",
+    )
+    return [str(network) for network in addresses.networks()]
+
+
+def _refuse_other_than_a_server(server: object) -> None:
+    if not hasattr(server, "instance_private_ip"):
+        raise ValueError(
+            f"server is {server!r}: write an ec2.IInstance, such as a HardenedInstance. The "
+            "servers of a fleet come and go, so nobody can be let in to one of them here: use "
+            "Session Manager for those"
+        )
+
+
+def _refuse_user(os_user: str) -> None:
+    if os_user == "root":
+        raise ValueError(
+            "os_user is 'root', which sshd refuses: write a user such as 'ec2-user', who may use "
+            "sudo"
+        )
+    if not _OS_USER.fullmatch(os_user):
+        raise ValueError(
+            f"os_user is {os_user!r}: write the name of one user of the server, such as "
+            "'ec2-user', 'ubuntu' or 'admin'; IAM would compare any other text in vain"
+        )
+
+
+def _seconds(duration: Duration | None) -> int:
+    if duration is None:
+        return MAX_TUNNEL_SECONDS
+    seconds = int(duration.to_seconds())
+    if not 1 <= seconds <= MAX_TUNNEL_SECONDS:
+        raise ValueError(
+            f"max_tunnel_duration is {seconds} seconds, where EC2 knows 1 to {MAX_TUNNEL_SECONDS}: "
+            "write how long a connection may last, such as Duration.minutes(30)"
+        )
+    return seconds

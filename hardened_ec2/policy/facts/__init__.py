@@ -1,0 +1,1 @@
+"""What the templates say about servers, networks, roles and user data."""

@@ -1,0 +1,319 @@
+"""Who gets to which port of a server: rules, routes, addresses and load balancers, joined.
+
+`Exposure` says what rules let in, `Placement` where a server stands, `LoadBalancers` what stands in
+front of it. Here the three are one answer: a list of ways, each with its chain of rules.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import islice
+from typing import Final
+
+from hardened_ec2.addresses import AddressSet
+from hardened_ec2.policy.facts.exposure import Exposure, Path, reaches
+from hardened_ec2.policy.facts.groups import SECURITY_GROUP, GroupKey, Groups
+from hardened_ec2.policy.facts.ingress import Opening, spelled_ports
+from hardened_ec2.policy.facts.load_balancers import Door, LoadBalancers
+from hardened_ec2.policy.facts.placement import Placement
+from hardened_ec2.policy.facts.servers import Kind, Server
+from hardened_ec2.policy.facts.ways import Answer, Station, Way, joined, parts
+from hardened_ec2.policy.resolve.deployment import Deployment, Resource
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, together, worlds
+from hardened_ec2.policy.resolve.values import Place, Value, as_bool
+
+MAX_CHAINS: Final = 200
+"""Chains of groups that are followed for one server before the rest is left out."""
+
+_BALANCERS: Final = (
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::ElasticLoadBalancing::LoadBalancer",
+)
+_NEVER_REACHED: Final = ("AWS::EC2::InstanceConnectEndpoint", "AWS::EC2::VPCEndpoint")
+"""What holds groups and has no public address, whatever its subnet."""
+
+_RULES: Final = (
+    SECURITY_GROUP,
+    "AWS::EC2::SecurityGroupIngress",
+    "AWS::EC2::SecurityGroupEgress",
+)
+
+
+class Access:
+    """Who gets to which port of which server of a deployment, by which chain of rules.
+
+    Args:
+        deployment: The templates.
+        servers: Their servers.
+        exposure: Their security groups.
+        load_balancers: Their load balancers.
+        placement: Their subnets, routes and addresses.
+
+    Source: Amazon VPC User Guide, "Security group rules" and "Subnet types"; Elastic Load
+        Balancing User Guides.
+
+    Example:
+        >>> [(str(way.senders), way.spelled_ports) for way in access.to(server).ways]
+        [('203.0.113.7/32', 'tcp port 22')]
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        servers: Iterable[Server],
+        exposure: Exposure,
+        load_balancers: LoadBalancers,
+        placement: Placement,
+    ) -> None:
+        self._deployment = deployment
+        self._exposure = exposure
+        self._load_balancers = load_balancers
+        self._placement = placement
+        self._servers = {server.resource.key: server for server in servers}
+        self._arrivals: dict[Server, bool | None] = {}
+
+    def to(self, server: Server) -> Answer:
+        """Say who gets to a server.
+
+        Args:
+            server: The server.
+
+        Returns:
+            Every way, those that differ in nothing but ports or senders joined. What is not known
+            is a way of its own, never silence.
+        """
+        opened = tuple(self._opened(server))
+        doors = tuple(self._load_balancers.in_front_of(server))
+        passed = {(door.balancer.key, o.place) for door in doors for o in door.openings}
+        chains = self._chains(opened, passed)
+        found = [
+            *self._closed_to_us(server),
+            *self._direct(server, opened),
+            *(self._through(door, opened) for door in doors),
+            *islice(chains, MAX_CHAINS),
+        ]
+        return Answer(ways=joined(found), is_cut=next(chains, None) is not None)
+
+    def arrives(self, server: Server) -> bool | None:
+        """Tell whether the internet's packets get to a server, if its groups let them in.
+
+        Args:
+            server: The server.
+
+        Returns:
+            True when it has a public address and may be in a public subnet, false when it has no
+            address or its subnets have no route, none when that cannot be told.
+        """
+        if server not in self._arrivals:
+            self._arrivals[server] = self._arrival(server)
+        return self._arrivals[server]
+
+    def _arrival(self, server: Server) -> bool | None:
+        if self._placement.is_private(server, None) is True:
+            return False
+        asked = [value for value, _ in self._placement.public_addresses(server)]
+        if any(as_bool(value.content) is True for value in asked):
+            return True
+        if asked:
+            return None
+        if self._placement.subnets(server) or server.kind is Kind.INSTANCE:
+            return False
+        # A launch template that no fleet of the templates uses: whoever does chooses the subnet.
+        key = "AssociatePublicIpAddress"
+        answers = [v for entry in server.entries("NetworkInterfaces") for v in entry.at(key)]
+        if server.kind is Kind.LAUNCH_CONFIGURATION:
+            answers = list(server.at(key))
+        refused = bool(answers) and all(as_bool(v.content) is False for v in answers)
+        return False if refused else None
+
+    def _opened(self, server: Server) -> Iterator[tuple[GroupKey, Opening]]:
+        """Yield every opening of a server's groups, with its group."""
+        for attachment in self._exposure.attachments(server):
+            for opening in self._exposure.openings(attachment.group):
+                when = together(opening.when, attachment.when)
+                if when is not None:
+                    yield attachment.group, opening if when == opening.when else opening.under(when)
+
+    def _closed_to_us(self, server: Server) -> Iterator[Way]:
+        """Yield what is not known about the groups of a server."""
+        attachments = self._exposure.attachments(server)
+        if not attachments:
+            why = "no group is given: it gets the default group of its VPC, whose rules are not"
+            yield _unknown(f"{why} in the templates", "default group", server.place, ALWAYS)
+        for attachment in attachments:
+            group = attachment.group
+            if attachment.unknown:
+                yield _unknown(attachment.unknown, group[1], attachment.place, attachment.when)
+            elif not group[0]:
+                why = f"the rules of group {group[1]} are not in the templates"
+                yield _unknown(why, group[1], attachment.place, attachment.when)
+
+    def _direct(
+        self, server: Server, opened: tuple[tuple[GroupKey, Opening], ...]
+    ) -> Iterator[Way]:
+        groups = {opening: group for group, opening in opened}
+        arrives = self.arrives(server)
+        named = [opening for _, opening in opened if opening.peer is None]
+        for opening in named:
+            if opening.unknown:
+                station = Station(names=(groups[opening][1],), ports=opening.ports)
+                yield Way(
+                    senders=opening.addresses,
+                    stations=(station,),
+                    protocol=opening.protocol,
+                    ports=((opening.first, opening.last),),
+                    places=(opening.place,),
+                    arrives=arrives,
+                    unknown=opening.unknown,
+                    when=opening.when,
+                )
+        known = [opening for opening in named if not opening.unknown]
+        for world in worlds(opening.when for opening in known):
+            for reach in reaches([o for o in known if holds(o.when, world)]):
+                for senders in parts(reach.addresses, arrives):
+                    apply = [o for o in reach.openings if o.addresses & senders]
+                    names = dict.fromkeys(groups[opening][1] for opening in apply)
+                    yield Way(
+                        senders=senders,
+                        stations=(Station(names=tuple(names), ports=""),),
+                        protocol=reach.protocol,
+                        ports=((reach.first, reach.last),),
+                        places=tuple(dict.fromkeys(opening.place for opening in apply)),
+                        arrives=arrives,
+                        when=reach.under(world),
+                    )
+
+    def _through(self, door: Door, opened: tuple[tuple[GroupKey, Opening], ...]) -> Way:
+        names = dict.fromkeys(group[1] for group, opening in opened if opening in door.openings)
+        listens = (
+            "a port that is not known"
+            if door.listens is None
+            else spelled_ports(door.protocol, door.listens, door.listens)
+        )
+        balancer = Station(names=(door.balancer.logical_id,), ports=listens, is_balancer=True)
+        return Way(
+            senders=door.addresses,
+            stations=(balancer, Station(names=tuple(names), ports="")),
+            protocol=door.protocol,
+            ports=((door.first, door.last),),
+            places=(door.place, *dict.fromkeys(opening.place for opening in door.openings)),
+            arrives=True,
+            unknown=door.unknown,
+            when=door.when,
+        )
+
+    def _chains(
+        self,
+        opened: tuple[tuple[GroupKey, Opening], ...],
+        passed: set[tuple[tuple[str, str], Place]],
+    ) -> Iterator[Way]:
+        """Yield the ways through other groups, but for those that a load balancer in front is."""
+        for group, opening in opened:
+            if opening.peer is None:
+                continue
+            holders = self._holders.get(opening.peer, ())
+            if holders and all((holder.key, opening.place) in passed for holder in holders):
+                continue
+            entrances = [
+                (path, when)
+                for path in self._exposure.entrances(opening.peer)
+                if (when := together(path.when, opening.when)) is not None
+            ]
+            if not entrances:
+                yield self._from_members(group, opening)
+            for path, when in entrances:
+                yield from self._along(path, group, opening, when)
+
+    def _from_members(self, group: GroupKey, opening: Opening) -> Way:
+        peer = opening.peer or group
+        return Way(
+            senders=AddressSet(),
+            stations=(
+                Station(names=(peer[1],), ports="", holders=self._names(peer)),
+                Station(names=(group[1],), ports=""),
+            ),
+            protocol=opening.protocol,
+            ports=((opening.first, opening.last),),
+            places=(opening.place,),
+            arrives=False,
+            unknown=opening.unknown,
+            when=opening.when,
+        )
+
+    def _along(self, path: Path, group: GroupKey, opening: Opening, when: When) -> Iterator[Way]:
+        arrives = self._arrives_in(path.groups[0])
+        stations = [
+            Station(names=(key[1],), ports=hop.ports, holders=self._names(key))
+            for key, hop in zip(path.groups, path.hops, strict=True)
+        ]
+        unknown = "; ".join(filter(None, (path.unknown, opening.unknown)))
+        for senders in parts(path.addresses, None if unknown else arrives):
+            yield Way(
+                senders=senders,
+                stations=(*stations, Station(names=(group[1],), ports="")),
+                protocol=opening.protocol,
+                ports=((opening.first, opening.last),),
+                places=(*(hop.place for hop in path.hops), opening.place),
+                arrives=arrives,
+                unknown=unknown,
+                when=when,
+            )
+
+    def _arrives_in(self, group: GroupKey) -> bool | None:
+        """Tell whether the internet's packets get to any member of a group."""
+        answers: set[bool | None] = set()
+        for holder in self._holders.get(group, ()):
+            if holder.type in _BALANCERS:
+                schemes = holder.properties.at("Scheme")
+                answers.add(any(scheme.content != "internal" for scheme in schemes))
+            else:
+                server = self._servers.get(holder.key)
+                outside = None if holder.type not in _NEVER_REACHED else False
+                answers.add(outside if server is None else self.arrives(server))
+        if True in answers:
+            return True
+        return False if answers == {False} else None
+
+    def _names(self, group: GroupKey) -> tuple[str, ...]:
+        return tuple(holder.logical_id for holder in self._holders.get(group, ()))
+
+    @cached_property
+    def _holders(self) -> dict[GroupKey, tuple[Resource, ...]]:
+        """Who holds each group: every resource that names it and is no rule of one."""
+        found: dict[GroupKey, dict[Resource, None]] = {}
+        groups = Groups(self._deployment)
+        for resource in self._deployment.everything():
+            if resource.type not in _RULES:
+                for raw in _group_lists(resource.raw.get("Properties")):
+                    for content, when in resource.scope.resolve(raw):
+                        for entry in Value(content, when).entries():
+                            found.setdefault(groups.key(entry.content), {})[resource] = None
+        return {key: tuple(holders) for key, holders in found.items()}
+
+
+def _group_lists(properties: object) -> Iterator[object]:
+    """Yield the raw properties, at any depth, that list groups in whatever type of resource."""
+    pending = [properties]
+    while pending:
+        piece = pending.pop()
+        if isinstance(piece, list):
+            pending.extend(piece)
+        elif isinstance(piece, dict):
+            for key, inner in piece.items():
+                named = isinstance(key, str) and "SecurityGroup" in key
+                if named or key in ("GroupSet", "Groups"):
+                    yield inner
+                else:
+                    pending.append(inner)
+
+
+def _unknown(why: str, group: str, place: Place, when: When) -> Way:
+    return Way(
+        senders=AddressSet.everything(),
+        stations=(Station(names=(group,), ports=""),),
+        protocol=-1,
+        ports=((0, 65535),),
+        places=(place,),
+        arrives=None,
+        unknown=why,
+        when=when,
+    )

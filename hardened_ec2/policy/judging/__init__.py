@@ -1,0 +1,1 @@
+"""Rules applied to a deployment, and the verdict with accepted findings."""

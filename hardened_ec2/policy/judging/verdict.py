@@ -1,0 +1,168 @@
+"""The verdict of a check: findings, what was accepted, what passed, what could not be read."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from hardened_ec2.policy.findings import Finding, Severity
+from hardened_ec2.policy.judging.baseline import Accepted, Baseline
+from hardened_ec2.policy.judging.collection import Collection
+from hardened_ec2.policy.judging.judgement import RuleFailed, judge_case
+from hardened_ec2.policy.judging.validation_report import Acknowledgement
+from hardened_ec2.policy.read.template import Template, UnreadableTemplate
+from hardened_ec2.policy.resolve.deployment import Deployment
+from hardened_ec2.policy.rules import RULES
+from hardened_ec2.policy.rules.case import Case, examined
+from hardened_ec2.policy.rules.rule import Rule
+from hardened_ec2.policy.settings import Settings
+
+NO_ERROR, ERRORS, UNUSABLE = 0, 1, 2
+"""Exit codes: nothing is exposed, something is, or some of it could not be judged."""
+
+
+class Standing(StrEnum):
+    """What is said about a rule, worst first.
+
+    Example:
+        >>> verdict(collect([Path("cdk.out")])).standing(RULES[0])
+        <Standing.HOLDS: 'holds'>
+    """
+
+    VIOLATED = "violated"
+    """There are findings that nobody accepted."""
+
+    UNVERIFIED = "not verified"
+    """The templates do not tell, at one place at least."""
+
+    ACCEPTED = "accepted"
+    """All findings are accepted, each with a reason."""
+
+    HOLDS = "holds"
+    """Something was examined and nothing found."""
+
+    NOTHING = "nothing to examine"
+    """The templates hold nothing that the rule looks at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What is said about templates.
+
+    Args:
+        templates: The names of the templates that were judged.
+        findings: What is wrong and not accepted, in the order of `judge`.
+        accepted: What a baseline or the app accepts, with the reasons.
+        unreadable: What could not be judged.
+        cases: What was judged, for reports that say more of it than findings do.
+        acknowledged: What the apps acknowledged, other packs' findings among it. Default: nothing.
+
+    Example:
+        >>> verdict(collect([Path("cdk.out")])).exit_code
+        0
+    """
+
+    templates: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    accepted: tuple[tuple[Finding, Accepted], ...]
+    unreadable: tuple[UnreadableTemplate, ...]
+    cases: tuple[Case, ...]
+    acknowledged: tuple[Acknowledgement, ...] = ()
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """The rules that hold in all templates, none in doubt; none where nothing was judged."""
+        found = (*self.findings, *(finding for finding, _ in self.accepted))
+        broken = {rule for finding in found for rule in (finding.rule, *finding.undecided)}
+        return tuple(rule.id for rule in RULES if self.templates and rule.id not in broken)
+
+    def standing(self, rule: Rule) -> Standing:
+        """Say what becomes of a rule in all templates together."""
+        if rule.id in self._violated:
+            return Standing.VIOLATED
+        if rule.id in self._undecided:
+            return Standing.UNVERIFIED
+        if any(finding.rule == rule.id for finding, _ in self.accepted):
+            return Standing.ACCEPTED
+        return Standing.HOLDS if self.examined(rule) else Standing.NOTHING
+
+    def examined(self, rule: Rule) -> int:
+        """Return how many resources a rule looked at; see `Rule.subject`."""
+        return sum(len(examined(case, rule.subject)) for case in self.cases)
+
+    @cached_property
+    def _violated(self) -> frozenset[str]:
+        return frozenset(finding.rule for finding in self.findings)
+
+    @cached_property
+    def _undecided(self) -> frozenset[str]:
+        found = (*self.findings, *(finding for finding, _ in self.accepted))
+        return frozenset(rule for finding in found for rule in finding.undecided)
+
+    def count(self, severity: Severity) -> int:
+        """Return how many findings have a severity."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with."""
+        if self.unreadable:
+            return UNUSABLE
+        return ERRORS if self.count(Severity.ERROR) else NO_ERROR
+
+
+def verdict(
+    collection: Collection, settings: Settings | None = None, baseline: Baseline | None = None
+) -> Verdict:
+    """Judge a collection as one deployment: exports and nested stacks are followed through it.
+
+    A rule that fails says nothing about the deployment: its templates are judged one by one, and
+    one on which the rule fails again counts as unreadable. So no fault of the policy's is ever
+    taken for a pass. What the app behind a cloud assembly acknowledged is accepted, as the pack
+    accepted it at synth.
+
+    Args:
+        collection: The templates.
+        settings: The thresholds. Default: ``Settings()``.
+        baseline: What is accepted. Default: nothing.
+
+    Returns:
+        The verdict.
+    """
+    unreadable = list(collection.unreadable)
+    cases: list[Case] = []
+    findings: list[Finding] = []
+    for case, found in _judged(collection.templates, settings, unreadable):
+        cases.append(case)
+        findings += found
+    apps = (entry for each in collection.acknowledged for entry in each.accepted())
+    accepted = Baseline(accepted=(*(baseline or Baseline()).accepted, *apps))
+    pairs = [(finding, accepted.accepting(finding)) for finding in findings]
+    return Verdict(
+        templates=tuple(each.name for case in cases for each in case.deployment.templates),
+        findings=tuple(finding for finding, entry in pairs if entry is None),
+        accepted=tuple((finding, entry) for finding, entry in pairs if entry is not None),
+        unreadable=tuple(unreadable),
+        cases=tuple(cases),
+        acknowledged=collection.acknowledged,
+    )
+
+
+def _judged(
+    deployment: Sequence[Template],
+    settings: Settings | None,
+    unreadable: list[UnreadableTemplate],
+) -> Iterator[tuple[Case, list[Finding]]]:
+    try:
+        case = Case(Deployment(deployment), settings or Settings())
+        yield case, judge_case(case)
+    except (RuleFailed, RecursionError) as error:
+        if len(deployment) > 1:
+            for template in deployment:
+                yield from _judged([template], settings, unreadable)
+            return
+        why = "it is nested too deeply"
+        if isinstance(error, RuleFailed):
+            why = f"rule {error.rule} failed with {type(error.__cause__).__name__}"
+        reason = f"it cannot be judged: {why}. Report it, with the template"
+        unreadable.append(UnreadableTemplate(deployment[0].name, reason))

@@ -1,0 +1,1 @@
+"""Template text as JSON values with line numbers."""

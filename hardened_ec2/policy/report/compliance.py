@@ -1,0 +1,72 @@
+"""The compliance matrix: each control of each framework, the rules that ask for it, the verdict."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hardened_ec2.policy.judging.verdict import Standing, Verdict
+from hardened_ec2.policy.rules import RULES
+from hardened_ec2.policy.rules.rule import Control, Framework, Rule
+
+_WORST_FIRST = list(Standing)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One control, as far as the policy speaks of it.
+
+    Args:
+        control: The control.
+        rules: The rules that ask for a part of it, with what became of each.
+        standing: The worst of these.
+
+    Example:
+        >>> row.control.id, row.standing
+        ('EC2.8', <Standing.HOLDS: 'holds'>)
+    """
+
+    control: Control
+    rules: tuple[tuple[Rule, Standing], ...]
+    standing: Standing
+
+
+def matrix(verdict: Verdict) -> dict[Framework, list[Row]]:
+    """Turn the references of the rules round.
+
+    Args:
+        verdict: The verdict.
+
+    Returns:
+        For each framework that a rule refers to its controls, in the order of their numbers.
+
+    Example:
+        >>> [row.control.id for row in matrix(verdict)[Framework.CIS]]
+        ['5.1.1', '5.3', '5.4', '5.5', '5.7']
+    """
+    asking: dict[Control, list[tuple[Rule, Standing]]] = {}
+    for rule in RULES:
+        standing = verdict.standing(rule)
+        for control in rule.references:
+            asking.setdefault(control, []).append((rule, standing))
+    return {
+        framework: rows
+        for framework in Framework
+        if (rows := sorted(_rows(framework, asking), key=lambda row: _number(row.control.id)))
+    }
+
+
+def _rows(
+    framework: Framework, asking: dict[Control, list[tuple[Rule, Standing]]]
+) -> Iterator[Row]:
+    for control, rules in asking.items():
+        if control.framework is framework:
+            worst = min((standing for _, standing in rules), key=_WORST_FIRST.index)
+            yield Row(control=control, rules=tuple(rules), standing=worst)
+
+
+def _number(identifier: str) -> list[tuple[int, str]]:
+    """Sort 5.10 after 5.9."""
+    return [
+        (int(part), "") if part.isdigit() else (-1, part)
+        for part in re.findall(r"[0-9]+|[^0-9]+", identifier)
+    ]

@@ -1,0 +1,385 @@
+"""The picture of who can reach a server: boxes and lines as numbers, for SVG.
+
+One lane for each way, the senders at the left and the server at the right, so that a lane reads as
+a sentence: who, through which groups and load balancers, on which ports. Ways are never merged
+into a net, in which one could no longer tell whose port is whose.
+"""
+
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+from hardened_ec2.addresses import AddressSet
+from hardened_ec2.policy.facts.exposure import is_world, spelled_addresses
+from hardened_ec2.policy.facts.ways import Answer, Origin, Station, Way
+from hardened_ec2.policy.report.visible import visible
+
+MAX_LANES: Final = 12
+"""Ways drawn before the rest is left to the table."""
+
+_MAX_STATIONS: Final = 3
+
+_MARGIN: Final = 12
+_GAP: Final = 38
+_HEAD: Final = 30
+_LANE: Final = 66
+_BOX: Final = 46
+_FOOT: Final = 30
+_SENDER: Final = 224
+_STATIONS: Final = (220, 220, 220, 176)
+"""Width of a station, by how many stand side by side."""
+
+_PORTS: Final = 148
+_SERVER: Final = 196
+
+_COUNTED: Final = 2**32
+"""Addresses beyond which a number tells nobody anything."""
+
+_WIDE: Final = frozenset("WF")
+_EM: Final = 0.66
+"""Width of a character in ems: a little more than fonts need. Boxes cut what is wider all the same,
+but without an ellipsis."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Box:
+    """A box with two lines of text.
+
+    Args:
+        x: Left edge.
+        y: Upper edge.
+        width: Width.
+        height: Height.
+        kind: What it is: ``sender``, ``group``, ``balancer``, ``more``, ``ports`` or ``server``.
+        title: The first line, cut to fit.
+        detail: The second line, cut to fit. Default: none.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    kind: str
+    title: str
+    detail: str = ""
+
+    @property
+    def middle(self) -> float:
+        """The height of its middle."""
+        return self.y + self.height / 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """A line between two boxes, from left to right."""
+
+    x: int
+    y: float
+    to_x: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """One way as it is drawn.
+
+    Args:
+        way: The way.
+        y: Upper edge of the lane.
+        height: Its height.
+        boxes: Everything in it but the senders, which lanes can share.
+        lines: The lines.
+        is_stopped: Whether the internet's packets do not get there, whatever the rule says.
+        label: All of it in words.
+    """
+
+    way: Way
+    y: int
+    height: int
+    boxes: tuple[Box, ...]
+    lines: tuple[Line, ...]
+    is_stopped: bool
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """A picture: how large it is and what is in it.
+
+    Args:
+        width: Width.
+        height: Height.
+        columns: Heading and left edge of each column.
+        senders: The boxes of those who start, each with the origin that colours it.
+        lanes: The ways, in the order of the table.
+        server: The server's box.
+        left_out: Ways that are not drawn.
+
+    Source: W3C, "Scalable Vector Graphics (SVG) 2".
+
+    Example:
+        >>> [lane.label for lane in draw(answer, "Server", "private subnet").lanes]
+        ['From inside the network: 10.0.0.0/16, through Group, to tcp port 443 of Server']
+    """
+
+    width: int
+    height: int
+    columns: tuple[tuple[str, int], ...]
+    senders: tuple[tuple[Box, Origin | None], ...]
+    lanes: tuple[Lane, ...]
+    server: Box
+    left_out: int
+
+
+def draw(answer: Answer, name: str, placement: str) -> Picture:
+    """Lay out the picture of a server.
+
+    Args:
+        answer: Who gets to it.
+        name: What it is called.
+        placement: Where it stands, in a few words.
+
+    Returns:
+        The picture. Its size is bounded: `MAX_LANES` ways, three stations on each.
+
+    Example:
+        >>> draw(answer, "Server", "private subnet").left_out
+        0
+    """
+    ways = answer.ways[:MAX_LANES]
+    stations = [_stations(way) for way in ways]
+    most = max(map(len, stations), default=1)
+    station = _STATIONS[most]
+    columns = [_MARGIN]
+    columns += [_MARGIN + _SENDER + _GAP + i * (station + _GAP) for i in range(most)]
+    columns.append(columns[-1] + station + _GAP)
+    server_x = columns[-1] + _PORTS
+    left_out = len(answer.ways) - len(ways)
+    lanes = tuple(
+        _lane(index, way, boxes, columns, name)
+        for index, (way, boxes) in enumerate(zip(ways, stations, strict=True))
+    )
+    height = _HEAD + max(1, len(lanes)) * _LANE
+    headings = ["who", *["through"] * (most > 0), "ports", "server"]
+    edges = [columns[0], *columns[1:2], columns[-1], server_x]
+    server = Box(
+        x=server_x,
+        y=_HEAD,
+        width=_SERVER,
+        height=height - _HEAD - (_LANE - _BOX),
+        kind="server",
+        title=fitted(name, _SERVER - 20, 14),
+        detail=fitted(placement, _SERVER - 20, 12),
+    )
+    return Picture(
+        width=server_x + _SERVER + _MARGIN,
+        height=height + (_FOOT if left_out or answer.is_cut else 0),
+        columns=tuple(zip(headings, edges, strict=True)),
+        senders=tuple(_senders(ways)),
+        lanes=lanes,
+        server=server,
+        left_out=left_out,
+    )
+
+
+def fitted(text: str, width: int, size: int) -> str:
+    """Cut a text so that it fits.
+
+    Args:
+        text: The text.
+        width: The room, in pixels.
+        size: The size of the font, in pixels.
+
+    Returns:
+        The text, `visible`, or its beginning with an ellipsis.
+
+    Example:
+        >>> fitted("InstanceConnectEndpointSecurityGroup", 100, 13)
+        'InstanceCo…'
+    """
+    text = visible(text)
+    room = width / (size * _EM)
+    ends = list(accumulate(2 if unicodedata.east_asian_width(c) in _WIDE else 1 for c in text))
+    if not ends or ends[-1] <= room:
+        return text
+    return f"{text[: bisect_right(ends, room - 1)]}…"
+
+
+def spelled_senders(way: Way, limit: int = 3) -> tuple[str, str]:
+    """Say who starts a way.
+
+    Args:
+        way: The way.
+        limit: How many blocks of addresses are written out. Default: 3.
+
+    Returns:
+        Who, and what is to be said of them besides.
+
+    Example:
+        >>> spelled_senders(way)
+        ('The internet', '0.0.0.0/0')
+    """
+    if not way.senders:
+        (first, *rest) = way.stations[0].names
+        own = way.stations[-1].names
+        if first in own and not rest:
+            return "Each other", f"members of {first}"
+        return "Members of a group", first
+    if way.unknown:
+        return "Not known", way.unknown
+    addresses = _spelled(way.senders, limit)
+    if is_world(way.senders):
+        return "The internet", addresses
+    public = way.senders.public
+    kind = "" if public and public != way.senders else "public " if public else "private "
+    width = way.senders.width
+    count = f"{width:,} {kind}address{'' if width == 1 else 'es'}"
+    if width > _COUNTED:
+        count = f"A network of {kind}addresses"
+    return (count, addresses) if "," in addresses else (addresses, count)
+
+
+def _spelled(senders: AddressSet, limit: int) -> str:
+    """Spell addresses, those of a whole family in words: without its private ones it is a list."""
+    everyone = AddressSet.everything().public
+    words = []
+    for family in ("ipv4", "ipv6"):
+        mine = AddressSet(**{family: getattr(senders, family)})
+        whole = AddressSet(**{family: getattr(everyone, family)})
+        if whole <= mine and mine == mine.public:
+            words.append(f"all public {family.replace('ip', 'IP')} addresses")
+        elif mine:
+            words.append(spelled_addresses(mine, limit))
+    return ", ".join(words)
+
+
+def label(way: Way, name: str) -> str:
+    """Say a whole way in words, for whoever cannot see the picture."""
+    who, more = spelled_senders(way)
+    passed = " and then ".join(_named(station) for station in _shown(way))
+    where = "Not known" if way.origin is Origin.UNKNOWN else way.origin.value
+    stop = "; no route or public address lets the internet in" if _is_stopped(way) else ""
+    return (
+        f"{where[:1].upper()}{where[1:]}: {who} ({more}), through {passed}, "
+        f"to {way.spelled_ports} of {name}{stop}"
+    )
+
+
+def _named(station: Station) -> str:
+    kind = "load balancer " if station.is_balancer else "group "
+    ports = f" on {station.ports}" if station.ports else ""
+    return f"{kind}{', '.join(station.names)}{ports}"
+
+
+def _shown(way: Way) -> Sequence[Station]:
+    """Members who start a way are its senders; their group is not passed."""
+    return way.stations if way.senders else way.stations[1:]
+
+
+def _is_stopped(way: Way) -> bool:
+    return way.origin is Origin.BLOCKED
+
+
+def _stations(way: Way) -> list[tuple[str, str, str]]:
+    """Return kind, title and detail of the boxes between senders and ports."""
+    shown = [_station(station, own=station is way.stations[-1]) for station in _shown(way)]
+    if len(shown) > _MAX_STATIONS:
+        skipped = len(shown) - 2
+        shown = [shown[0], ("more", f"{skipped} more groups", "see the table"), shown[-1]]
+    return shown
+
+
+def _station(station: Station, *, own: bool) -> tuple[str, str, str]:
+    title = ", ".join(station.names)
+    if station.is_balancer:
+        return "balancer", title, f"load balancer · {_short(station.ports)}"
+    if own:
+        return "group", title, "security groups" if len(station.names) > 1 else "security group"
+    details = (_short(station.ports), ", ".join(station.holders))
+    return "group", title, " · ".join(filter(None, details))
+
+
+def _short(ports: str) -> str:
+    return ports.replace(" ports ", " ").replace(" port ", " ")
+
+
+def _lane(
+    index: int, way: Way, stations: list[tuple[str, str, str]], columns: list[int], name: str
+) -> Lane:
+    y = _HEAD + index * _LANE
+    inner = len(columns) - 2
+    station = _STATIONS[inner]
+    boxes = [
+        Box(
+            # The server's own group always stands next to its ports.
+            x=columns[1 + (at if at < len(stations) - 1 else inner - 1)],
+            y=y,
+            width=station,
+            height=_BOX,
+            kind=kind,
+            title=fitted(title, station - 20, 13),
+            detail=fitted(detail, station - 20, 11),
+        )
+        for at, (kind, title, detail) in enumerate(stations)
+    ]
+    ports = _ports(way, columns[-1], y)
+    edges = [(columns[0], _SENDER), *((box.x, box.width) for box in boxes)]
+    middle = y + _BOX / 2
+    targets = [*(box.x for box in boxes), ports.x]
+    lines = [
+        Line(x=x + width, y=middle, to_x=to_x)
+        for (x, width), to_x in zip(edges, targets, strict=True)
+    ]
+    return Lane(
+        way=way,
+        y=y,
+        height=_BOX,
+        boxes=(*boxes, ports),
+        lines=tuple(lines),
+        is_stopped=_is_stopped(way),
+        label=label(way, name),
+    )
+
+
+def _ports(way: Way, x: int, y: int) -> Box:
+    words = _short(way.spelled_ports).split(", ")
+    detail = f"and {len(words) - 1} more ranges" if len(words) > 2 else ", ".join(words[1:])  # noqa: PLR2004
+    return Box(
+        x=x,
+        y=y,
+        width=_PORTS,
+        height=_BOX,
+        kind="ports",
+        title=fitted(words[0], _PORTS - 20, 13),
+        detail=fitted(detail, _PORTS - 20, 11),
+    )
+
+
+def _senders(ways: Sequence[Way]) -> Iterator[tuple[Box, Origin | None]]:
+    """Yield the boxes at the left: one for lanes that follow each other and start the same."""
+    if not ways:
+        yield _sender("Nobody", "no rule lets anyone in", 0, 1), None
+        return
+    first = 0
+    for at in range(1, len(ways) + 1):
+        start = ways[first]
+        same = at < len(ways) and (
+            (start.origin, *spelled_senders(start)) == (ways[at].origin, *spelled_senders(ways[at]))
+        )
+        if not same:
+            yield _sender(*spelled_senders(start), first, at - first), start.origin
+            first = at
+
+
+def _sender(title: str, detail: str, index: int, lanes: int) -> Box:
+    return Box(
+        x=_MARGIN,
+        y=_HEAD + index * _LANE,
+        width=_SENDER,
+        height=(lanes - 1) * _LANE + _BOX,
+        kind="sender",
+        title=fitted(title, _SENDER - 20, 13),
+        detail=fitted(detail, _SENDER - 20, 11),
+    )

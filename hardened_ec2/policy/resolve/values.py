@@ -1,0 +1,346 @@
+"""What one place of a template can be: kinds of content, and the circumstances of each.
+
+A property of a CloudFormation template rarely *is* a value. It is one value under a condition and
+another otherwise, the default of a parameter, half known text, an attribute of a resource that does
+not exist yet. So every place reads as a tuple of `Value`, one for each thing it can be, and a rule
+looks at all of them.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, together
+
+
+class Absent(Enum):
+    """The type of `ABSENT`."""
+
+    ABSENT = "absent"
+
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
+
+ABSENT: Final = Absent.ABSENT
+"""Nothing there: the property is missing, null, or ``AWS::NoValue``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something that only the deployment decides.
+
+    Args:
+        why: Why it is not known, as the end of a sentence.
+        name: The parameter, pseudo parameter or dynamic reference it comes from. Default: empty,
+            it has none.
+
+    Example:
+        >>> Unknown("parameter Cidr has no Default", "Cidr").name
+        'Cidr'
+    """
+
+    why: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A resource of the templates, or an attribute of one.
+
+    Args:
+        template: The name of the template that declares it.
+        logical_id: Its logical ID.
+        attribute: The attribute that ``Fn::GetAtt`` names. Default: empty, it is a ``Ref``.
+
+    Example:
+        >>> str(Reference("app.json", "Group", "GroupId"))
+        'Group.GroupId'
+    """
+
+    template: str
+    logical_id: str
+    attribute: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.logical_id}.{self.attribute}" if self.attribute else self.logical_id
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text of which some parts are known only at deployment.
+
+    Args:
+        parts: The known text and the unknown parts, in order.
+
+    Example:
+        >>> str(Text(("web-", Unknown("known at deployment", "AWS::Region"))))
+        'web-${AWS::Region}'
+    """
+
+    parts: tuple["str | Unknown | Reference | Base64", ...]
+
+    def __str__(self) -> str:
+        return "".join(part if isinstance(part, str) else _spelled(part) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Base64:
+    """What ``Fn::Base64`` makes of its argument.
+
+    Args:
+        of: What is encoded.
+
+    Example:
+        >>> Base64("#!/bin/sh").of
+        '#!/bin/sh'
+    """
+
+    of: "str | Text | Unknown | Reference"
+
+
+class Resolver(Protocol):
+    """Whatever can say what a raw piece of a template can be."""
+
+    def resolve(self, raw: Any) -> "Alternatives":  # noqa: ANN401 - decoded JSON
+        """Return every thing that the raw piece can be."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tree:
+    """An object or a list of the template, its entries still to be resolved.
+
+    Args:
+        scope: Resolves what lies inside.
+        raw: The decoded object or list.
+    """
+
+    scope: Resolver
+    raw: dict[str, Any] | list[Any]
+
+
+Content: TypeAlias = str | int | float | Absent | Unknown | Reference | Text | Base64 | Tree
+"""Everything that one place can hold; a ``bool`` is an ``int`` here as in Python."""
+
+
+class Resolved(NamedTuple):
+    """A content and its circumstances, not yet tied to a place."""
+
+    content: Content
+    when: When = ALWAYS
+
+
+Alternatives: TypeAlias = tuple[Resolved, ...]
+"""Everything that one piece of a template can be."""
+
+
+class _Plain:
+    def resolve(self, raw: Any) -> Alternatives:  # noqa: ANN401
+        if isinstance(raw, dict | list):
+            return (Resolved(Tree(self, raw)),)
+        return (Resolved(ABSENT if raw is None else raw),)
+
+
+PLAIN: Final[Resolver] = _Plain()
+"""Resolves JSON that holds no functions, because it stands in a template as text."""
+
+
+class Place(NamedTuple):
+    """Where a value stands: template, logical ID and property path."""
+
+    template: str
+    logical_id: str
+    path: str = ""
+
+    def under(self, key: str) -> "Place":
+        """Return the place one step further down."""
+        return Place(self.template, self.logical_id, f"{self.path}.{key}" if self.path else key)
+
+    def __str__(self) -> str:
+        return f"{self.logical_id} {self.path}" if self.path else self.logical_id
+
+
+NOWHERE: Final = Place("", "")
+"""The place of a value that stands in no template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One thing that one place can be.
+
+    Args:
+        content: What it is.
+        when: What must hold for it to be that. Default: nothing.
+        place: Where it stands. Default: nowhere.
+
+    Example:
+        >>> Value("required", place=Place("app.json", "Server")).content
+        'required'
+    """
+
+    content: Content
+    when: When = ALWAYS
+    place: Place = NOWHERE
+
+    def at(self, *keys: str) -> tuple["Value", ...]:
+        """Go down into objects.
+
+        Args:
+            keys: Property names, outermost first.
+
+        Returns:
+            Everything the property can be; content `ABSENT` where it, or an object on the way, is
+            missing, and `Unknown` where an object on the way is not known.
+
+        Example:
+            >>> [v.content for v in server.properties.at("MetadataOptions", "HttpTokens")]
+            ['required']
+        """
+        found: tuple[Value, ...] = (self,)
+        for key in keys:
+            found = tuple(inner for value in found for inner in _below(value, key))
+        return found
+
+    def entries(self) -> tuple["Value", ...]:
+        """Open a list.
+
+        Returns:
+            Everything that can be an entry of it, less what is absent. A value that is no list is
+            the only entry of one, as CloudFormation reads it; an unknown list is one unknown entry.
+        """
+        return tuple(_entries(self, nested=True))
+
+
+def unknown(why: str, name: str = "") -> Alternatives:
+    """Say of a piece that only the deployment decides it; see `Unknown`."""
+    return (Resolved(Unknown(why, name)),)
+
+
+def under(when: When, alternatives: Iterable[Resolved]) -> Iterator[Resolved]:
+    """Yield the alternatives that are possible under circumstances, with those added."""
+    for content, circumstance in alternatives:
+        joined = together(when, circumstance)
+        if joined is not None:
+            yield Resolved(content, joined)
+
+
+def distinct(alternatives: Iterable[Resolved]) -> Alternatives:
+    """Return each alternative once, in order."""
+    return tuple(dict.fromkeys(alternatives))
+
+
+def describe(content: Content) -> str:
+    """Spell a content for a message, unresolved parts as ``${Name}``."""
+    match content:
+        case bool():
+            return str(content).lower()
+        case Absent():
+            return "nothing"
+        case Unknown(why=why, name=""):
+            return f"a value unknown at synth ({why})"
+        case Unknown() | Reference() | Base64():
+            return _spelled(content)
+        case Tree(raw=raw):
+            return "an object" if isinstance(raw, dict) else "a list"
+        case _:
+            return repr(str(content) if isinstance(content, Text) else content)
+
+
+def as_bool(content: Content) -> bool | None:
+    """Read a Boolean in any spelling CloudFormation takes; none when it is not one."""
+    if isinstance(content, bool):
+        return content
+    if isinstance(content, str):
+        return {"true": True, "false": False}.get(content.strip().lower())
+    return None
+
+
+def as_int(content: Content) -> int | None:
+    """Read a whole number, also one in text; none when it is not one."""
+    if isinstance(content, bool):
+        return None
+    if isinstance(content, float) and content.is_integer():
+        return int(content)
+    # Python's int() would also take underscores and other scripts' digits, which EC2 refuses, and
+    # texts of any length, slowly.
+    if isinstance(content, str) and _WHOLE_NUMBER.fullmatch(content.strip()):
+        return int(content)
+    return content if isinstance(content, int) else None
+
+
+def why_unknown(content: Content) -> str | None:
+    """Say why a content is not a plain value; none when it is one."""
+    match content:
+        case Unknown(why=why):
+            return why
+        case Text(parts=parts):
+            return "; ".join(
+                dict.fromkeys(
+                    why_unknown(part) or "" for part in parts if not isinstance(part, str)
+                )
+            )
+        case Reference():
+            return f"{content} is known only at deployment"
+        case Base64(of=of):
+            return why_unknown(of)
+        case _:
+            return None
+
+
+def _placed(resolved: Iterable[Resolved], when: When, place: Place) -> Iterator[Value]:
+    for content, circumstance in resolved:
+        joined = together(when, circumstance)
+        if joined is not None:
+            yield Value(content, joined, place)
+
+
+def _spelled(part: Unknown | Reference | Base64) -> str:
+    match part:
+        case Unknown(name=name):
+            return name if name.startswith("{{") else f"${{{name or '?'}}}"
+        case Base64():
+            return "${Fn::Base64}"
+        case _:
+            return f"${{{part}}}"
+
+
+def _below(value: Value, key: str) -> Iterator[Value]:
+    content = value.content
+    if isinstance(content, Unknown):
+        # The unknown stands here, not below: one unknown object is one thing to verify.
+        yield value
+        return
+    place = value.place.under(key)
+    if content is ABSENT:
+        yield Value(ABSENT, value.when, place)
+    elif not isinstance(content, Tree) or not isinstance(content.raw, dict):
+        why = f"{describe(content)} stands where an object belongs"
+        yield Value(Unknown(why), value.when, value.place)
+    elif key in content.raw:
+        yield from _placed(content.scope.resolve(content.raw[key]), value.when, place)
+    elif "Fn::Transform" in content.raw:
+        yield Value(Unknown("a Fn::Transform can add it"), value.when, place)
+    else:
+        yield Value(ABSENT, value.when, place)
+
+
+def _entries(value: Value, *, nested: bool) -> Iterator[Value]:
+    content = value.content
+    if content is ABSENT:
+        return
+    if not isinstance(content, Tree) or isinstance(content.raw, dict):
+        yield value
+        return
+    for index, raw in enumerate(content.raw):
+        place = value.place.under(str(index))
+        for entry in _placed(content.scope.resolve(raw), value.when, place):
+            inner = entry.content
+            if not isinstance(inner, Tree) or isinstance(inner.raw, dict):
+                if inner is not ABSENT:
+                    yield entry
+            elif nested:
+                # A whole list behind Fn::If is an entry of a list in many a template.
+                yield from _entries(entry, nested=False)
+            else:
+                yield Value(Unknown("lists are nested too deeply"), entry.when, place)

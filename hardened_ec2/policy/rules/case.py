@@ -1,0 +1,155 @@
+"""The deployment that every rule judges, with its facts computed once."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from hardened_ec2.policy.facts.access import Access
+from hardened_ec2.policy.facts.admin_ports import AdminPorts, admin_ports
+from hardened_ec2.policy.facts.exposure import Exposure
+from hardened_ec2.policy.facts.load_balancers import LoadBalancers
+from hardened_ec2.policy.facts.placement import Placement
+from hardened_ec2.policy.facts.privileges import Grant, grants
+from hardened_ec2.policy.facts.roles import Roles
+from hardened_ec2.policy.facts.servers import AUTO_SCALING_GROUP, Kind, Server, servers
+from hardened_ec2.policy.resolve.deployment import Deployment, Resource
+from hardened_ec2.policy.resolve.values import Place
+from hardened_ec2.policy.rules.subjects import Subject
+from hardened_ec2.policy.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What rules look at: one deployment, read once for all of them.
+
+    Args:
+        deployment: The templates.
+        settings: The thresholds.
+
+    Example:
+        >>> [server.resource.logical_id for server in case.servers]
+        ['Server']
+    """
+
+    deployment: Deployment
+    settings: Settings
+
+    @cached_property
+    def servers(self) -> tuple[Server, ...]:
+        """Every server of the templates."""
+        return servers(self.deployment)
+
+    @cached_property
+    def exposure(self) -> Exposure:
+        """Who can reach which port."""
+        return Exposure(self.deployment)
+
+    @cached_property
+    def admin_ports(self) -> AdminPorts:
+        """How far administrative ports are open."""
+        return admin_ports(
+            deployment=self.deployment,
+            servers=self.servers,
+            exposure=self.exposure,
+            settings=self.settings,
+        )
+
+    @cached_property
+    def load_balancers(self) -> LoadBalancers:
+        """What stands in front of servers."""
+        return LoadBalancers(self.deployment, self.exposure)
+
+    @cached_property
+    def access(self) -> Access:
+        """Who gets to which port of which server, with routes and load balancers joined in."""
+        return Access(
+            self.deployment, self.servers, self.exposure, self.load_balancers, self.placement
+        )
+
+    @cached_property
+    def roles(self) -> Roles:
+        """What servers may do in the account."""
+        return Roles(self.deployment)
+
+    def grants(self, role: Resource) -> tuple[Grant, ...]:
+        """List what a role is granted; see `hardened_ec2.policy.facts.privileges.grants`."""
+        known = self._grants.get(role.key)
+        if known is None:
+            known = self._grants[role.key] = grants(role, self.roles, self.deployment)
+        return known
+
+    @cached_property
+    def _grants(self) -> dict[tuple[str, str], tuple[Grant, ...]]:
+        return {}
+
+    @cached_property
+    def placement(self) -> Placement:
+        """Where servers stand."""
+        return Placement(self.deployment)
+
+
+_TYPES: Final = {
+    Subject.INSTANCES: (Kind.INSTANCE.value,),
+    Subject.FLEETS: (AUTO_SCALING_GROUP,),
+    Subject.NETWORKS: ("AWS::EC2::VPC",),
+    Subject.SUBNETS: ("AWS::EC2::Subnet",),
+    Subject.NETWORK_ACLS: ("AWS::EC2::NetworkAclEntry",),
+    Subject.SNAPSHOT_SETTINGS: ("AWS::EC2::SnapshotBlockPublicAccess",),
+    Subject.ENDPOINTS: ("AWS::EC2::InstanceConnectEndpoint",),
+    Subject.DOCUMENTS: ("AWS::SSM::Document",),
+    Subject.ASSOCIATIONS: ("AWS::SSM::Association",),
+    Subject.PATCH_BASELINES: ("AWS::SSM::PatchBaseline",),
+    Subject.DOCUMENT_SETTINGS: ("AWS::SSM::ServiceSetting",),
+    Subject.IMAGE_INFRASTRUCTURES: ("AWS::ImageBuilder::InfrastructureConfiguration",),
+    Subject.IMAGE_RECIPES: ("AWS::ImageBuilder::ImageRecipe",),
+    Subject.IMAGE_DISTRIBUTIONS: ("AWS::ImageBuilder::DistributionConfiguration",),
+    Subject.IMAGE_BUILDS: ("AWS::ImageBuilder::ImagePipeline", "AWS::ImageBuilder::Image"),
+    Subject.ACCESS_SCOPES: ("AWS::EC2::NetworkInsightsAccessScope",),
+    Subject.PUBLIC_ACCESS_BLOCKS: (
+        "AWS::EC2::VPCBlockPublicAccessOptions",
+        "AWS::EC2::VPCBlockPublicAccessExclusion",
+    ),
+    Subject.TRANSIT_GATEWAYS: ("AWS::EC2::TransitGateway",),
+    Subject.KEYS: ("AWS::KMS::Key",),
+}
+
+
+def examined(case: Case, subject: Subject) -> tuple[Place, ...]:
+    """List what a rule looked at.
+
+    Args:
+        case: The deployment.
+        subject: What it looks at.
+
+    Returns:
+        The resources, each once; for `Subject.TEMPLATES` the templates.
+
+    Example:
+        >>> [place.logical_id for place in examined(case, Subject.MACHINES)]
+        ['Server']
+    """
+    if subject in _TYPES:
+        return tuple(each.place for each in case.deployment.resources(*_TYPES[subject]))
+    return tuple(dict.fromkeys(_FINDERS[subject](case)))
+
+
+def _machines(case: Case) -> Iterable[Place]:
+    return [s.place for s in case.servers if s.kind is not Kind.NETWORK_INTERFACE]
+
+
+def _volumes(case: Case) -> Iterable[Place]:
+    alone = [volume.place for volume in case.deployment.resources("AWS::EC2::Volume")]
+    return [*_machines(case), *alone]
+
+
+_FINDERS: Final[dict[Subject, Callable[[Case], Iterable[Place]]]] = {
+    Subject.SERVERS: lambda case: [server.place for server in case.servers],
+    Subject.MACHINES: _machines,
+    # With the groups outside the templates that these add rules to.
+    Subject.GROUPS: lambda case: [Place(*group) for group in case.exposure.groups],
+    Subject.ROLES: lambda case: [role.place for role in case.roles.of_instances()],
+    Subject.VOLUMES: _volumes,
+    Subject.RESOURCES: lambda case: [each.place for each in case.deployment.everything()],
+    Subject.TEMPLATES: lambda case: [Place(each.name, "") for each in case.deployment.templates],
+}

@@ -1,0 +1,1 @@
+"""EC2 instances, launch templates and Auto Scaling groups, and what they are made of."""

@@ -1,0 +1,270 @@
+"""HardenedAutoScalingGroup: a fleet in which only servers that are hardened are in service."""
+
+from dataclasses import replace
+from typing import cast
+
+from aws_cdk import ArnFormat, Aws, Duration, Stack, Token
+from aws_cdk import aws_autoscaling as autoscaling
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from hardened_ec2.host import LifecycleSignal
+from hardened_ec2.network.vpc import private_subnets
+from hardened_ec2.servers.auto_scaling_group_checks import (
+    hardened_templates,
+    heartbeat_seconds,
+    refresh_settings,
+    refuse_one_zone,
+    refuse_public_address_in_private_subnets,
+    refuse_silent_servers,
+)
+from hardened_ec2.servers.auto_scaling_group_keys import let_auto_scaling_use
+from hardened_ec2.servers.auto_scaling_group_keys import notifications_topic as topic_of_its_own
+from hardened_ec2.servers.launch_template import HardenedLaunchTemplate
+from hardened_ec2.servers.prepared import refuse_other_subnets
+from hardened_ec2.support.acknowledgements import (
+    ANY_GROUP_OF_THIS_NAME,
+    MIXED_INSTANCES,
+    acknowledge,
+    as_nag_writes,
+)
+
+LIFECYCLE_HOOK = "hardening"
+"""The name of the lifecycle hook that keeps a new server out of service."""
+
+
+class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
+    """An Auto Scaling group whose servers are locked down, and hardened before they are in service.
+
+    It is an `autoscaling.AutoScalingGroup`: scaling policies, load balancers, connections, grants
+    and ``user_data`` work as usual. By default it has
+
+    - a `HardenedLaunchTemplate` of its own, in the private subnets of at least two zones;
+    - a lifecycle hook that keeps a new server out of service, and out of its load balancer, until
+      the host has said that its hardening and your commands succeeded. A host that fails, hangs or
+      cannot get through says nothing, and the group ends it at the hook's timeout;
+    - instance refresh: when the launch template changes, EC2 Auto Scaling replaces the servers
+      while the stack is updated, each after its successor is in service. If successors do not get
+      there, the update fails, and CloudFormation rolls the group back the same way;
+    - health checks by EC2 and by the load balancer, if one is attached;
+    - a maximum lifetime of 30 days for each server, so that nothing settles in one for good;
+    - notifications of launches, terminations and their failures to an encrypted topic;
+    - protection from deletion with its servers in it, and metrics of the group.
+
+    Why a hook and an instance refresh, and not a rolling update by CloudFormation with signals: a
+    signal is heard only while the stack is created or updated, and a server that is launched at
+    three in the morning would be in service unasked. The hook holds for every launch, and instance
+    refresh heeds it, so one word of the host serves both. CloudFormation takes the settings of a
+    rollback from the template that it rolls back to: the first deployment has nothing to roll back
+    to, and calls the group created before its servers are in service.
+
+    Servers of a group are not protected from termination or stop by themselves: the group ends
+    protected servers all the same, replaces those that are ended or stopped, and EC2 launches no
+    Spot Instance with that protection.
+
+    The hook takes an image with the AWS CLI (Amazon Linux, but not its minimal images) and a way to
+    EC2 Auto Scaling. In a VPC without internet that is the interface endpoint "autoscaling", at
+    $7.30 a month for each zone; elsewhere let the group out to port 443. The role may complete the
+    lifecycle actions of this group, and nothing else.
+
+    What it costs besides its servers: $1 a month for the topic's key, unless you pass a topic.
+
+    Args:
+        scope: The construct to make the group in.
+        id: The group's id there.
+        vpc: The VPC.
+        launch_template: What the servers are launched from. A launch template serves one group.
+            Default: a `HardenedLaunchTemplate` of its own.
+        mixed_instances_policy: Several instance types, On-Demand and Spot. Every launch template in
+            it, also in its overrides, has to be a `HardenedLaunchTemplate`. Default: none.
+        vpc_subnets: Where to place the servers. Default: the VPC's private subnets; public ones are
+            never fallen back to.
+        min_capacity: The least number of servers. Default: 2.
+        max_capacity: The greatest. Default: ``min_capacity``.
+        wait_for_hardening: Whether a new server is kept out of service until it reports its
+            hardening. Without it a server is in service as soon as EC2 runs it, whatever became of
+            its hardening, and instance refresh takes it for replaced. Default: True.
+        heartbeat_timeout: How long a new server may take for its hardening and your commands, from
+            30 seconds to 2 hours. Default: 15 minutes.
+        health_check_grace_period: How long after it got into service a server may fail the health
+            checks of the load balancer. Default: 5 minutes.
+        instance_refresh: How servers are replaced when the launch template changes: percentages,
+            checkpoints, alarms that stop it. Default: at least 100% of the servers healthy and at
+            most 110%, without pauses.
+        max_instance_lifetime: How old a server may get, from 1 to 365 days. Default: 30 days.
+        notifications_topic: Who is told of launches, terminations and their failures.
+            Default: an encrypted topic of its own, ``notifications_topic``, without subscribers.
+        capacity_rebalance: Whether Spot Instances at risk are replaced before they are interrupted.
+            Default: False.
+        deletion_protection: Whether the group can be deleted. Default: not while there are servers
+            in it.
+        auto_scaling_group_name: Its name, of letters, digits, "-", "_", "." and "/". Default: the
+            stack's name and the logical id, since the servers have to know it before the group is
+            made.
+
+    Raises:
+        ValueError: If an argument is wrong or two contradict each other, the subnets are in one
+            zone, a launch template is not hardened, or the servers could not report; the message
+            says what to write.
+
+    Source: Security Hub AutoScaling.1, AutoScaling.2, AutoScaling.6, AutoScaling.9; AWS, "Amazon
+        EC2 Auto Scaling lifecycle hooks"; AWS, "Use an instance refresh to update instances in an
+        Auto Scaling group"; AWS CloudFormation, "UpdatePolicy attribute".
+
+    Example::
+
+        vpc = HardenedVpc(
+            self, "Network", interface_endpoints=("ssm", "ssmmessages", "autoscaling")
+        )
+        fleet = HardenedAutoScalingGroup(self, "Fleet", vpc=vpc, max_capacity=6)
+        fleet.user_data.add_commands("systemctl enable --now my-service")
+        fleet.scale_on_cpu_utilization("Load", target_utilization_percent=50)
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's own name for it
+        *,
+        vpc: ec2.IVpc,
+        launch_template: HardenedLaunchTemplate | None = None,
+        mixed_instances_policy: autoscaling.MixedInstancesPolicy | None = None,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        min_capacity: int = 2,
+        max_capacity: int | None = None,
+        wait_for_hardening: bool = True,
+        heartbeat_timeout: Duration | None = None,
+        health_check_grace_period: Duration | None = None,
+        instance_refresh: autoscaling.InstanceRefreshOptions | None = None,
+        max_instance_lifetime: Duration | None = None,
+        notifications_topic: sns.ITopic | None = None,
+        capacity_rebalance: bool = False,
+        deletion_protection: autoscaling.DeletionProtection | None = None,
+        auto_scaling_group_name: str | None = None,
+    ) -> None:
+        refuse_other_subnets(vpc_subnets)
+        templates = hardened_templates(launch_template, mixed_instances_policy)
+        refresh = refresh_settings(instance_refresh)
+        heartbeat = heartbeat_seconds(heartbeat_timeout, waits=wait_for_hardening)
+        if wait_for_hardening:
+            refuse_silent_servers(vpc, templates)
+        if auto_scaling_group_name is not None:
+            LifecycleSignal(group=auto_scaling_group_name, hook=LIFECYCLE_HOOK)  # takes the name?
+        if vpc_subnets is None:
+            refuse_public_address_in_private_subnets(templates)
+            vpc_subnets = ec2.SubnetSelection(subnet_type=private_subnets(vpc))
+        refuse_one_zone(vpc, vpc_subnets)
+
+        # Whatever can be refused was refused above, before the first construct was made.
+        made = [f"{id}LaunchTemplate", f"{id}LaunchTemplateAccess", f"{id}Notifications", id]
+        try:
+            if not templates:
+                launch_template = HardenedLaunchTemplate(
+                    scope, made[0], vpc=vpc, disable_api_termination=False, disable_api_stop=False
+                )
+                templates = (launch_template,)
+            self.notifications_topic: sns.ITopic = notifications_topic or topic_of_its_own(
+                Construct(scope, made[2])
+            )
+            """Who is told of launches, terminations and their failures."""
+            super().__init__(
+                scope,
+                id,
+                vpc=vpc,
+                vpc_subnets=vpc_subnets,
+                launch_template=launch_template,
+                mixed_instances_policy=mixed_instances_policy,
+                min_capacity=min_capacity,
+                max_capacity=max_capacity,
+                update_policy=autoscaling.UpdatePolicy.instance_refresh(**refresh),
+                # Also where a server is replaced for its health or its age: its successor first.
+                min_healthy_percentage=100,
+                max_healthy_percentage=110,
+                max_instance_lifetime=max_instance_lifetime or Duration.days(30),
+                notifications=[
+                    autoscaling.NotificationConfiguration(
+                        topic=self.notifications_topic,
+                        scaling_events=autoscaling.ScalingEvents.ALL,
+                    )
+                ],
+                group_metrics=[autoscaling.GroupMetrics.all()],
+                capacity_rebalance=capacity_rebalance or None,
+                deletion_protection=deletion_protection
+                or autoscaling.DeletionProtection.PREVENT_FORCE_DELETION,
+            )
+        except Exception:
+            for child in made:
+                scope.node.try_remove_child(child)
+            raise
+        self.launch_templates = templates
+        """What the servers are launched from."""
+        group = cast("autoscaling.CfnAutoScalingGroup", self.node.default_child)
+        # EC2's checks are always made; the packs look for these three letters alone.
+        group.health_check_type = "ELB"
+        group.health_check_grace_period = (
+            health_check_grace_period or Duration.minutes(5)
+        ).to_seconds()
+        if wait_for_hardening:
+            self._wait_for_hardening(group, auto_scaling_group_name, heartbeat)
+        elif auto_scaling_group_name is not None:
+            group.auto_scaling_group_name = auto_scaling_group_name
+        let_auto_scaling_use(self, *(key for each in templates for key in each.encryption_keys))
+        if mixed_instances_policy is not None:
+            acknowledge(group, *MIXED_INSTANCES)
+
+    def _wait_for_hardening(
+        self, group: autoscaling.CfnAutoScalingGroup, name: str | None, heartbeat: int
+    ) -> None:
+        """Keep new servers out of service, and let them say when they are hardened."""
+        stack = Stack.of(self)
+        if name is None:
+            stack_name = stack.stack_name
+            # A nested stack is named by CloudFormation.
+            known = Aws.STACK_NAME if Token.is_unresolved(stack_name) else stack_name
+            name = f"{known}-{stack.resolve(group.logical_id)}"
+        group.auto_scaling_group_name = name
+        # In the group, not beside it: a hook beside it would come after the first servers.
+        group.lifecycle_hook_specification_list = [
+            autoscaling.CfnAutoScalingGroup.LifecycleHookSpecificationProperty(
+                lifecycle_hook_name=LIFECYCLE_HOOK,
+                lifecycle_transition="autoscaling:EC2_INSTANCE_LAUNCHING",
+                default_result="ABANDON",
+                heartbeat_timeout=heartbeat,
+            )
+        ]
+        # A region that only CloudFormation knows the host finds out: a token would keep the user
+        # data from travelling as gzip.
+        region = None if Token.is_unresolved(stack.region) else stack.region
+        signal = LifecycleSignal(group=name, hook=LIFECYCLE_HOOK, region=region)
+        for template in self.launch_templates:
+            template.report_to(signal)
+        arn = stack.format_arn(
+            service="autoscaling",
+            resource="autoScalingGroup",
+            resource_name=f"*:autoScalingGroupName/{name}",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        roles = dict.fromkeys(template.server_role for template in self.launch_templates)
+        # A managed policy, not an inline one: NIST 800-53 packs refuse inline policies.
+        permission = iam.ManagedPolicy(
+            self,
+            "CompleteLifecycleAction",
+            description="Say that a server of the group is hardened",
+            statements=[
+                iam.PolicyStatement(
+                    actions=["autoscaling:CompleteLifecycleAction"], resources=[arn]
+                )
+            ],
+            roles=[*roles],
+        )
+        # The first servers need it, and the policy does not need the group.
+        group.node.add_dependency(permission)
+        acknowledge(
+            permission,
+            replace(
+                ANY_GROUP_OF_THIS_NAME,
+                rule=f"AwsSolutions::AwsSolutions-IAM5[Resource::{as_nag_writes(stack, arn)}]",
+            ),
+        )

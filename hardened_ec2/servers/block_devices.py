@@ -1,0 +1,119 @@
+"""Block devices: every EBS volume encrypted, and the root volume where the image has it."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
+
+from hardened_ec2.servers.machine_image import HardenedMachineImage
+
+_WHERE_TO_LOOK = (
+    "'/dev/xvda' for Amazon Linux and Debian, '/dev/sda1' for Ubuntu and RHEL, or what "
+    "aws ec2 describe-images --image-ids AMI --query 'Images[].RootDeviceName' says"
+)
+
+
+def root_device_of(machine_image: ec2.IMachineImage) -> str:
+    """Tell the root device name of an image.
+
+    Args:
+        machine_image: The image.
+
+    Returns:
+        The device name, for images whose name CDK itself makes sure of, and for hardened ones,
+        which know it.
+
+    Raises:
+        ValueError: If the image could be any. With a wrong name EC2 would leave the root volume
+            as the image has it, and attach an empty second volume.
+
+    Source: AWS, "Device names for volumes on Amazon EC2 instances".
+
+    Example::
+
+        root_device_of(ec2.MachineImage.latest_amazon_linux2023())  # '/dev/xvda'
+    """
+    if isinstance(machine_image, HardenedMachineImage):
+        return machine_image.root_device_name
+    if isinstance(machine_image, (ec2.AmazonLinuxImageSsmParameterBase, ec2.AmazonLinuxImage)):
+        return "/dev/xvda"
+    raise ValueError(
+        f"the root device of a {type(machine_image).__name__} could be any: write "
+        f"root_device_name=..., which is {_WHERE_TO_LOOK}"
+    )
+
+
+def encrypted_devices(
+    data_volumes: Sequence[ec2.BlockDevice],
+    *,
+    root_device_name: str,
+    root_volume_size: int,
+    encryption_key: kms.IKey | None,
+) -> list[ec2.BlockDevice]:
+    """Put an encrypted gp3 root volume before data volumes that are encrypted too.
+
+    Args:
+        data_volumes: The user's own devices. One that has the root device's name replaces the
+            root volume made here.
+        root_device_name: The root device of the image.
+        root_volume_size: Its size, in GiB.
+        encryption_key: Its KMS key. None for the account's key for EBS.
+
+    Returns:
+        The devices of the instance.
+
+    Raises:
+        ValueError: If an EBS volume is not encrypted, a device is named twice, a volume is not a
+            CDK value, or the size is out of EBS's range.
+
+    Source: Security Hub EC2.3; CIS AWS Foundations 5.1.1.
+
+    Example::
+
+        encrypted_devices([], root_device_name="/dev/xvda", root_volume_size=16,
+                          encryption_key=None)
+    """
+    names = set()
+    for device in data_volumes:
+        if not isinstance(device, ec2.BlockDevice):
+            raise ValueError(
+                f"block_devices holds {device!r}: write ec2.BlockDevice(device_name='/dev/sdf', "
+                "volume=ec2.BlockDeviceVolume.ebs(100, encrypted=True))"
+            )
+        if device.device_name in names:
+            raise ValueError(f"block_devices names {device.device_name!r} twice: name it once")
+        names.add(device.device_name)
+        ebs = device.volume.ebs_device
+        if ebs is not None and ebs.encrypted is not True:
+            raise ValueError(
+                f"the volume {device.device_name!r} has encrypted={ebs.encrypted}: write "
+                "ec2.BlockDeviceVolume.ebs(size, encrypted=True)"
+            )
+    if root_device_name in names:
+        return list(data_volumes)
+    if not 1 <= root_volume_size <= 16_384:  # noqa: PLR2004 - named in the message
+        raise ValueError(
+            f"root_volume_size is {root_volume_size}: write a size in GiB, from the image's own "
+            "size up to 16384"
+        )
+    root = ec2.BlockDevice(
+        device_name=root_device_name,
+        volume=(
+            _gp3(root_volume_size)
+            if encryption_key is None
+            else ec2.BlockDeviceVolume.ebs(
+                root_volume_size,
+                encrypted=True,
+                kms_key=encryption_key,
+                volume_type=ec2.EbsDeviceVolumeType.GP3,
+            )
+        ),
+    )
+    return [root, *data_volumes]
+
+
+@cache
+def _gp3(size: int) -> ec2.BlockDeviceVolume:
+    # The same for every instance: one message to node instead of hundreds.
+    return ec2.BlockDeviceVolume.ebs(size, encrypted=True, volume_type=ec2.EbsDeviceVolumeType.GP3)

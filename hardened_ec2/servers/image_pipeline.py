@@ -1,0 +1,424 @@
+"""HardenedImage: an EC2 Image Builder pipeline that builds the hardening into an AMI."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import Names, RemovalPolicy, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_imagebuilder as imagebuilder
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from hardened_ec2.host import HostHardening
+from hardened_ec2.host.image_component import build_component, check_component
+from hardened_ec2.network.security_group import LockedSecurityGroup
+from hardened_ec2.network.vpc import HardenedVpc, private_subnets
+from hardened_ec2.servers.machine_image import HardenedMachineImage
+from hardened_ec2.servers.prepared import DEFAULT_HARDENING, INSTANCE_TYPE, ROOT_VOLUME_SIZE
+from hardened_ec2.servers.role import SESSION_MANAGER_ACTIONS
+from hardened_ec2.support.acknowledgements import IMAGE_BUILD_ON_EVERY_RESOURCE, acknowledge
+from hardened_ec2.support.document_asset import document_asset
+from hardened_ec2.support.log_group import encrypted_log_group
+
+IMAGE_BUILDER_ENDPOINTS = ("ssm", "ssmmessages", "imagebuilder", "logs")
+"""The interface endpoints by which an image is built in a VPC without internet, beside S3's.
+
+Source: EC2 Image Builder User Guide, "EC2 Image Builder and AWS PrivateLink interface VPC
+    endpoints".
+"""
+
+_TOOLS = "ec2imagebuilder-managed-resources"
+
+TEST_TIMEOUT = 60
+"""Minutes that the test of an image may take."""
+
+_ARCHITECTURES = {
+    ec2.InstanceArchitecture.ARM_64: "arm64",
+    ec2.InstanceArchitecture.X86_64: "x86",
+}
+_RELEASE = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}")
+
+
+class HardenedImage(Construct):
+    """An AMI that has the hardening in it, and the EC2 Image Builder pipeline that makes it.
+
+    The pipeline starts a server of the parent image, applies the hardening with the same program as
+    user data bring, takes away what belongs to one server (host keys, machine id, authorized keys,
+    cloud-init's state, logs), and makes an AMI, whose volumes are encrypted and which no other
+    account may launch. Then it starts a server of that AMI and asks for every control whether it is
+    in force, with the checks of docs/CONTROLS.md; an image that fails is not released.
+
+    ``machine_image`` is the AMI for servers: `HardenedInstance` and `HardenedLaunchTemplate`
+    recognise it, take their hardening from it, and their user data only verify it. The lock of the
+    metadata is a unit of the image, in force before the network at every boot, with user data or
+    without.
+
+    Servers that build and test have no way in: IMDSv2 with one hop, encrypted volumes, a closed
+    group, a role that may do what building takes, no key pair, and they end when the build fails.
+
+    What it costs: about an hour of two servers for each build, the snapshots of the AMIs that you
+    keep, and $1 a month for the key of the log.
+
+    Args:
+        scope: The construct to make it in.
+        id: Its id there.
+        vpc: The VPC to build in. In a `HardenedVpc` without NAT gateway it takes the interface
+            endpoints ``IMAGE_BUILDER_ENDPOINTS``, and ``s3_prefix_list_id`` for S3.
+        host_hardening: The hardening. Default: `HostHardening()`.
+        parent_image: What to start from: the ARN of an Image Builder image, an AMI's id, or
+            ``ssm:`` and the name of a parameter. Default: the newest Amazon Linux 2023 for the
+            architecture of ``instance_type``.
+        root_device_name: The root device of the parent image. Default: ``/dev/xvda`` for the
+            default parent image; required with another one.
+        root_volume_size: Size of the root volume, in GiB. Default: 16.
+        components: ARNs of components to run before the hardening, which comes last: what you
+            install, and its tests. Default: none.
+        release: The version of the image, three numbers. Another one builds a new AMI from the
+            newest parent image, and what is launched from ``machine_image`` follows. Default:
+            "1.0.0".
+        schedule: When the pipeline builds AMIs besides, where there is something new to build
+            from. They have the name of this one and a later date; ``machine_image`` stays. Default:
+            never.
+        instance_type: What to build and test on. Default: t4g.small.
+        vpc_subnets: Where; the first subnet of these. Default: the VPC's private subnets.
+        security_group: The group. Default: a `LockedSecurityGroup` of its own, which lets out to
+            the endpoints of a `HardenedVpc`; otherwise let it out to port 443.
+        encryption_key: The KMS key of the volumes and of the AMI; whoever launches servers has to
+            be allowed to use it, so give it to a fleet's launch template too. Default: the
+            account's key for EBS.
+        log_encryption_key: The KMS key of the log. It must let CloudWatch Logs use it. Default: one
+            of its own, rotated.
+        log_retention: How long the log is kept. Default: one year.
+
+    Raises:
+        ValueError: If an argument is wrong, or the VPC is a `HardenedVpc` in which nothing could be
+            built; the message says what to write.
+
+    Source: EC2 Image Builder User Guide, "Security best practices for Image Builder"; EC2 User
+        Guide, "Create a shared Linux AMI"; Security Hub EC2.8.
+
+    Example::
+
+        vpc = HardenedVpc(self, "Network", interface_endpoints=IMAGE_BUILDER_ENDPOINTS,
+                          s3_prefix_list_id="pl-0123456789abcdef0")
+        strict = HostHardening(profile="strict")
+        image = HardenedImage(self, "Image", vpc=vpc, host_hardening=strict)
+        HardenedInstance(self, "Server", vpc=vpc, machine_image=image.machine_image)
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's own name for it
+        *,
+        vpc: ec2.IVpc,
+        host_hardening: HostHardening = DEFAULT_HARDENING,
+        parent_image: str | None = None,
+        root_device_name: str | None = None,
+        root_volume_size: int = ROOT_VOLUME_SIZE,
+        components: Sequence[str] = (),
+        release: str = "1.0.0",
+        schedule: events.Schedule | None = None,
+        instance_type: ec2.InstanceType | None = None,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        security_group: ec2.ISecurityGroup | None = None,
+        encryption_key: kms.IKey | None = None,
+        log_encryption_key: kms.IKey | None = None,
+        log_retention: logs.RetentionDays | None = None,
+    ) -> None:
+        _refuse_other_kinds(host_hardening, release, components)
+        if parent_image is not None and root_device_name is None:
+            raise ValueError(
+                "parent_image without root_device_name, which it could name in any way: write "
+                "root_device_name='/dev/xvda' for Amazon Linux and Debian, '/dev/sda1' for Ubuntu "
+                "and RHEL"
+            )
+        _refuse_unreachable(vpc)
+        if vpc_subnets is None:
+            vpc_subnets = ec2.SubnetSelection(subnet_type=private_subnets(vpc))
+        if instance_type is None:
+            instance_type = ec2.InstanceType(INSTANCE_TYPE)
+        super().__init__(scope, id)
+        stack = Stack.of(self)
+        self.host_hardening = host_hardening
+        """The hardening that is in the image."""
+        self.root_device_name = root_device_name or "/dev/xvda"
+        """The root device of the image."""
+        name = Names.unique_resource_name(self, max_length=64, separator="-")
+        if parent_image is None:
+            architecture = _ARCHITECTURES[instance_type.architecture]
+            parent_image = stack.format_arn(
+                service="imagebuilder",
+                account="aws",
+                resource="image",
+                resource_name=f"amazon-linux-2023-{architecture}/x.x.x",
+            )
+        own = [
+            self._component("Build", name, build_component(host_hardening)),
+            self._component("Test", name, check_component(host_hardening)),
+        ]
+        volume: dict[str, Any] = {
+            "delete_on_termination": True,
+            "encrypted": True,
+            "volume_size": root_volume_size,
+            "volume_type": "gp3",
+        }
+        if encryption_key is not None:
+            volume["kms_key_id"] = encryption_key.key_arn
+        arns = [*components, *(each.attr_arn for each in own)]
+        # A recipe is never changed, and of one name and version there is one: another recipe has
+        # another name.
+        parts = [parent_image, self.root_device_name, volume, [*components]]
+        recipe = imagebuilder.CfnImageRecipe(
+            self,
+            "Recipe",
+            name=f"{name}-{_digest(stack.resolve([parts, [each.name for each in own]]))}",
+            version=release,
+            description=f"Host hardening, profile {host_hardening.profile}",
+            parent_image=parent_image,
+            components=[
+                imagebuilder.CfnImageRecipe.ComponentConfigurationProperty(component_arn=arn)
+                for arn in arns
+            ],
+            block_device_mappings=[
+                imagebuilder.CfnImageRecipe.InstanceBlockDeviceMappingProperty(
+                    device_name=self.root_device_name,
+                    ebs=imagebuilder.CfnImageRecipe.EbsInstanceBlockDeviceSpecificationProperty(
+                        **volume
+                    ),
+                )
+            ],
+        )
+        self.security_group = security_group or LockedSecurityGroup(
+            self, "SecurityGroup", vpc=vpc, description="Builds and tests an image"
+        )
+        """The group of the servers that build and test."""
+        if isinstance(vpc, HardenedVpc):
+            vpc.allow_endpoints_from(self.security_group)
+        log_group = encrypted_log_group(
+            self,
+            "Log",
+            key_id="LogKey",
+            key_description="Log of an image's builds",
+            encryption_key=log_encryption_key,
+            retention=log_retention,
+            # The only names that the service may write to by itself.
+            log_group_name=f"/aws/imagebuilder/{name}",
+        )
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+            description="Builds and tests a hardened image",
+        )
+        """The role of the servers that build and test."""
+        permissions = self._permissions(log_group, arns)
+        profile = iam.InstanceProfile(self, "InstanceProfile", role=self.role)
+        infrastructure = imagebuilder.CfnInfrastructureConfiguration(
+            self,
+            "Infrastructure",
+            name=name,
+            description="Servers that build and test a hardened image",
+            instance_profile_name=profile.instance_profile_name,
+            instance_types=[instance_type.to_string()],
+            instance_metadata_options=(
+                imagebuilder.CfnInfrastructureConfiguration.InstanceMetadataOptionsProperty(
+                    http_tokens="required", http_put_response_hop_limit=1
+                )
+            ),
+            security_group_ids=[self.security_group.security_group_id],
+            subnet_id=vpc.select_subnets(
+                availability_zones=vpc_subnets.availability_zones,
+                one_per_az=vpc_subnets.one_per_az,
+                subnet_filters=vpc_subnets.subnet_filters,
+                subnet_group_name=vpc_subnets.subnet_group_name,
+                subnets=vpc_subnets.subnets,
+                subnet_type=vpc_subnets.subnet_type,
+            ).subnet_ids[0],
+            terminate_instance_on_failure=True,
+        )
+        distribution = imagebuilder.CfnDistributionConfiguration(
+            self,
+            "Distribution",
+            name=name,
+            description="This Region and account, and nobody else",
+            distributions=[
+                imagebuilder.CfnDistributionConfiguration.DistributionProperty(
+                    region=stack.region,
+                    ami_distribution_configuration=_ami(name, host_hardening, encryption_key),
+                )
+            ],
+        )
+        self._settings: dict[str, Any] = {
+            "image_recipe_arn": recipe.attr_arn,
+            "infrastructure_configuration_arn": infrastructure.attr_arn,
+            "distribution_configuration_arn": distribution.attr_arn,
+            # An inventory of packages would take more permissions of the role.
+            "enhanced_image_metadata_enabled": False,
+        }
+        self._log_group_name = log_group.log_group_name
+        # Without them nothing is built, and a deployment waits for the build.
+        self._needed = (permissions, vpc)
+        self.pipeline = imagebuilder.CfnImagePipeline(
+            self,
+            "Pipeline",
+            name=name,
+            description=f"Host hardening, profile {host_hardening.profile}",
+            status="ENABLED",
+            schedule=_schedule(schedule),
+            image_tests_configuration=(
+                imagebuilder.CfnImagePipeline.ImageTestsConfigurationProperty(
+                    image_tests_enabled=True, timeout_minutes=TEST_TIMEOUT
+                )
+            ),
+            logging_configuration=(
+                imagebuilder.CfnImagePipeline.PipelineLoggingConfigurationProperty(
+                    image_log_group_name=self._log_group_name,
+                    pipeline_log_group_name=self._log_group_name,
+                )
+            ),
+            **self._settings,
+        )
+        """The pipeline: start it by hand, or give it a schedule."""
+        self._machine_image: HardenedMachineImage | None = None
+
+    @property
+    def machine_image(self) -> HardenedMachineImage:
+        """The AMI, built while the stack is deployed.
+
+        Asked for the first time, it adds the build to the stack: a deployment that changes the
+        image waits for it, half an hour or so, and fails if it fails. The old AMI is kept, since
+        a rollback launches from it.
+        """
+        if self._machine_image is None:
+            image = imagebuilder.CfnImage(
+                self,
+                "Image",
+                image_tests_configuration=imagebuilder.CfnImage.ImageTestsConfigurationProperty(
+                    image_tests_enabled=True, timeout_minutes=TEST_TIMEOUT
+                ),
+                logging_configuration=imagebuilder.CfnImage.ImageLoggingConfigurationProperty(
+                    log_group_name=self._log_group_name
+                ),
+                **self._settings,
+            )
+            image.apply_removal_policy(RemovalPolicy.RETAIN)
+            image.node.add_dependency(*self._needed)
+            self._machine_image = HardenedMachineImage(
+                image_id=image.attr_image_id,
+                host_hardening=self.host_hardening,
+                root_device_name=self.root_device_name,
+            )
+        return self._machine_image
+
+    def _component(
+        self, kind: str, name: str, document: dict[str, Any]
+    ) -> imagebuilder.CfnComponent:
+        asset: assets.Asset = document_asset(self, f"{kind}Document", document)
+        # A component is never changed: what has another content has another name.
+        return imagebuilder.CfnComponent(
+            self,
+            f"{kind}Component",
+            name=f"{name}-{kind.lower()}-{_digest(document)}",
+            version="1.0.0",
+            platform="Linux",
+            description=document["description"],
+            uri=asset.s3_object_url,
+        )
+
+    def _permissions(
+        self, log_group: logs.ILogGroup, components: Sequence[str]
+    ) -> iam.ManagedPolicy:
+        stack = Stack.of(self)
+        permissions = iam.ManagedPolicy(
+            self,
+            "Permissions",
+            description="What building and testing an image takes",
+            roles=[self.role],
+            statements=[
+                iam.PolicyStatement(actions=[*SESSION_MANAGER_ACTIONS], resources=["*"]),
+                iam.PolicyStatement(actions=["imagebuilder:GetComponent"], resources=[*components]),
+                # The program that runs components, which Image Builder has the server fetch.
+                iam.PolicyStatement(
+                    actions=["s3:GetObject"],
+                    resources=[f"arn:{stack.partition}:s3:::{_TOOLS}-{stack.region}-prod/*"],
+                ),
+                iam.PolicyStatement(
+                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                    resources=[log_group.log_group_arn],
+                ),
+            ],
+        )
+        acknowledge(permissions, *IMAGE_BUILD_ON_EVERY_RESOURCE)
+        return permissions
+
+
+def _refuse_other_kinds(hardening: object, release: object, components: object) -> None:
+    if not isinstance(hardening, HostHardening):
+        raise ValueError(
+            f"host_hardening is {hardening!r}: write host_hardening=HostHardening(...); an image "
+            "without one is not what this builds"
+        )
+    if not isinstance(release, str) or not _RELEASE.fullmatch(release):
+        raise ValueError(
+            f"release is {release!r}: write three numbers, such as release='1.0.1' or "
+            "release='2026.11.1'"
+        )
+    if isinstance(components, str):
+        raise ValueError(
+            f"components is the text {components!r}: write a list of ARNs, "
+            f"components=[{components!r}]"
+        )
+
+
+def _refuse_unreachable(vpc: ec2.IVpc) -> None:
+    if (
+        not isinstance(vpc, HardenedVpc)
+        or private_subnets(vpc) is not ec2.SubnetType.PRIVATE_ISOLATED
+    ):
+        return
+    missing = [each for each in IMAGE_BUILDER_ENDPOINTS if each not in vpc.interface_endpoints]
+    if missing:
+        raise ValueError(
+            f"nothing could be built in {vpc.node.path}, which has no endpoint for "
+            f"{', '.join(missing)}: write HardenedVpc(..., interface_endpoints="
+            f"{(*vpc.interface_endpoints, *missing)!r}), or nat_gateways=1"
+        )
+    if not vpc.reaches_s3:
+        raise ValueError(
+            f"nothing could be built in {vpc.node.path}, from where servers cannot reach S3: write "
+            "HardenedVpc(..., s3_prefix_list_id='pl-...'), or nat_gateways=1"
+        )
+
+
+def _ami(name: str, hardening: HostHardening, key: kms.IKey | None) -> dict[str, Any]:
+    # What stands between the braces Image Builder fills in.
+    ami: dict[str, Any] = {
+        "Name": f"{name}-{{{{ imagebuilder:buildDate }}}}",
+        "AmiTags": {"HostHardening": hardening.profile},
+    }
+    if key is not None:
+        ami["KmsKeyId"] = key.key_arn
+    return ami
+
+
+def _schedule(
+    schedule: events.Schedule | None,
+) -> imagebuilder.CfnImagePipeline.ScheduleProperty | None:
+    if schedule is None:
+        return None
+    return imagebuilder.CfnImagePipeline.ScheduleProperty(
+        schedule_expression=schedule.expression_string,
+        pipeline_execution_start_condition="EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE",
+    )
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,275 @@
+"""HardenedInstance: one server, locked down by construction."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Aws, Duration, Stack, Token
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from hardened_ec2.host import HostHardening, ResourceSignal
+from hardened_ec2.network.ssh import SshAccess
+from hardened_ec2.network.vpc import HardenedVpc, private_subnets
+from hardened_ec2.servers.block_devices import encrypted_devices, root_device_of
+from hardened_ec2.servers.imds import Imds
+from hardened_ec2.servers.machine_image import carried_hardening
+from hardened_ec2.servers.prepared import (
+    DEFAULT_HARDENING,
+    DEFAULT_IMDS,
+    INSTANCE_TYPE,
+    NO_SSH,
+    ROOT_VOLUME_SIZE,
+    default_image,
+    equip,
+    own_group,
+    refuse_other_kinds,
+    refuse_other_subnets,
+    refuse_user_data_nobody_reads,
+)
+from hardened_ec2.servers.role import InstanceRole
+from hardened_ec2.servers.user_data import HardenedUserData
+
+_PRIVATE_SUBNET_TYPES = (ec2.SubnetType.PRIVATE_ISOLATED, ec2.SubnetType.PRIVATE_WITH_EGRESS)
+
+
+class HardenedInstance(ec2.Instance):
+    """An EC2 instance that is locked down by construction.
+
+    It is an `ec2.Instance`: connections, grants, user data and everything that takes an
+    `ec2.IInstance` work as usual. By default it has
+
+    - no way in: a `LockedSecurityGroup` of its own without ingress, no key pair, no public
+      address; Session Manager through an `InstanceRole`;
+    - metadata with session tokens only (IMDSv2), one hop, no tags;
+    - an encrypted gp3 root volume, EBS optimisation, detailed monitoring, termination
+      protection;
+    - the host core of `HostHardening`, which locks sshd and the metadata service before anyone
+      can log in, at every boot, and after it the commands of your own user data.
+
+    IMDSv2, encrypted volumes and a closed port 22 are guarantees: no argument gives them up.
+
+    A change of the hardening reaches a running server: CloudFormation stops and starts an
+    instance whose user data changed, and the boothook runs at every boot. Your own commands are
+    run by cloud-init once, at the first boot; have the instance replaced to run them again.
+    A change of the image always replaces it, and termination protection then keeps the old one
+    until you end it: the default image follows Amazon Linux 2023 as it is released, so pin one
+    (``machine_image``) for a server that has to stay.
+
+    Args:
+        scope: The construct to make the instance in.
+        id: The instance's id there.
+        vpc: The VPC. In a `HardenedVpc` the instance may also reach the VPC's endpoints.
+        instance_type: The instance type. Default: t4g.small.
+        machine_image: The image; Linux. Default: Amazon Linux 2023 for the type's architecture,
+            as it is released.
+        vpc_subnets: Where to place it. Default: the VPC's private subnets; public ones are never
+            fallen back to.
+        ssh: Who may reach port 22. Default: nobody.
+        imds: The options of the metadata service. Default: `Imds()`.
+        host_hardening: What to do on the host. Default: `HostHardening()`, or what the image of a
+            `HardenedImage` has in it, which another one contradicts: user data then only verify
+            it. None where an image of another kind carries it already.
+        user_data: Your own commands, run after the hardening. Default: none.
+        user_data_causes_replacement: Whether changed user data replaces the instance instead of
+            restarting it. Default: False. It needs ``disable_api_termination=False``, since
+            CloudFormation could not end the old one.
+        resource_signal_timeout: How long CloudFormation waits for the server to say that it is
+            hardened and that your commands succeeded; if one failed, or nothing is said in that
+            time, the stack fails. It takes an image with cfn-signal (Amazon Linux) and a way to
+            CloudFormation: in subnets without one an interface endpoint, "cloudformation" among
+            the ``interface_endpoints`` of a `HardenedVpc`. The role needs no permission.
+            Default: CloudFormation does not wait.
+        role: The role. Default: an `InstanceRole` of its own.
+        security_group: The group. Default: a `LockedSecurityGroup` of its own.
+        key_pair: An EC2 key pair. Default: none; Session Manager and EC2 Instance Connect need
+            none, and a key pair is a secret that nobody rotates.
+        associate_public_ip_address: Whether to have a public address, which takes public subnets
+            in ``vpc_subnets``. Default: False.
+        root_volume_size: Size of the root volume, in GiB. Default: 16.
+        root_device_name: The root device of the image. Default: ``/dev/xvda`` for the Amazon
+            Linux images of CDK; required for any other, since a wrong name leaves the root volume
+            as the image has it and adds an empty second one.
+        block_devices: Data volumes. Each EBS volume must be encrypted.
+        encryption_key: The KMS key of the root volume. Default: the account's key for EBS.
+        detailed_monitoring: Whether metrics come every minute. Default: True ($2.10 a month).
+        disable_api_termination: Whether the instance is protected from termination.
+            Default: True.
+        instance_name: The Name tag. Default: the construct's path.
+        private_ip_address: A fixed private IPv4 address. Default: one of the subnet's.
+        source_dest_check: Whether EC2 drops traffic that is not the instance's own.
+            Default: True. Only a NAT or VPN appliance needs False.
+
+    Raises:
+        ValueError: If an argument is wrong or two contradict each other; the message says what to
+            write. User data over 16,384 bytes is refused at synth, with the sizes.
+
+    Source: Security Hub EC2.3, EC2.8, EC2.9, EC2.13; CIS AWS Foundations 5.2, 5.7.
+
+    Example::
+
+        vpc = HardenedVpc(self, "Network")
+        server = HardenedInstance(self, "Server", vpc=vpc)
+        server.user_data.add_commands("systemctl enable --now my-service")
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's own name for it
+        *,
+        vpc: ec2.IVpc,
+        instance_type: ec2.InstanceType | None = None,
+        machine_image: ec2.IMachineImage | None = None,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        ssh: SshAccess = NO_SSH,
+        imds: Imds = DEFAULT_IMDS,
+        host_hardening: HostHardening | None = DEFAULT_HARDENING,
+        user_data: ec2.UserData | None = None,
+        user_data_causes_replacement: bool = False,
+        resource_signal_timeout: Duration | None = None,
+        role: iam.IRole | None = None,
+        security_group: ec2.ISecurityGroup | None = None,
+        key_pair: ec2.IKeyPair | None = None,
+        associate_public_ip_address: bool = False,
+        root_volume_size: int = ROOT_VOLUME_SIZE,
+        root_device_name: str | None = None,
+        block_devices: Sequence[ec2.BlockDevice] = (),
+        encryption_key: kms.IKey | None = None,
+        detailed_monitoring: bool = True,
+        disable_api_termination: bool = True,
+        instance_name: str | None = None,
+        availability_zone: str | None = None,
+        private_ip_address: str | None = None,
+        source_dest_check: bool | None = None,
+    ) -> None:
+        refuse_other_kinds(ssh=ssh, imds=imds, host_hardening=host_hardening)
+        refuse_other_subnets(vpc_subnets)
+        refuse_user_data_nobody_reads(imds, host_hardening=host_hardening, user_data=user_data)
+        _refuse_contradictions(
+            replaces=user_data_causes_replacement,
+            protected=disable_api_termination,
+            signals=resource_signal_timeout is not None,
+            hardens=host_hardening is not None and imds.http_endpoint,
+        )
+        if instance_type is None:
+            instance_type = ec2.InstanceType(INSTANCE_TYPE)
+        if machine_image is None:
+            machine_image = default_image(instance_type)
+        devices = encrypted_devices(
+            block_devices,
+            root_device_name=root_device_name or root_device_of(machine_image),
+            root_volume_size=root_volume_size,
+            encryption_key=encryption_key,
+        )
+        public = _public_address(vpc_subnets, wanted=associate_public_ip_address)
+        if vpc_subnets is None:
+            vpc_subnets = ec2.SubnetSelection(subnet_type=private_subnets(vpc))
+        hardening, in_image = carried_hardening(
+            machine_image, host_hardening, asked_for=host_hardening is not DEFAULT_HARDENING
+        )
+        commands = HardenedUserData(
+            hardening if imds.http_endpoint else None, user_data, in_image=in_image
+        )
+
+        # Whatever can be refused was refused above, before the first construct was made.
+        access = Construct(scope, f"{id}Access")
+        try:
+            group = own_group(access, security_group, vpc=vpc, ssh=ssh)
+            super().__init__(
+                scope,
+                id,
+                vpc=vpc,
+                vpc_subnets=vpc_subnets,
+                availability_zone=availability_zone,
+                instance_type=instance_type,
+                machine_image=machine_image,
+                instance_name=instance_name,
+                role=role or InstanceRole(access, "Role"),
+                security_group=group,
+                key_pair=key_pair,
+                associate_public_ip_address=public,
+                private_ip_address=private_ip_address,
+                source_dest_check=source_dest_check,
+                block_devices=devices,
+                ebs_optimized=True,
+                detailed_monitoring=detailed_monitoring,
+                disable_api_termination=disable_api_termination,
+                http_endpoint=imds.http_endpoint,
+                http_tokens=ec2.HttpTokens.REQUIRED,
+                http_put_response_hop_limit=imds.http_put_response_hop_limit,
+                http_protocol_ipv6=imds.http_protocol_ipv6,
+                instance_metadata_tags=imds.instance_metadata_tags,
+                user_data=commands if imds.http_endpoint else None,
+                user_data_causes_replacement=user_data_causes_replacement,
+                resource_signal_timeout=resource_signal_timeout,
+            )
+        except Exception:
+            scope.node.try_remove_child(id)
+            scope.node.try_remove_child(access.node.id)
+            raise
+        self.security_group = group
+        """The group of the instance; `connections` writes its rules."""
+        self.host_hardening = hardening
+        """What hardens the host: its user data, its image, or both."""
+        if resource_signal_timeout is not None:
+            commands.signal = self._signal()
+        if isinstance(vpc, HardenedVpc):
+            vpc.allow_endpoints_from(self)
+        resource = self.instance
+        equip(
+            self,
+            resource,
+            imds=imds,
+            commands=commands,
+            hardened_image=in_image,
+            set_user_data=lambda value: setattr(resource, "user_data", value),
+            beside=scope,
+        )
+
+    def _signal(self) -> ResourceSignal:
+        """Name this instance to its stack, without tokens where it can be done."""
+        stack = Stack.of(self)
+        # A nested stack is named by CloudFormation. A region that only CloudFormation knows the
+        # host finds out: a token would keep the user data from travelling as gzip.
+        return ResourceSignal(
+            stack=Aws.STACK_NAME if Token.is_unresolved(stack.stack_name) else stack.stack_name,
+            resource=self.instance.logical_id,
+            region=None if Token.is_unresolved(stack.region) else stack.region,
+        )
+
+
+def _refuse_contradictions(
+    *, replaces: bool, protected: bool, signals: bool, hardens: bool
+) -> None:
+    if signals and not hardens:
+        raise ValueError(
+            "resource_signal_timeout without the hardening at boot, which is what signals: leave "
+            "host_hardening and imds at their defaults, or leave resource_signal_timeout out and "
+            "signal by yourself, with user_data.add_signal_on_exit_command(...)"
+        )
+    if replaces and protected:
+        raise ValueError(
+            "user_data_causes_replacement=True with termination protection: CloudFormation "
+            "could not end the instance that it replaces. Write disable_api_termination=False as "
+            "well, or leave user_data_causes_replacement out: changed hardening then reaches the "
+            "server by a restart"
+        )
+
+
+def _public_address(vpc_subnets: ec2.SubnetSelection | None, *, wanted: bool) -> bool | None:
+    """Decide what to write for a public address: True, False, or nothing.
+
+    Written out, the subnet moves into a network interface, where stock packs look for it in vain;
+    so nothing is written where the subnets are private and nothing could come of it.
+    """
+    if wanted:
+        if vpc_subnets is None:
+            raise ValueError(
+                "associate_public_ip_address=True without vpc_subnets: write "
+                "vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC) as well"
+            )
+        return True
+    if vpc_subnets is None or vpc_subnets.subnet_type in _PRIVATE_SUBNET_TYPES:
+        return None
+    return False

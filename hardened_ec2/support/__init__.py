@@ -1,0 +1,1 @@
+"""Constructs and acknowledgements that the other packages share."""

@@ -1,0 +1,268 @@
+"""HardeningAssociation: State Manager keeps servers hardened, and says which are not."""
+
+import re
+from collections.abc import Sequence
+from typing import get_args
+
+from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from hardened_ec2.host import HostHardening
+from hardened_ec2.host.command_document import Operation, command_document
+from hardened_ec2.servers.prepared import DEFAULT_HARDENING
+from hardened_ec2.support.acknowledgements import STATE_MANAGER_ON_EVERY_NODE, acknowledge
+from hardened_ec2.upkeep.managed_nodes import ManagedNodes
+
+STATE_MANAGER_ACTIONS = (
+    "ssm:DescribeAssociation",
+    "ssm:ListInstanceAssociations",
+    "ssm:UpdateAssociationStatus",
+    "ssm:UpdateInstanceAssociationStatus",
+)
+"""What State Manager needs of a server beside its documents, and beside Session Manager.
+
+Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Systems
+    Manager"; the managed policy AmazonSSMManagedInstanceCore, which has more.
+"""
+
+_MIN_RATE, _MAX_RATE = Duration.minutes(30), Duration.days(31)
+_SHARE = re.compile(r"([1-9][0-9]*|[1-9][0-9]?%|100%)")
+
+
+class HardeningAssociation(Construct):
+    """A State Manager association that keeps servers hardened, and reports those that are not.
+
+    On each of the servers it applies the hardening again: by the server's own `hardened-ec2` where
+    that is the same hardening, otherwise by the program that its document carries, which installs
+    itself; so servers that somebody else made are hardened too. Then it asks for every control
+    whether it is in force, with the checks of docs/CONTROLS.md. What fails either makes the server
+    non-compliant in Systems Manager: in its console, in Config, in Security Hub (SSM.3).
+
+    With ``operation="Check"`` it changes nothing, and whatever drifted makes the server
+    non-compliant until somebody mends it.
+
+    A change that would lock the administrators out is taken back by the host itself, five minutes
+    later at the latest.
+
+    Servers need the agent of Systems Manager, its endpoints "ssm" and "ssmmessages" or a way to the
+    internet, and the permissions of State Manager. Those that are constructs of the app get them;
+    to others attach ``permissions``. Associations cost nothing.
+
+    Args:
+        scope: The construct to make it in.
+        id: Its id there.
+        nodes: The servers.
+        host_hardening: The hardening. Default: what the servers themselves have, where they are
+            hardened constructs of the app, which another one contradicts; otherwise
+            `HostHardening()`.
+        operation: "Apply" applies and checks, "Check" only checks. Default: "Apply".
+        rate: How often, from 30 minutes to 31 days. Default: 12 hours. New servers are served at
+            once.
+        max_concurrency: How many servers at a time: a number or a percentage. Default: "25%".
+        max_errors: After how many failures no more servers are served: a number or a percentage.
+            Default: "100%", since one server that cannot be mended is no reason to leave others as
+            they are.
+        compliance_severity: How much non-compliance weighs: "CRITICAL", "HIGH", "MEDIUM", "LOW" or
+            "UNSPECIFIED". Default: "CRITICAL".
+        output_bucket: Where what the runs print is kept, beside the last 2,500 characters in State
+            Manager. Default: nowhere. Whoever reads it learns what is not hardened.
+        output_key_prefix: Where in the bucket. Default: ``hardening``.
+
+    Raises:
+        ValueError: If an argument is wrong or contradicts the servers; the message says what to
+            write.
+
+    Source: Systems Manager User Guide, "About association compliance", "Understanding targets and
+        rate controls in State Manager associations"; Security Hub SSM.3.
+
+    Example::
+
+        HardeningAssociation(self, "Upkeep", nodes=ManagedNodes.auto_scaling_group(fleet))
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's own name for it
+        *,
+        nodes: ManagedNodes,
+        host_hardening: HostHardening | None = None,
+        operation: Operation = "Apply",
+        rate: Duration | None = None,
+        max_concurrency: str = "25%",
+        max_errors: str = "100%",
+        compliance_severity: str = "CRITICAL",
+        output_bucket: s3.IBucket | None = None,
+        output_key_prefix: str | None = None,
+    ) -> None:
+        _refuse_other_kinds(nodes, host_hardening)
+        hardening = _hardening_of(nodes, host_hardening)
+        _refuse_unknown("operation", operation, get_args(Operation))
+        severities = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNSPECIFIED")
+        _refuse_unknown("compliance_severity", compliance_severity, severities)
+        for name, share in (("max_concurrency", max_concurrency), ("max_errors", max_errors)):
+            if not isinstance(share, str) or not _SHARE.fullmatch(share):
+                raise ValueError(
+                    f"{name} is {share!r}: write a number or a percentage of servers as text, such "
+                    f"as {name}='10' or {name}='25%'"
+                )
+        minutes = _minutes(rate)
+        if output_key_prefix is not None and output_bucket is None:
+            raise ValueError(
+                f"output_key_prefix is {output_key_prefix!r} without output_bucket: pass the "
+                "bucket too, or leave it out"
+            )
+        super().__init__(scope, id)
+        self.host_hardening = hardening
+        """The hardening that the servers are kept at."""
+        self.document = ssm.CfnDocument(
+            self,
+            "Document",
+            content=command_document(hardening),
+            document_format="JSON",
+            document_type="Command",
+            target_type="/AWS::EC2::Instance",
+            update_method="NewVersion",
+        )
+        """The command document, which Run Command can run too."""
+        prefix = (output_key_prefix or "hardening").strip("/")
+        self.association = ssm.CfnAssociation(
+            self,
+            "Association",
+            name=self.document.ref,
+            document_version="$LATEST",
+            parameters={"Operation": [operation]},
+            targets=[ssm.CfnAssociation.TargetProperty(key=nodes.key, values=[*nodes.values])],
+            schedule_expression=f"rate({minutes} minutes)",
+            # By the exit code of the document.
+            sync_compliance="AUTO",
+            compliance_severity=compliance_severity,
+            max_concurrency=max_concurrency,
+            max_errors=max_errors,
+            output_location=_output(self, output_bucket, prefix),
+        )
+        """The association."""
+        self.permissions = iam.ManagedPolicy(
+            self,
+            "Permissions",
+            description="State Manager, for servers that are kept hardened",
+            statements=[
+                *_state_manager(self, self.document),
+                *_output_statements(output_bucket, prefix),
+            ],
+            roles=[*nodes.roles],
+        )
+        """What a server's role needs, beside Session Manager's permissions."""
+        acknowledge(self.permissions, *STATE_MANAGER_ON_EVERY_NODE)
+
+
+def _refuse_other_kinds(nodes: object, hardening: object) -> None:
+    if not isinstance(nodes, ManagedNodes):
+        raise ValueError(
+            f"nodes is {nodes!r}: write ManagedNodes.instances(server), "
+            "ManagedNodes.auto_scaling_group(fleet) or ManagedNodes.tagged('Name', 'value')"
+        )
+    if hardening is not None and not isinstance(hardening, HostHardening):
+        raise ValueError(
+            f"host_hardening is {hardening!r}: write HostHardening(...), or leave it out"
+        )
+
+
+def _refuse_unknown(name: str, value: object, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ValueError(
+            f"{name} is {value!r}: write one of {', '.join(repr(each) for each in allowed)}"
+        )
+
+
+def _hardening_of(nodes: ManagedNodes, given: HostHardening | None) -> HostHardening:
+    """Return the one hardening that the servers and the association agree on."""
+    known = nodes.hardenings
+    if given is None and len(known) > 1:
+        raise ValueError(
+            "the servers have different hardenings, and one association applies one: make a "
+            "HardeningAssociation for those of each"
+        )
+    if given is None:
+        return known[0] if known else DEFAULT_HARDENING
+    if any(each != given for each in known):
+        raise ValueError(
+            "host_hardening is not what the servers themselves apply at boot, so the two would "
+            "take turns: leave host_hardening out, or give the servers the same"
+        )
+    return given
+
+
+def _minutes(rate: Duration | None) -> int:
+    if rate is None:
+        return 12 * 60
+    minutes = int(rate.to_minutes(integral=False))
+    if not _MIN_RATE.to_minutes() <= minutes <= _MAX_RATE.to_minutes():
+        raise ValueError(
+            f"rate is {minutes} minutes, where State Manager takes 30 minutes to 31 days: write "
+            "such as rate=Duration.hours(12)"
+        )
+    return minutes
+
+
+def _state_manager(scope: Construct, document: ssm.CfnDocument) -> list[iam.PolicyStatement]:
+    stack = Stack.of(scope)
+    own_document = stack.format_arn(service="ssm", resource="document", resource_name=document.ref)
+    return [
+        iam.PolicyStatement(
+            actions=["ssm:DescribeDocument", "ssm:GetDocument"], resources=[own_document]
+        ),
+        iam.PolicyStatement(
+            actions=[*STATE_MANAGER_ACTIONS],
+            resources=[
+                own_document,
+                stack.format_arn(service="ssm", resource="association", resource_name="*"),
+                stack.format_arn(
+                    service="ec2",
+                    resource="instance",
+                    resource_name="*",
+                    arn_format=ArnFormat.SLASH_RESOURCE_NAME,
+                ),
+            ],
+        ),
+        iam.PolicyStatement(actions=["ssm:ListAssociations"], resources=["*"]),
+    ]
+
+
+def _output(
+    scope: Construct, bucket: s3.IBucket | None, prefix: str
+) -> ssm.CfnAssociation.InstanceAssociationOutputLocationProperty | None:
+    if bucket is None:
+        return None
+    return ssm.CfnAssociation.InstanceAssociationOutputLocationProperty(
+        s3_location=ssm.CfnAssociation.S3OutputLocationProperty(
+            output_s3_bucket_name=bucket.bucket_name,
+            output_s3_key_prefix=prefix,
+            output_s3_region=Stack.of(scope).region,
+        )
+    )
+
+
+def _output_statements(bucket: s3.IBucket | None, prefix: str) -> list[iam.PolicyStatement]:
+    if bucket is None:
+        return []
+    statements = [
+        iam.PolicyStatement(
+            actions=["s3:PutObject"], resources=[bucket.arn_for_objects(f"{prefix}/*")]
+        ),
+        # The agent asks whether the bucket encrypts before it writes.
+        iam.PolicyStatement(
+            actions=["s3:GetEncryptionConfiguration"], resources=[bucket.bucket_arn]
+        ),
+    ]
+    if bucket.encryption_key is not None:
+        statements.append(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=[bucket.encryption_key.key_arn],
+            )
+        )
+    return statements

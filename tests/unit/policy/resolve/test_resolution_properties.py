@@ -1,0 +1,90 @@
+"""What a place can be, against an evaluation that knows every choice and takes no short cut."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hardened_ec2.policy.resolve.deployment import Deployment
+from hardened_ec2.policy.resolve.scenarios import When, holds
+from hardened_ec2.policy.resolve.values import describe
+from tests.unit.policy.templates import ref, resource, template
+
+NAME = "app.template.json"
+PARAMETERS = {"P": ("a", "b,c"), "Q": ("q",)}
+SECTIONS: dict[str, Any] = {
+    "Parameters": {
+        "P": {"Type": "String", "Default": "a", "AllowedValues": ["a", "b,c"]},
+        "Q": {"Type": "String", "Default": "q"},
+    },
+    "Conditions": {
+        "C": {"Fn::Equals": [ref("AWS::Region"), "x"]},
+        "D": {"Fn::Not": [{"Condition": "C"}]},
+        "E": {"Fn::Equals": [ref("AWS::AccountId"), "x"]},
+    },
+    "Mappings": {"M": {"a": {"k": "low"}, "b,c": {"k": "high"}}},
+}
+
+World = dict[str, Any]
+WORLDS: list[World] = [
+    {"C": c, "D": not c, "E": e, "P": p, "Q": "q"}
+    for c, e, p in product((True, False), (True, False), PARAMETERS["P"])
+]
+
+
+def calls(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    pair = st.tuples(inner, inner)
+    return (
+        st.builds(lambda c, p: {"Fn::If": [c, *p]}, st.sampled_from("CDE"), pair)
+        | st.builds(lambda d, p: {"Fn::Join": [d, list(p)]}, st.sampled_from(["", "-", ","]), pair)
+        | st.builds(lambda a: {"Fn::Sub": ["<${P}${v}${!P}>", {"v": a}]}, inner)
+        | st.builds(lambda i, p: {"Fn::Select": [i, list(p)]}, st.sampled_from([0, "1"]), pair)
+        | st.builds(lambda a: {"Fn::Select": [0, {"Fn::Split": [",", a]}]}, inner)
+        | st.builds(lambda a: {"Fn::Join": ["+", {"Fn::Split": [",", a]}]}, inner)
+    )
+
+
+EXPRESSIONS = st.recursive(
+    st.sampled_from(["x", "y,z", "", ref("P"), ref("Q"), {"Fn::FindInMap": ["M", ref("P"), "k"]}]),
+    calls,
+    max_leaves=6,
+)
+
+
+def evaluated(raw: Any, world: World) -> Any:  # noqa: ANN401 - decoded JSON
+    """Evaluate as CloudFormation does, when all choices are made."""
+    if isinstance(raw, str):
+        return raw
+    if isinstance(raw, list):
+        return [evaluated(each, world) for each in raw]
+    ((function, argument),) = raw.items()
+    return EVALUATE[function](argument, world)
+
+
+EVALUATE: dict[str, Callable[[Any, World], Any]] = {
+    "Ref": lambda name, world: world[name],
+    "Fn::If": lambda given, world: evaluated(given[1 if world[given[0]] else 2], world),
+    "Fn::Join": lambda given, world: given[0].join(evaluated(given[1], world)),
+    "Fn::Sub": lambda given, world: f"<{world['P']}{evaluated(given[1]['v'], world)}${{P}}>",
+    "Fn::Select": lambda given, world: evaluated(given[1], world)[int(given[0])],
+    "Fn::Split": lambda given, world: evaluated(given[1], world).split(given[0]),
+    "Fn::FindInMap": lambda _, world: SECTIONS["Mappings"]["M"][world["P"]]["k"],
+}
+
+
+def choices(world: World) -> When:
+    made = {(("condition", NAME, name), "true" if world[name] else "false") for name in ("C", "E")}
+    return frozenset({*made, (("parameter", NAME, "P"), describe(world["P"]))})
+
+
+@settings(max_examples=80, deadline=None, database=None)
+@given(EXPRESSIONS)
+def test_a_place_is_in_every_deployment_exactly_what_it_is_there(raw: Any) -> None:  # noqa: ANN401
+    given_template = template({"A": resource("Any::Thing", P=raw)}, **SECTIONS)
+    (thing,) = Deployment([given_template]).resources("AWS::Any::Thing")
+    found = thing.properties.at("P")
+    for world in WORLDS:
+        deployed = {value.content for value in found if holds(value.when, choices(world))}
+        assert deployed == {evaluated(raw, world)}
