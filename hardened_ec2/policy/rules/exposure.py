@@ -1,4 +1,4 @@
-"""What else the internet can reach of a server: forgotten openings and public addresses."""
+"""Ports that the internet can reach, beyond the administrative ones."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
@@ -11,8 +11,8 @@ from hardened_ec2.policy.facts.load_balancers import Door
 from hardened_ec2.policy.facts.servers import Server
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.ports import port_names
-from hardened_ec2.policy.resolve.scenarios import When, holds, together, worlds
-from hardened_ec2.policy.resolve.values import ABSENT, Place, as_bool, why_unknown
+from hardened_ec2.policy.resolve.scenarios import When, holds, worlds
+from hardened_ec2.policy.resolve.values import Place
 from hardened_ec2.policy.rules.case import Case
 from hardened_ec2.policy.rules.rule import (
     Control,
@@ -163,56 +163,6 @@ def _open_groups_of_strangers(case: Case, reported: set[Place]) -> Iterator[Doub
 
 
 @rule(
-    id="HardenedEc2-PublicAddress",
-    severity=Severity.ERROR,
-    subject=Subject.SERVERS,
-    fact="A server has no public address.",
-    why=(
-        "With a public address every mistake in a group, today's or next year's, is an exposure; "
-        "without one the internet has nothing to send to."
-    ),
-    fix=(
-        "Place the server in a private subnet with AssociatePublicIpAddress false and put a load "
-        "balancer, an EC2 Instance Connect Endpoint or Session Manager in front. Where the server "
-        "must face the internet (a bastion), acknowledge it with the reason."
-    ),
-    references=(
-        Control(Framework.SECURITY_HUB, "EC2.9"),
-        Control(Framework.SECURITY_HUB, "EC2.25"),
-        Control(Framework.SECURITY_HUB, "AutoScaling.5"),
-        Control(Framework.NIST, "SC-7(3)"),
-        Control(Framework.PCI, "1.3.1"),
-        Control(Framework.CONTROL_TOWER, "CT.EC2.PR.8"),
-        Control(Framework.CONTROL_TOWER, "CT.EC2.PR.9"),
-        Control(Framework.CONTROL_TOWER, "CT.AUTOSCALING.PR.5"),
-        Control(Framework.CDK_NAG, "EC2InstanceNoPublicIp"),
-        Control(Framework.CHECKOV, "CKV_AWS_88"),
-        Control(Framework.TRIVY, "AWS-0009"),
-        Control(Framework.PROWLER, "ec2_instance_public_ip"),
-        Control(Framework.PROWLER, "ec2_launch_template_no_public_ip"),
-    ),
-)
-def public_address(case: Case) -> Iterator[Outcome]:
-    """Report every way a server gets a public address: asked for, from its subnet, elastic."""
-    for server in case.servers:
-        for value, reason in case.placement.public_addresses(server):
-            why = why_unknown(value.content)
-            if as_bool(value.content) is True:
-                yield Fault(
-                    place=value.place,
-                    message=f"{server.resource.logical_id} gets a public address: {reason}",
-                    when=value.when,
-                )
-            else:
-                yield Doubt(
-                    place=value.place,
-                    why=f"whether {server.resource.logical_id} gets a public address is not known: "
-                    f"{why or reason}",
-                    when=value.when,
-                )
-
-
-@rule(
     id="HardenedEc2-LoadBalancerOpensServer",
     severity=Severity.ERROR,
     subject=Subject.SERVERS,
@@ -352,43 +302,6 @@ def _used_by_load_balancers(case: Case, server: Server) -> set[Place]:
                 o.place for o in door.openings if door.first <= o.first and o.last <= door.last
             )
     return used
-
-
-@rule(
-    id="HardenedEc2-PublicServerWithRole",
-    severity=Severity.WARNING,
-    subject=Subject.MACHINES,
-    fact="A server with a public address has no permissions to lose.",
-    why="What the internet can reach is taken first, and its role with it.",
-    fix=(
-        "Move the work that needs the permissions behind a load balancer, into a private subnet; "
-        "where it must stay, acknowledge it with what the role may do."
-    ),
-    references=(Control(Framework.PROWLER, "ec2_instance_internet_facing_with_instance_profile"),),
-)
-def public_server_with_role(case: Case) -> Iterator[Outcome]:
-    """Report profiles, with any permission at all, of servers that get a public address."""
-    idle = {role.key for role in case.roles.of_instances() if not case.roles.may_anything(role)}
-    for server in case.servers:
-        public = [
-            value
-            for value, _ in case.placement.public_addresses(server)
-            if as_bool(value.content) is True
-        ]
-        for profile in server.at("IamInstanceProfile"):
-            role = case.roles.of_profile(profile)
-            if profile.content is ABSENT or (role is not None and role.key in idle):
-                continue
-            ways = (together(value.when, profile.when) for value in public)
-            when = next((way for way in ways if way is not None), None)
-            if when is not None:
-                yield Fault(
-                    place=server.place,
-                    message=f"{server.resource.logical_id} has a public address and a role with "
-                    "permissions",
-                    when=when,
-                )
-                break
 
 
 def _reported(case: Case) -> set[Place]:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from hardened_ec2.policy import Severity
-from hardened_ec2.policy.rules.identity import READING_POLICIES
+from hardened_ec2.policy.rules.role_permissions import READING_POLICIES
 from tests.unit.policy.templates import (
     IDENTITY,
     SOUND,

@@ -1,4 +1,4 @@
-"""What a server may do in the account: its role is what whoever takes the server gets."""
+"""Permissions of instance roles: what an attacker on the server may do in the account."""
 
 import re
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from hardened_ec2.policy.facts.privileges import (
     pattern,
     reaches_anything,
 )
-from hardened_ec2.policy.facts.roles import AttachedPolicy, is_ec2, statements, texts
+from hardened_ec2.policy.facts.roles import AttachedPolicy, texts
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.resolve.values import ABSENT, Text, Tree, Value, describe, why_unknown
+from hardened_ec2.policy.resolve.values import Text, Value, describe, why_unknown
 from hardened_ec2.policy.rules.case import Case
 from hardened_ec2.policy.rules.rule import (
     Control,
@@ -46,7 +46,7 @@ READING_POLICIES: Final = {
 name. AmazonSSMManagedInstanceCore, which reads parameters too, is left out: Systems Manager's own
 documentation has every server carry it, and `InstanceRole` is there for who wants less."""
 
-_EVERYTHING = re.compile(r"[*?:]*\*[*?:]*")
+EVERYTHING = re.compile(r"[*?:]*\*[*?:]*")
 """An action or a resource made of wildcards only: ``*``, ``*:*``."""
 
 _ALL_OF_IAM = re.compile(r"iam:[*?]*\*[*?]*", re.IGNORECASE)
@@ -120,7 +120,7 @@ def _judged(statement: Value, role: str) -> Iterator[Outcome]:
         return
     for action in texts(statement, "Action"):
         text = pattern(action)
-        if _EVERYTHING.fullmatch(text) or _ALL_OF_IAM.fullmatch(text):
+        if EVERYTHING.fullmatch(text) or _ALL_OF_IAM.fullmatch(text):
             yield faulty(action, f"role {role} may do {describe(action.content)} on everything")
         elif not isinstance(action.content, str | Text):
             yield doubtful(
@@ -238,72 +238,6 @@ def role_reads_everything(case: Case) -> Iterator[Outcome]:
 
 
 @rule(
-    id="HardenedEc2-RoleTrustOpen",
-    severity=Severity.ERROR,
-    subject=Subject.ROLES,
-    fact="Nobody in the world may assume the role of a server.",
-    why="A role that trusts everyone is everyone's: its permissions need no server to be stolen.",
-    fix='Write the principal {"Service": "ec2.amazonaws.com"}.',
-    references=(
-        Control(Framework.CHECKOV, "CKV_AWS_60"),
-        Control(Framework.KICS, "f80e3aa7"),
-        Control(Framework.CFN_NAG, "F2"),
-    ),
-)
-def role_trust_open(case: Case) -> Iterator[Outcome]:
-    """Report trust policies of instance roles that name everyone, or everyone but some."""
-    for role, statement in _trust(case):
-        why = why_unknown(statement.content)
-        if why is not None:
-            yield doubtful(statement, f"who may assume role {role} is not known: {why}")
-            continue
-        # One arm without a condition is open to all.
-        conditional = not any(_is_absent(value) for value in statement.at("Condition"))
-        for principal, kind in _principals(statement):
-            everyone = kind in {"", "AWS"} and _EVERYTHING.fullmatch(pattern(principal))
-            if kind != _EXCEPTED and not everyone:
-                continue
-            who = "everyone except some" if kind == _EXCEPTED else "everyone"
-            if conditional:
-                yield doubtful(
-                    principal, f"whether a condition narrows who may assume role {role} ({who})"
-                )
-            else:
-                yield faulty(principal, f"role {role} may be assumed by {who}")
-
-
-@rule(
-    id="HardenedEc2-RoleTrustWide",
-    severity=Severity.WARNING,
-    subject=Subject.ROLES,
-    fact="Only EC2 may assume the role of a server.",
-    why=(
-        "Every other principal that may assume the role gets what the server has, without the "
-        "server; what it does looks like the server's doing."
-    ),
-    fix="Give each user, service and account a role of its own.",
-    references=(Control(Framework.KICS, "f80e3aa7"),),
-)
-def role_trust_wide(case: Case) -> Iterator[Outcome]:
-    """Report trust policies of instance roles that name another service, account or provider."""
-    for role, statement in _trust(case):
-        if why_unknown(statement.content) is not None:
-            continue
-        for principal, kind in _principals(statement):
-            if kind == _EXCEPTED or _EVERYTHING.fullmatch(pattern(principal)):
-                continue
-            why = why_unknown(principal.content)
-            if kind == "Service" and is_ec2(pattern(principal)):
-                continue
-            if why is not None and not pattern(principal):
-                yield doubtful(principal, f"who may assume role {role} is not known: {why}")
-            else:
-                yield faulty(
-                    principal, f"role {role} may be assumed by {describe(principal.content)}, too"
-                )
-
-
-@rule(
     id="HardenedEc2-RoleServiceWildcard",
     severity=Severity.WARNING,
     subject=Subject.ROLES,
@@ -387,7 +321,7 @@ def _narrowed(grant: Grant, message: str) -> Outcome:
 def _is_administration(grant: Grant) -> bool:
     """Tell whether `role_administrator` reports it already."""
     return grant.reaches_anything and (
-        bool(_EVERYTHING.fullmatch(grant.action) or _ALL_OF_IAM.fullmatch(grant.action))
+        bool(EVERYTHING.fullmatch(grant.action) or _ALL_OF_IAM.fullmatch(grant.action))
         or _is_left_out(grant)
     )
 
@@ -395,32 +329,3 @@ def _is_administration(grant: Grant) -> bool:
 def _is_left_out(grant: Grant) -> bool:
     """Tell whether its action is what the statement does not allow, by NotAction."""
     return grant.value in texts(grant.statement, "NotAction")
-
-
-_EXCEPTED: Final = "NotPrincipal"
-
-
-def _trust(case: Case) -> Iterator[tuple[str, Value]]:
-    """Yield the statements that let somebody assume a role of instances."""
-    for role in case.roles.of_instances():
-        for document in role.properties.at("AssumeRolePolicyDocument"):
-            for statement in statements(document):
-                if not all(effect.content == "Deny" for effect in statement.at("Effect")):
-                    yield role.logical_id, statement
-
-
-def _principals(statement: Value) -> Iterator[tuple[Value, str]]:
-    """Yield who a statement of a trust policy names, each with the kind of principal it is."""
-    for value in statement.at(_EXCEPTED):
-        if not _is_absent(value):
-            yield value, _EXCEPTED
-    for value in statement.at("Principal"):
-        if isinstance(value.content, Tree):
-            for kind in ("AWS", "Service", "Federated", "CanonicalUser"):
-                yield from ((entry, kind) for entry in texts(value, kind))
-        elif not _is_absent(value):
-            yield value, ""
-
-
-def _is_absent(value: Value) -> bool:
-    return value.content is ABSENT
