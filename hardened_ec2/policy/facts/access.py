@@ -18,7 +18,7 @@ from hardened_ec2.policy.facts.placement import Placement
 from hardened_ec2.policy.facts.servers import Kind, Server
 from hardened_ec2.policy.facts.ways import Answer, Station, Way, joined, parts
 from hardened_ec2.policy.resolve.deployment import Deployment, Resource
-from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, together, worlds
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, scenarios, together
 from hardened_ec2.policy.resolve.values import Place, Value, as_bool
 
 MAX_CHAINS: Final = 200
@@ -167,8 +167,8 @@ class Access:
                     when=opening.when,
                 )
         known = [opening for opening in named if not opening.unknown]
-        for world in worlds(opening.when for opening in known):
-            for reach in reaches([o for o in known if holds(o.when, world)]):
+        for scenario in scenarios(opening.when for opening in known):
+            for reach in reaches([o for o in known if holds(o.when, scenario)]):
                 for senders in parts(reach.addresses, arrives):
                     apply = [o for o in reach.openings if o.addresses & senders]
                     names = dict.fromkeys(groups[opening][1] for opening in apply)
@@ -179,7 +179,7 @@ class Access:
                         ports=((reach.first, reach.last),),
                         places=tuple(dict.fromkeys(opening.place for opening in apply)),
                         arrives=arrives,
-                        when=reach.under(world),
+                        when=reach.under(scenario),
                     )
 
     def _through(self, door: Door, opened: tuple[tuple[GroupKey, Opening], ...]) -> Way:

@@ -12,7 +12,7 @@ from hardened_ec2.policy.facts.groups import GroupKey
 from hardened_ec2.policy.facts.ingress import TCP, Opening
 from hardened_ec2.policy.facts.servers import Server
 from hardened_ec2.policy.resolve.deployment import Deployment
-from hardened_ec2.policy.resolve.scenarios import When, holds, worlds
+from hardened_ec2.policy.resolve.scenarios import When, holds, scenarios
 from hardened_ec2.policy.resolve.values import Place
 from hardened_ec2.policy.settings import Settings
 
@@ -192,11 +192,15 @@ def _united_breaches(
         if len(covering) > 1:
             found.setdefault(covering, []).append(port)
     for covering, opened in found.items():
-        for world in worlds(o.when for o in covering):
-            deployed = [o for o in covering if holds(o.when, world)]
+        for scenario in scenarios(o.when for o in covering):
+            deployed = [o for o in covering if holds(o.when, scenario)]
             width = width_of(united(deployed), settings.whitelist_width)
             if width is not None:
                 yield _breach(
-                    width, tuple(opened), deployed, place or deployed[0].place, world or frozenset()
+                    width,
+                    tuple(opened),
+                    deployed,
+                    place or deployed[0].place,
+                    scenario or frozenset(),
                 )
                 break

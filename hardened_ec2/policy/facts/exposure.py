@@ -11,7 +11,7 @@ from hardened_ec2.policy.facts.groups import SECURITY_GROUP, GroupKey, Groups
 from hardened_ec2.policy.facts.ingress import ALL_PROTOCOLS, Opening, read_rule, spelled_ports
 from hardened_ec2.policy.facts.servers import Kind, Server
 from hardened_ec2.policy.resolve.deployment import Deployment
-from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, together
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, Scenario, When, together
 from hardened_ec2.policy.resolve.values import ABSENT, Place, Reference, Unknown, Value
 
 _INGRESS: Final = "AWS::EC2::SecurityGroupIngress"
@@ -65,10 +65,10 @@ class Reach:
         """Its protocol and ports in words."""
         return spelled_ports(self.protocol, self.first, self.last)
 
-    def under(self, world: When | None) -> When:
-        """Keep of a world, one of `worlds`, what its rules depend on: a message names no more."""
+    def under(self, scenario: Scenario) -> When:
+        """Return the part of a scenario that the rules depend on: a message names no more."""
         subjects = {subject for opening in self.openings for subject, _ in opening.when}
-        return frozenset(choice for choice in world or ALWAYS if choice[0] in subjects)
+        return frozenset(each for each in scenario or ALWAYS if each[0] in subjects)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,7 +184,7 @@ class Exposure:
             server: The server.
 
         Returns:
-            The openings of all its groups, each under the circumstances of the attachment too.
+            The openings of all its groups, each with what its attachment requires.
         """
         found: dict[Opening, None] = {}
         for attachment in self.attachments(server):

@@ -105,7 +105,7 @@ class Opening:
         return spelled_ports(self.protocol, self.first, self.last)
 
     def under(self, when: When) -> "Opening":
-        """Return it under other circumstances."""
+        """Return the opening with another `when`."""
         return replace(self, when=when)
 
 
@@ -153,7 +153,7 @@ def read_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[O
         yield _worst(rule, f"the rule can be read in more than {MAX_READINGS} ways")
         return
     for protocol, first, last in product(*parts):
-        when = _all_together(protocol, first, last)
+        when = together(protocol.when, first.when, last.when)
         if when is None:
             continue
         ports = _ports(protocol.content, first.content, last.content)
@@ -204,7 +204,7 @@ def read_acl_entry(entry: Value) -> Iterator[Opening]:
         yield _worst(entry, f"the entry can be read in more than {MAX_READINGS} ways")
         return
     for protocol, first, last, source in product(*parts, sources):
-        when = _all_together(protocol, first, last, source)
+        when = together(protocol.when, first.when, last.when, source.when)
         if when is None:
             continue
         ports = _ports(protocol.content, first.content, last.content)
@@ -228,13 +228,6 @@ def spelled_ports(protocol: int, first: int, last: int) -> str:
     if (first, last) == (FIRST_PORT, LAST_PORT):
         return f"all {name} ports"
     return f"{name} port {first}" if first == last else f"{name} ports {first}-{last}"
-
-
-def _all_together(*values: Value) -> When | None:
-    when: When | None = values[0].when
-    for value in values[1:]:
-        when = None if when is None else together(when, value.when)
-    return when
 
 
 def _worst(rule: Value, why: str) -> Opening:

@@ -211,8 +211,8 @@ class LoadBalancers:
                 group = self._deployment.find(target_group.content)
                 if group is None or group.type != _TARGET_GROUP:
                     continue
-                for port, circumstance in _numbers(listener.properties.at("Port")):
-                    when = _all(listener.when, target_group.when, circumstance)
+                for port, known in _numbers(listener.properties.at("Port")):
+                    when = together(listener.when, target_group.when, known)
                     if when is not None:
                         names = _texts(listener, "Protocol")
                         yield from self._targets(balancer, group, names, port, when)
@@ -256,9 +256,9 @@ class LoadBalancers:
         network = "network" in _texts(balancer, "Type")
         numbers = dict.fromkeys(n for name in protocols for n in _PROTOCOLS.get(name, (TCP,)))
         default = list(_numbers(group.properties.at("Port"))) or [(None, ALWAYS)]
-        for key, ports, circumstance in self._members(group):
-            for port, other in ports or default:
-                joined = _all(when, circumstance, other)
+        for key, ports, registered in self._members(group):
+            for port, known in ports or default:
+                joined = together(when, registered, known)
                 if joined is None:
                     continue
                 yield _Lead(
@@ -315,7 +315,7 @@ def _classic_leads(
     outer = _numbers(listener.at("LoadBalancerPort"))
     inner = _numbers(listener.at("InstancePort"))
     for (listens, first), (port, second), (key, third) in product(outer, inner, targets):
-        when = _all(first, second, third)
+        when = together(first, second, third)
         if when is not None:
             yield _Lead(
                 balancer=balancer,
@@ -332,13 +332,6 @@ def _unknown(lead: _Lead) -> str:
     if lead.port is None:
         return "the port of the target is not known"
     return "the port of the listener is not known" if lead.listens is None else ""
-
-
-def _all(*circumstances: When) -> When | None:
-    joined: When | None = ALWAYS
-    for when in circumstances:
-        joined = None if joined is None else together(joined, when)
-    return joined
 
 
 def faces_internet(balancer: Resource) -> bool:

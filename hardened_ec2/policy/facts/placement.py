@@ -5,7 +5,7 @@ from functools import cached_property
 
 from hardened_ec2.policy.facts.servers import Kind, Server, subnets_of_fleet
 from hardened_ec2.policy.resolve.deployment import Deployment, Resource
-from hardened_ec2.policy.resolve.scenarios import When, holds, together
+from hardened_ec2.policy.resolve.scenarios import Scenario, When, holds, together
 from hardened_ec2.policy.resolve.values import (
     ABSENT,
     Absent,
@@ -60,19 +60,19 @@ class Placement:
             found.extend(subnets_of_fleet(fleet))
         return tuple(subnet for subnet in found if subnet.content is not ABSENT)
 
-    def circumstances(self, server: Server) -> Iterator[When]:
-        """Yield every circumstance on which `is_private` depends, for `worlds`."""
+    def depends_on(self, server: Server) -> Iterator[When]:
+        """Yield each `When` on which `is_private` depends, for `scenarios`."""
         for subnet in self.subnets(server):
             yield subnet.when
             for _, when in self._routes(subnet):
                 yield when
 
-    def is_private(self, server: Server, world: When | None) -> bool | None:
+    def is_private(self, server: Server, scenario: Scenario) -> bool | None:
         """Tell whether no subnet of a server has a route to the internet.
 
         Args:
             server: The server.
-            world: The deployment that is looked at, of `worlds`.
+            scenario: One of `scenarios`; none for all of them at once.
 
         Returns:
             True when all its subnets are known to be private, false when one is public, none when
@@ -80,8 +80,8 @@ class Placement:
         """
         kinds: set[bool | None] = set()
         for subnet in self.subnets(server):
-            if holds(subnet.when, world):
-                kinds.add(self._subnet_is_private(subnet, world))
+            if holds(subnet.when, scenario):
+                kinds.add(self._subnet_is_private(subnet, scenario))
         if False in kinds:
             return False
         return True if kinds == {True} else None
@@ -182,8 +182,8 @@ class Placement:
             for target in address.properties.at(key)
         )
 
-    def _subnet_is_private(self, subnet: Value, world: When | None) -> bool | None:
-        ways = [inward for inward, when in self._routes(subnet) if holds(when, world)]
+    def _subnet_is_private(self, subnet: Value, scenario: Scenario) -> bool | None:
+        ways = [inward for inward, when in self._routes(subnet) if holds(when, scenario)]
         if True in ways:
             return False
         return None if None in ways else True

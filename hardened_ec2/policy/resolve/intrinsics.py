@@ -94,7 +94,7 @@ def import_value(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
 
 
 def if_(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
-    """Return both arms of ``Fn::If``, each under its circumstance."""
+    """Return both arms of ``Fn::If``, each under its condition."""
     if not _is_list(argument, _TRIPLE):
         return unknown("a Fn::If has not three arguments")
     name, yes, no = argument
@@ -113,10 +113,10 @@ def find_in_map(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
     for key in argument[:_TRIPLE]:
         found = [
             (level[name], when)
-            for level, circumstance in found
+            for level, before in found
             if isinstance(level, dict)
-            for content, other in scope.resolve(key)
-            if (when := together(circumstance, other)) is not None
+            for content, own in scope.resolve(key)
+            if (when := together(before, own)) is not None
             for name in ([content] if isinstance(content, str | int) else level)
             if name in level
         ]
@@ -133,8 +133,8 @@ def select(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
     found: list[Resolved] = []
     for position, when in scope.resolve(argument[0]):
         index = as_int(position)
-        for entries, circumstance in _lists(scope, argument[1]):
-            joined = together(when, circumstance)
+        for entries, own in _lists(scope, argument[1]):
+            joined = together(when, own)
             if joined is None:
                 continue
             if isinstance(entries, Unknown):

@@ -1,6 +1,6 @@
-"""Circumstances: what must hold for a value to be the one that is deployed.
+"""Scenarios: combinations of conditions and parameter values under which a template is deployed.
 
-Two rules under opposite conditions are never deployed together, so what they admit must not be
+Two values under opposite conditions are never deployed together, so what they permit must not be
 united; two under independent conditions can be, so it must.
 """
 
@@ -8,82 +8,93 @@ from collections.abc import Iterable
 from itertools import product
 from typing import Final, TypeAlias
 
-Choice: TypeAlias = tuple[tuple[str, str, str], str]
-"""One thing that must hold: ((kind, template, name), choice), kind "condition" or "parameter"."""
+Requirement: TypeAlias = tuple[tuple[str, str, str], str]
+"""A condition or parameter and its value: ((kind, template, name), value).
 
-When: TypeAlias = frozenset[Choice]
-"""All that must hold together for a value to be the one deployed."""
+The kind is "condition", with the value "true" or "false", or "parameter".
+"""
+
+When: TypeAlias = frozenset[Requirement]
+"""Everything that must hold for a value to be deployed."""
 
 ALWAYS: Final[When] = frozenset()
+"""Nothing has to hold: the value is always deployed."""
 
-MAX_WORLDS: Final = 64
-"""Combinations of conditions told apart before everything that can be is taken to be at once."""
+Scenario: TypeAlias = When | None
+"""One value for each condition and parameter that matters; none for all values at once."""
+
+MAX_SCENARIOS: Final = 64
+"""Scenarios that are judged one by one; beyond that all values are judged as deployed at once."""
 
 
-def together(left: When, right: When) -> When | None:
-    """Join two circumstances.
+def together(left: When, right: When, *more: When) -> When | None:
+    """Join what several values require.
 
     Args:
-        left: What must hold for one value.
-        right: What must hold for the other.
+        left: What one value requires.
+        right: What another one requires.
+        more: What further ones require.
 
     Returns:
-        What must hold for both, or none when they exclude each other.
+        What all of them require together; none when they exclude each other.
 
     Example:
         >>> yes = frozenset({(("condition", "app.json", "IsProd"), "true")})
         >>> together(yes, ALWAYS) == yes
         True
     """
+    if more:
+        joined = together(left, right)
+        return None if joined is None else together(joined, *more)
     if not left or left == right:
         return right
     if not right:
         return left
-    joined = left | right
-    return joined if len(joined) == len({subject for subject, _ in joined}) else None
+    both = left | right
+    return both if len(both) == len({subject for subject, _ in both}) else None
 
 
-def worlds(circumstances: Iterable[When]) -> list[When | None]:
-    """List the deployments that differ in the given circumstances.
+def scenarios(whens: Iterable[When]) -> list[Scenario]:
+    """List the scenarios that values judged together can differ in.
 
     Args:
-        circumstances: The circumstances of all values to be judged together.
+        whens: What each of the values requires.
 
     Returns:
-        Each combination of choices once; the single entry none, "everything at once", when there
-        would be more than `MAX_WORLDS`.
+        Each combination of the conditions and parameters that the values name; the single entry
+        none when there would be more than `MAX_SCENARIOS`.
 
     Example:
-        >>> worlds([ALWAYS])
+        >>> scenarios([ALWAYS])
         [frozenset()]
     """
-    choices: dict[tuple[str, str, str], set[str]] = {}
-    for when in circumstances:
-        for subject, choice in when:
-            taken = choices.setdefault(subject, set())
-            taken.add(choice)
+    options: dict[tuple[str, str, str], set[str]] = {}
+    for when in whens:
+        for subject, value in when:
+            values = options.setdefault(subject, set())
+            values.add(value)
             if subject[0] == "condition":
-                taken.update(("true", "false"))
+                values.update(("true", "false"))
     count = 1
-    for options in choices.values():
-        count *= len(options)
-        if count > MAX_WORLDS:
+    for values in options.values():
+        count *= len(values)
+        if count > MAX_SCENARIOS:
             return [None]
-    subjects = sorted(choices)
+    subjects = sorted(options)
     return [
         frozenset(zip(subjects, picked, strict=True))
-        for picked in product(*(sorted(choices[subject]) for subject in subjects))
+        for picked in product(*(sorted(options[subject]) for subject in subjects))
     ]
 
 
-def holds(when: When, world: When | None) -> bool:
-    """Tell whether a value can be the one deployed in a world of `worlds`."""
-    return world is None or together(when, world) is not None
+def holds(when: When, scenario: Scenario) -> bool:
+    """Whether a value can be deployed in a scenario."""
+    return scenario is None or together(when, scenario) is not None
 
 
 def spelled_when(when: When) -> str:
-    """Spell circumstances for a message; empty when there are none."""
+    """Spell what a value requires for a message; empty when it is always deployed."""
     return " and ".join(
-        f"condition {name} is {choice}" if kind == "condition" else f"{name} is {choice!r}"
-        for (kind, _, name), choice in sorted(when)
+        f"condition {name} is {value}" if kind == "condition" else f"{name} is {value!r}"
+        for (kind, _, name), value in sorted(when)
     )

@@ -103,7 +103,7 @@ class Scope:
             raw: Any piece of this template's document, as decoded.
 
         Returns:
-            Each thing it can be, with its circumstances: never empty, at most `MAX_ALTERNATIVES`
+            Each thing it can be, with what that requires: never empty, at most `MAX_ALTERNATIVES`
             and one unknown for the rest.
         """
         if isinstance(raw, dict):

@@ -80,8 +80,8 @@ def concatenated(pieces: Sequence[Alternatives], delimiter: str, budget: Budget)
         partial = [
             ([*contents, content], joined)
             for contents, when in partial
-            for content, circumstance in piece
-            if (joined := together(when, circumstance)) is not None
+            for content, own in piece
+            if (joined := together(when, own)) is not None
         ]
         if len(partial) > MAX_TEXTS:
             return (

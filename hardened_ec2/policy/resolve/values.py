@@ -1,4 +1,4 @@
-"""What one place of a template can be: kinds of content, and the circumstances of each.
+"""What one place of a template can be: kinds of content, and the conditions of each.
 
 A property of a CloudFormation template rarely *is* a value. It is one value under a condition and
 another otherwise, the default of a parameter, half known text, an attribute of a resource that does
@@ -125,7 +125,7 @@ Content: TypeAlias = str | int | float | Absent | Unknown | Reference | Text | B
 
 
 class Resolved(NamedTuple):
-    """A content and its circumstances, not yet tied to a place."""
+    """A content and when it is deployed, not yet tied to a place."""
 
     content: Content
     when: When = ALWAYS
@@ -218,9 +218,9 @@ def unknown(why: str, name: str = "") -> Alternatives:
 
 
 def under(when: When, alternatives: Iterable[Resolved]) -> Iterator[Resolved]:
-    """Yield the alternatives that are possible under circumstances, with those added."""
-    for content, circumstance in alternatives:
-        joined = together(when, circumstance)
+    """Yield the alternatives that are possible with `when`, which is added to each."""
+    for content, own in alternatives:
+        joined = together(when, own)
         if joined is not None:
             yield Resolved(content, joined)
 
@@ -289,8 +289,8 @@ def why_unknown(content: Content) -> str | None:
 
 
 def _placed(resolved: Iterable[Resolved], when: When, place: Place) -> Iterator[Value]:
-    for content, circumstance in resolved:
-        joined = together(when, circumstance)
+    for content, own in resolved:
+        joined = together(when, own)
         if joined is not None:
             yield Value(content, joined, place)
 

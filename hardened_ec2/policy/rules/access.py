@@ -9,7 +9,7 @@ from hardened_ec2.policy.facts.exposure import spelled_addresses
 from hardened_ec2.policy.facts.groups import Groups
 from hardened_ec2.policy.facts.ingress import TCP, read_rule
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, together, worlds
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, scenarios, together
 from hardened_ec2.policy.resolve.values import (
     ABSENT,
     PLAIN,
@@ -192,12 +192,12 @@ def _recorded(content: Value, shell: When) -> Iterator[Outcome]:
             elif as_bool(answer.content) is not True:
                 given = "not given" if answer.content is ABSENT else describe(answer.content)
                 yield faulty(answer, f"{encrypted} is {given}, so the {what} may be unencrypted")
-    for world in worlds([shell, *(destination.when for destination in destinations)]):
-        if holds(shell, world) and not any(holds(each.when, world) for each in destinations):
+    for scenario in scenarios([shell, *(destination.when for destination in destinations)]):
+        if holds(shell, scenario) and not any(holds(each.when, scenario) for each in destinations):
             yield Fault(
                 place=content.place,
                 message="sessions are recorded nowhere: no log group and no bucket is given",
-                when=world or ALWAYS,
+                when=scenario or ALWAYS,
             )
             break
     for key in content.at("inputs", "kmsKeyId"):

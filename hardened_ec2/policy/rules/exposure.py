@@ -11,7 +11,7 @@ from hardened_ec2.policy.facts.load_balancers import Door
 from hardened_ec2.policy.facts.servers import Server
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.ports import port_names
-from hardened_ec2.policy.resolve.scenarios import When, holds, worlds
+from hardened_ec2.policy.resolve.scenarios import Scenario, When, holds, scenarios
 from hardened_ec2.policy.resolve.values import Place
 from hardened_ec2.policy.rules.case import Case
 from hardened_ec2.policy.rules.rule import (
@@ -68,17 +68,16 @@ def private_server_open_to_world(case: Case) -> Iterator[Outcome]:
         ]
         if not openings:
             continue
-        circumstances = [o.when for o in openings]
-        circumstances.extend(case.placement.circumstances(server))
-        for world in worlds(circumstances):
-            private = case.placement.is_private(server, world)
+        whens = [*(o.when for o in openings), *case.placement.depends_on(server)]
+        for scenario in scenarios(whens):
+            private = case.placement.is_private(server, scenario)
             if private is False:
                 continue
-            for reach in _from_the_world(openings, world):
+            for reach in _from_the_world(openings, scenario):
                 if private:
-                    seen.fault(server, reach, world)
+                    seen.fault(server, reach, scenario)
                 elif not all(opening.place in reported for opening in reach.openings):
-                    seen.doubt(server, reach, world)
+                    seen.doubt(server, reach, scenario)
     yield from seen.outcomes(
         "{ports} is open to {addresses} on {servers}, which is in a private subnet",
         "{ports} is open to {addresses} on {servers}, and whether that is in a private subnet is "
@@ -127,10 +126,10 @@ def server_port_open_to_world(case: Case) -> Iterator[Outcome]:
             for o in case.exposure.of_server(server)
             if o.protocol not in (ICMP, ICMPV6) and o.place not in hidden
         ]
-        for world in worlds(o.when for o in openings):
-            for reach in _from_the_world(openings, world):
+        for scenario in scenarios(o.when for o in openings):
+            for reach in _from_the_world(openings, scenario):
                 if not _is_public(reach, case.settings.public_ports):
-                    seen.fault(server, reach, world)
+                    seen.fault(server, reach, scenario)
     yield from seen.outcomes("{ports} is open to {addresses} on {servers}", "")
     yield from _open_groups_of_strangers(case, reported)
 
@@ -147,15 +146,15 @@ def _open_groups_of_strangers(case: Case, reported: set[Place]) -> Iterator[Doub
             if o.addresses and o.protocol not in (ICMP, ICMPV6) and o.place not in reported
         ]
         doubts: dict[Doubt, None] = {}
-        for world in worlds(o.when for o in openings):
-            for reach in _from_the_world(openings, world):
+        for scenario in scenarios(o.when for o in openings):
+            for reach in _from_the_world(openings, scenario):
                 if not _is_public(reach, case.settings.public_ports):
                     doubts[
                         Doubt(
                             place=_widest(reach.openings).place,
                             why=f"{reach.ports} is open to {spelled_addresses(reach.addresses)} in "
                             f"the group {group[1]}, and what has the group is not in the templates",
-                            when=reach.under(world),
+                            when=reach.under(scenario),
                         )
                     ] = None
         if doubts and not is_used(group, case.deployment):
@@ -316,11 +315,11 @@ class _Sightings:
         self._faults: dict[tuple[object, ...], tuple[_Sighting, dict[str, None]]] = {}
         self._doubts: dict[tuple[object, ...], tuple[_Sighting, dict[str, None]]] = {}
 
-    def fault(self, server: Server, reach: Reach, world: When | None) -> None:
-        self._note(self._faults, server, reach, world)
+    def fault(self, server: Server, reach: Reach, scenario: Scenario) -> None:
+        self._note(self._faults, server, reach, scenario)
 
-    def doubt(self, server: Server, reach: Reach, world: When | None) -> None:
-        self._note(self._doubts, server, reach, world)
+    def doubt(self, server: Server, reach: Reach, scenario: Scenario) -> None:
+        self._note(self._doubts, server, reach, scenario)
 
     def outcomes(self, fault: str, doubt: str) -> Iterator[Outcome]:
         for (reach, when), servers in self._faults.values():
@@ -336,11 +335,11 @@ class _Sightings:
         noted: dict[tuple[object, ...], tuple[_Sighting, dict[str, None]]],
         server: Server,
         reach: Reach,
-        world: When | None,
+        scenario: Scenario,
     ) -> None:
         places = tuple(opening.place for opening in reach.openings)
         key = (places, reach.protocol, reach.first, reach.last)
-        when = reach.under(world)
+        when = reach.under(scenario)
         noted.setdefault(key, ((reach, when), {}))[1][server.resource.logical_id] = None
 
 
@@ -356,11 +355,11 @@ def _words(reach: Reach, servers: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _from_the_world(openings: Iterable[Opening], world: When | None) -> Iterator[Reach]:
+def _from_the_world(openings: Iterable[Opening], scenario: Scenario) -> Iterator[Reach]:
     """Yield what the internet reaches: by one rule each, then by what is left of them together."""
     narrow: list[Opening] = []
     for opening in openings:
-        if opening.unknown or not holds(opening.when, world):
+        if opening.unknown or not holds(opening.when, scenario):
             continue
         if is_world(opening.addresses):
             yield Reach(

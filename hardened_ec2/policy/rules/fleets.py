@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from hardened_ec2.policy.facts.servers import AUTO_SCALING_GROUP, Kind
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, worlds
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, scenarios
 from hardened_ec2.policy.resolve.values import ABSENT, Unknown, Value, as_int, describe, why_unknown
 from hardened_ec2.policy.rules.case import Case
 from hardened_ec2.policy.rules.rule import (
@@ -93,16 +93,16 @@ def fleet_zones(case: Case) -> Iterator[Outcome]:
         for key in ("VPCZoneIdentifier", "AvailabilityZones"):
             for zones in fleet.properties.at(key):
                 entries = zones.entries()
-                for world in worlds([zones.when, *(entry.when for entry in entries)]):
-                    present = [e.content for e in entries if holds(e.when, world)]
+                for scenario in scenarios([zones.when, *(entry.when for entry in entries)]):
+                    present = [e.content for e in entries if holds(e.when, scenario)]
                     named = {describe(content) for content in present}
                     # One that is unknown is a list that is a parameter, or all zones of the region.
                     one = len(named) == 1 and not isinstance(present[0], Unknown)
-                    if one and holds(zones.when, world):
+                    if one and holds(zones.when, scenario):
                         yield Fault(
                             place=zones.place,
                             message=f"{key} names one only: {named.pop()}",
-                            when=world or ALWAYS,
+                            when=scenario or ALWAYS,
                         )
                         break
 

@@ -6,7 +6,7 @@ from hardened_ec2.policy.facts.exposure import is_world, reaches, spelled_addres
 from hardened_ec2.policy.facts.groups import SECURITY_GROUP, GroupKey, Groups
 from hardened_ec2.policy.facts.ingress import ALL_PROTOCOLS, LAST_PORT, TCP, UDP, Opening, read_rule
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, worlds
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, scenarios
 from hardened_ec2.policy.resolve.values import ABSENT, Value, why_unknown
 from hardened_ec2.policy.rules.case import Case
 from hardened_ec2.policy.rules.rule import (
@@ -50,14 +50,14 @@ def own_security_group(case: Case) -> Iterator[Outcome]:
                 )
             elif attachment.unknown:
                 yield Doubt(place=attachment.place, why=attachment.unknown, when=attachment.when)
-        for world in worlds([server.resource.when, *(a.when for a in attachments)]):
-            if holds(server.resource.when, world) and not any(
-                holds(attachment.when, world) for attachment in attachments
+        for scenario in scenarios([server.resource.when, *(a.when for a in attachments)]):
+            if holds(server.resource.when, scenario) and not any(
+                holds(attachment.when, scenario) for attachment in attachments
             ):
                 yield Fault(
                     place=server.place,
                     message="no security group is given, so it gets the default group of its VPC",
-                    when=world or ALWAYS,
+                    when=scenario or ALWAYS,
                 )
                 break
 
@@ -97,8 +97,8 @@ def lets_everything_out(egress: Value) -> bool:
     """Tell whether EC2's own rule stays in a group: in some deployment it names no other."""
     rules = egress.entries()
     return any(
-        holds(egress.when, world) and not any(holds(entry.when, world) for entry in rules)
-        for world in worlds([egress.when, *(entry.when for entry in rules)])
+        holds(egress.when, scenario) and not any(holds(entry.when, scenario) for entry in rules)
+        for scenario in scenarios([egress.when, *(entry.when for entry in rules)])
     )
 
 
@@ -135,8 +135,8 @@ def wide_egress(case: Case) -> Iterator[Outcome]:
                     when=opening.when,
                 )
         known = [o for o in openings if not o.unknown]
-        for world in worlds(o.when for o in known):
-            wide = _wide(case, [o for o in known if holds(o.when, world)])
+        for scenario in scenarios(o.when for o in known):
+            wide = _wide(case, [o for o in known if holds(o.when, scenario)])
             if wide is not None:
                 yield wide
                 break

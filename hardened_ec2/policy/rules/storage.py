@@ -5,7 +5,7 @@ from typing import Final
 
 from hardened_ec2.policy.facts.servers import Kind
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, worlds
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, scenarios
 from hardened_ec2.policy.resolve.values import ABSENT, Value, as_bool, describe, why_unknown
 from hardened_ec2.policy.rules.case import Case
 from hardened_ec2.policy.rules.rule import (
@@ -108,20 +108,20 @@ def judged_volumes(mappings: Value) -> Iterator[Outcome]:
                 volumes.append(Value(entry.content, ebs.when, entry.place))
                 for encrypted in ebs.at("Encrypted"):
                     yield from _encrypted(encrypted, _named(entry))
-    for world in worlds([mappings.when, *(volume.when for volume in volumes)]):
-        present = [volume for volume in volumes if holds(volume.when, world)]
-        if not holds(mappings.when, world) or _any_is_root(present):
+    for scenario in scenarios([mappings.when, *(volume.when for volume in volumes)]):
+        present = [volume for volume in volumes if holds(volume.when, scenario)]
+        if not holds(mappings.when, scenario) or _any_is_root(present):
             continue
         if present:
             why = f"no mapping names a root device ({', '.join(sorted(ROOT_DEVICES))})"
             yield Doubt(
-                place=mappings.place, why=f"{why}, so the image decides", when=world or ALWAYS
+                place=mappings.place, why=f"{why}, so the image decides", when=scenario or ALWAYS
             )
         else:
             message = (
                 "BlockDeviceMappings names no volume, so the image decides for the root volume"
             )
-            yield Fault(place=mappings.place, message=message, when=world or ALWAYS)
+            yield Fault(place=mappings.place, message=message, when=scenario or ALWAYS)
         return
 
 

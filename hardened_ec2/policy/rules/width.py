@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hardened_ec2.policy.facts.exposure import Reach, is_world, reaches, spelled_addresses
 from hardened_ec2.policy.facts.ingress import TCP, UDP
 from hardened_ec2.policy.findings import Severity
-from hardened_ec2.policy.resolve.scenarios import holds, worlds
+from hardened_ec2.policy.resolve.scenarios import holds, scenarios
 from hardened_ec2.policy.rules.case import Case
 from hardened_ec2.policy.rules.rule import Control, Fault, Framework, Outcome, rule
 from hardened_ec2.policy.rules.subjects import Subject
@@ -37,8 +37,8 @@ def server_port_too_wide(case: Case) -> Iterator[Outcome]:
             for o in case.exposure.of_server(server)
             if o.addresses and not o.unknown and o.place not in reported
         ]
-        for world in worlds(o.when for o in openings):
-            for reach in reaches([o for o in openings if holds(o.when, world)]):
+        for scenario in scenarios(o.when for o in openings):
+            for reach in reaches([o for o in openings if holds(o.when, scenario)]):
                 key = (*(o.place for o in reach.openings), reach.protocol, reach.first, reach.last)
                 if key in seen or not _is_too_wide(reach, case.settings):
                     continue

@@ -49,9 +49,9 @@ class Written:
             return {**rule, "SourcePrefixListId": ref(f"List{BLOCKS.index(self.block)}")}
         return {**rule, "CidrIpv6" if ":" in self.block else "CidrIp": self.block}
 
-    def admits(self, address: str, protocol: int, port: int, world: bool) -> bool:  # noqa: FBT001
+    def admits(self, address: str, protocol: int, port: int, condition: bool) -> bool:  # noqa: FBT001
         return (
-            self.arm in (None, world)
+            self.arm in (None, condition)
             and self.protocol in (ALL_PROTOCOLS, protocol)
             and (self.protocol == ALL_PROTOCOLS or self.first <= port <= self.last)
             and ip_address(address) in ip_network(self.block)
@@ -122,14 +122,14 @@ def test_what_a_server_lets_in_is_what_its_rules_say(
     openings = Exposure(deployment).of_server(server)
     assert not any(opening.unknown for opening in openings)
     applied = [each for each in written if each.to in attached]
-    for world in (True, False):
-        choice = frozenset(
-            {(("condition", "app.template.json", "C"), "true" if world else "false")}
+    for condition in (True, False):
+        scenario = frozenset(
+            {(("condition", "app.template.json", "C"), "true" if condition else "false")}
         )
-        deployed = [o for o in openings if holds(o.when, choice)]
+        deployed = [o for o in openings if holds(o.when, scenario)]
         pieces = list(reaches(deployed))
         for address, protocol, port in product(ADDRESSES, (TCP, UDP), PORTS):
-            expected = any(each.admits(address, protocol, port, world) for each in applied)
+            expected = any(each.admits(address, protocol, port, condition) for each in applied)
             assert expected == any(
                 o.admits(protocol, port) and address in o.addresses for o in deployed
             )

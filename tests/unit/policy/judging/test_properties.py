@@ -13,7 +13,7 @@ from hardened_ec2.policy import Template, UnreadableTemplate, judge
 from hardened_ec2.policy.facts.exposure import reaches, united
 from hardened_ec2.policy.facts.ingress import TCP, Opening
 from hardened_ec2.policy.resolve.deployment import Deployment
-from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, together, worlds
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, scenarios, together
 from hardened_ec2.policy.resolve.values import Place
 from tests.unit.policy.templates import (
     SOUND,
@@ -109,13 +109,13 @@ whens = st.dictionaries(subjects, st.sampled_from(["true", "false"]), max_size=3
 
 @few
 @given(whens, whens)
-def test_circumstances_join_to_what_holds_in_both(left: When, right: When) -> None:
+def test_two_whens_join_to_what_holds_in_both(left: When, right: When) -> None:
     joined = together(left, right)
     assert joined == together(right, left)
-    in_both = [w for w in worlds([left, right]) if holds(left, w) and holds(right, w)]
+    in_both = [s for s in scenarios([left, right]) if holds(left, s) and holds(right, s)]
     assert (joined is None) == (in_both == [])
     if joined is not None:
-        assert all(holds(joined, world) for world in in_both)
+        assert all(holds(joined, scenario) for scenario in in_both)
 
 
 def opening(first: int, last: int, octet: int, place: int) -> Opening:

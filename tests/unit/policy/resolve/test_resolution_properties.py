@@ -27,8 +27,8 @@ SECTIONS: dict[str, Any] = {
     "Mappings": {"M": {"a": {"k": "low"}, "b,c": {"k": "high"}}},
 }
 
-World = dict[str, Any]
-WORLDS: list[World] = [
+Scenario = dict[str, Any]
+SCENARIOS: list[Scenario] = [
     {"C": c, "D": not c, "E": e, "P": p, "Q": "q"}
     for c, e, p in product((True, False), (True, False), PARAMETERS["P"])
 ]
@@ -53,30 +53,34 @@ EXPRESSIONS = st.recursive(
 )
 
 
-def evaluated(raw: Any, world: World) -> Any:  # noqa: ANN401 - decoded JSON
-    """Evaluate as CloudFormation does, when all choices are made."""
+def evaluated(raw: Any, scenario: Scenario) -> Any:  # noqa: ANN401 - decoded JSON
+    """Evaluate as CloudFormation does, when all whens are made."""
     if isinstance(raw, str):
         return raw
     if isinstance(raw, list):
-        return [evaluated(each, world) for each in raw]
+        return [evaluated(each, scenario) for each in raw]
     ((function, argument),) = raw.items()
-    return EVALUATE[function](argument, world)
+    return EVALUATE[function](argument, scenario)
 
 
-EVALUATE: dict[str, Callable[[Any, World], Any]] = {
-    "Ref": lambda name, world: world[name],
-    "Fn::If": lambda given, world: evaluated(given[1 if world[given[0]] else 2], world),
-    "Fn::Join": lambda given, world: given[0].join(evaluated(given[1], world)),
-    "Fn::Sub": lambda given, world: f"<{world['P']}{evaluated(given[1]['v'], world)}${{P}}>",
-    "Fn::Select": lambda given, world: evaluated(given[1], world)[int(given[0])],
-    "Fn::Split": lambda given, world: evaluated(given[1], world).split(given[0]),
-    "Fn::FindInMap": lambda _, world: SECTIONS["Mappings"]["M"][world["P"]]["k"],
+EVALUATE: dict[str, Callable[[Any, Scenario], Any]] = {
+    "Ref": lambda name, scenario: scenario[name],
+    "Fn::If": lambda given, scenario: evaluated(given[1 if scenario[given[0]] else 2], scenario),
+    "Fn::Join": lambda given, scenario: given[0].join(evaluated(given[1], scenario)),
+    "Fn::Sub": lambda given, scenario: (
+        f"<{scenario['P']}{evaluated(given[1]['v'], scenario)}${{P}}>"
+    ),
+    "Fn::Select": lambda given, scenario: evaluated(given[1], scenario)[int(given[0])],
+    "Fn::Split": lambda given, scenario: evaluated(given[1], scenario).split(given[0]),
+    "Fn::FindInMap": lambda _, scenario: SECTIONS["Mappings"]["M"][scenario["P"]]["k"],
 }
 
 
-def choices(world: World) -> When:
-    made = {(("condition", NAME, name), "true" if world[name] else "false") for name in ("C", "E")}
-    return frozenset({*made, (("parameter", NAME, "P"), describe(world["P"]))})
+def whens(scenario: Scenario) -> When:
+    made = {
+        (("condition", NAME, name), "true" if scenario[name] else "false") for name in ("C", "E")
+    }
+    return frozenset({*made, (("parameter", NAME, "P"), describe(scenario["P"]))})
 
 
 @settings(max_examples=80, deadline=None, database=None)
@@ -85,6 +89,6 @@ def test_a_place_is_in_every_deployment_exactly_what_it_is_there(raw: Any) -> No
     given_template = template({"A": resource("Any::Thing", P=raw)}, **SECTIONS)
     (thing,) = Deployment([given_template]).resources("AWS::Any::Thing")
     found = thing.properties.at("P")
-    for world in WORLDS:
-        deployed = {value.content for value in found if holds(value.when, choices(world))}
-        assert deployed == {evaluated(raw, world)}
+    for scenario in SCENARIOS:
+        deployed = {value.content for value in found if holds(value.when, whens(scenario))}
+        assert deployed == {evaluated(raw, scenario)}
