@@ -42,13 +42,13 @@ proof-all: proof ## the same for every distribution, profile and fault; writes d
 scans: tools ## scan servers with Lynis and OpenSCAP, write docs/SCANNERS.md (root; hours)
 	$(BIN)/python -m lab.scans docs/SCANNERS.md
 
-check: tools ## linters, types, shell scripts, and the unit tests (no node process)
+check: tools ## linters, types, shell scripts, unit tests, examples in docstrings (no node process)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest --doctest-modules tests/unit hardened_ec2
 
 pack: tools ## pack the host's shell anew, after a change of hardened_ec2/host/payload
 	$(BIN)/python -m hardened_ec2.host.pack

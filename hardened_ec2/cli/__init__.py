@@ -26,8 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with what the command ends with.
 
     Example:
-        >>> main(["user-data", "--profile", "lax"])
-        hardened-ec2: profile is 'lax': 'core', 'baseline' or 'strict' is allowed
+        >>> main(["check", "cdk.out", "--format", "json", "--output", "findings.json"])
+        Traceback (most recent call last):
+            ...
+        SystemExit: 1
     """
     told = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(

@@ -53,7 +53,7 @@ class Access:
 
     Example:
         >>> [(str(way.senders), way.spelled_ports) for way in access.to(server).ways]
-        [('203.0.113.7/32', 'tcp port 22')]
+        [('0.0.0.0/0', 'tcp port 8080'), ('10.0.0.7/32', 'tcp port 22')]
     """
 
     def __init__(

@@ -84,8 +84,9 @@ class Path:
     Source: Amazon VPC User Guide, "Security group rules".
 
     Example:
-        >>> str(path)
-        '0.0.0.0/0 -> Balancer (tcp port 443) -> Application (tcp port 8080)'
+        >>> direct, through_balancer = Exposure(deployment).paths(server)
+        >>> str(through_balancer)
+        '0.0.0.0/0 -> BalancerGroup (tcp port 443) -> Group (tcp port 8080)'
     """
 
     hops: tuple[Opening, ...]
@@ -129,10 +130,11 @@ class Exposure:
     it by which chain of rules, `chains` for the groups on the way alone.
 
     Example:
-        >>> [str(opening.addresses) for opening in exposure.openings(group)]
-        ['203.0.113.7/32']
-        >>> [str(path) for path in exposure.paths(server)]
-        ['203.0.113.7/32 -> Group (tcp port 22)']
+        >>> exposure = Exposure(deployment)
+        >>> [opening.ports for opening in exposure.of_server(server)]
+        ['tcp port 22', 'tcp port 8080']
+        >>> [attachment.group for attachment in exposure.attachments(server)]
+        [('cdk.out/Web.template.json', 'Group')]
     """
 
     def __init__(self, deployment: Deployment) -> None:
@@ -211,8 +213,10 @@ class Exposure:
             never deployed together is none; groups that lead in a circle are passed once.
 
         Example:
-            >>> [str(path) for path in exposure.paths(server)]
-            ['0.0.0.0/0 -> Balancer (tcp port 443) -> Server (tcp port 8080)']
+            >>> for path in Exposure(deployment).paths(server):
+            ...     print(path)
+            10.0.0.7/32 -> Group (tcp port 22)
+            0.0.0.0/0 -> BalancerGroup (tcp port 443) -> Group (tcp port 8080)
         """
         seen: set[Path] = set()
         for attachment in self.attachments(server):
@@ -236,8 +240,9 @@ class Exposure:
             last. Shorter chains come first; groups that lead in a circle appear once.
 
         Example:
-            >>> exposure.chains(database)
-            ((application, database), (load_balancer, application, database))
+            >>> chains = Exposure(deployment).chains(("cdk.out/Web.template.json", "Group"))
+            >>> [[name for _, name in chain] for chain in chains]
+            [['BalancerGroup', 'Group']]
         """
         found: list[tuple[GroupKey, ...]] = []
         reached = {group}
@@ -363,8 +368,9 @@ def reaches(openings: Sequence[Opening]) -> Iterator[Reach]:
     Source: Amazon VPC User Guide, "Security group rules".
 
     Example:
-        >>> [(reach.first, reach.last) for reach in reaches(openings)]
-        [(20, 21), (22, 22), (23, 25)]
+        >>> openings = Exposure(deployment).of_server(server)
+        >>> [(str(reach.addresses), reach.ports) for reach in reaches(openings)]
+        [('10.0.0.7/32', 'tcp port 22')]
     """
     named = [opening for opening in openings if opening.addresses]
     for protocol in sorted({opening.protocol for opening in named}):

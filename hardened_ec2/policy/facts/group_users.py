@@ -29,7 +29,7 @@ def is_used(group: GroupKey, deployment: Deployment) -> bool:
     Source: AWS CloudFormation Template Reference, ``Ref``, ``Fn::GetAtt``, ``Fn::Sub``.
 
     Example:
-        >>> is_used(("app.template.json", "LoadBalancerGroup"), deployment)
+        >>> is_used(("cdk.out/Web.template.json", "BalancerGroup"), deployment)
         True
     """
     template, logical_id = group
@@ -57,7 +57,7 @@ def groups_of_load_balancers(deployment: Deployment) -> frozenset[GroupKey]:
 
     Example:
         >>> groups_of_load_balancers(deployment)
-        frozenset({('app.template.json', 'LoadBalancerGroup')})
+        frozenset({('cdk.out/Web.template.json', 'BalancerGroup')})
     """
     if not any(True for _ in deployment.resources(*LOAD_BALANCERS)):
         return frozenset()

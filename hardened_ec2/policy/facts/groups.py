@@ -19,7 +19,7 @@ class Groups:
         deployment: The templates.
 
     Example:
-        >>> groups.key("sg-0123456789abcdef0")
+        >>> Groups(deployment).key("sg-0123456789abcdef0")
         ('', 'sg-0123456789abcdef0')
     """
 

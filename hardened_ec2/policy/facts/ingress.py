@@ -76,6 +76,8 @@ class Opening:
     Source: Amazon EC2 API Reference, "IpPermission"; IANA protocol numbers.
 
     Example:
+        >>> opening = Opening(protocol=TCP, first=20, last=25, place=Place("app.json", "Group"),
+        ...                   addresses=AddressSet.of("203.0.113.7"), when=ALWAYS)
         >>> opening.admits(TCP, 22), opening.ports
         (True, 'tcp ports 20-25')
     """
@@ -132,7 +134,10 @@ def read_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[O
     Source: AWS CloudFormation Template Reference, ``AWS::EC2::SecurityGroup Ingress``.
 
     Example:
-        >>> [opening.ports for opening in read_rule(rule, deployment, groups)]
+        >>> _, group = deployment.resources("AWS::EC2::SecurityGroup")
+        >>> (rules,) = group.properties.at("SecurityGroupIngress")
+        >>> ssh, _ = rules.entries()
+        >>> [opening.ports for opening in read_rule(ssh, deployment, Groups(deployment))]
         ['tcp port 22']
     """
     why = why_unknown(rule.content)
@@ -190,7 +195,11 @@ def read_acl_entry(entry: Value) -> Iterator[Opening]:
     Source: AWS CloudFormation Template Reference, ``AWS::EC2::NetworkAclEntry``.
 
     Example:
-        >>> [opening.ports for opening in read_acl_entry(entry)]
+        >>> ssh = {"Protocol": 6, "PortRange": {"From": 22, "To": 22}, "CidrBlock": "10.0.0.0/16"}
+        >>> resources = {"Ssh": {"Type": "AWS::EC2::NetworkAclEntry", "Properties": ssh}}
+        >>> deployment = Deployment([Template(name="acl.json", document={"Resources": resources})])
+        >>> (entry,) = deployment.resources("AWS::EC2::NetworkAclEntry")
+        >>> [opening.ports for opening in read_acl_entry(entry.properties)]
         ['tcp port 22']
     """
     parts = [entry.at("Protocol"), entry.at("PortRange", "From"), entry.at("PortRange", "To")]

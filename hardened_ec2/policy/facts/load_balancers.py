@@ -52,8 +52,9 @@ class Door:
         Balancers, "Client IP preservation".
 
     Example:
-        >>> door.listens, door.first
-        (443, 8080)
+        >>> (door,) = LoadBalancers(deployment, Exposure(deployment)).in_front_of(server)
+        >>> door.balancer.logical_id, str(door.addresses)
+        ('Balancer', '0.0.0.0/0')
     """
 
     balancer: Resource
@@ -97,6 +98,7 @@ class LoadBalancers:
         ``AWS::ElasticLoadBalancing``.
 
     Example:
+        >>> load_balancers = LoadBalancers(deployment, Exposure(deployment))
         >>> [(door.listens, door.first) for door in load_balancers.in_front_of(server)]
         [(443, 8080)]
     """

@@ -39,7 +39,7 @@ class Placement:
         route to an internet gateway, whatever part of the internet the route is for.
 
     Example:
-        >>> placement.is_private(server, None)
+        >>> Placement(deployment).is_private(server, None)
         True
     """
 

@@ -163,6 +163,8 @@ def grants(role: Resource, roles: Roles, deployment: Deployment) -> tuple[Grant,
     Source: AWS IAM User Guide, "Policy evaluation logic": an explicit deny overrides every allow.
 
     Example:
+        >>> roles = Roles(deployment)
+        >>> (role,) = roles.of_instances()
         >>> [grant.action for grant in grants(role, roles, deployment)]
         ['s3:GetObject']
     """

@@ -191,7 +191,8 @@ def statements(document: Value) -> Iterator[Value]:
     Source: AWS IAM User Guide, "IAM JSON policy elements: Statement".
 
     Example:
-        >>> [v.content for s in statements(document) for v in s.at("Effect")]
+        >>> document = Value('{"Statement": [{"Effect": "Allow", "Action": "s3:GetObject"}]}')
+        >>> [effect.content for each in statements(document) for effect in each.at("Effect")]
         ['Allow']
     """
     content = document.content

@@ -54,8 +54,8 @@ class Server:
         given at launch overrides the launch template.
 
     Example:
-        >>> [v.content for v in server.at("MetadataOptions", "HttpTokens")]
-        ['required']
+        >>> [value.content for value in server.at("InstanceType")]
+        ['m7g.large', 't4g.micro']
     """
 
     kind: Kind
@@ -141,7 +141,10 @@ def launched_from_outside(deployment: Deployment) -> tuple[Value, ...]:
         look into.
 
     Example:
-        >>> [value.place.logical_id for value in launched_from_outside(deployment)]
+        >>> properties = {"LaunchTemplate": {"LaunchTemplateId": "lt-0123456789abcdef0"}}
+        >>> fleet = {"Type": "AWS::AutoScaling::AutoScalingGroup", "Properties": properties}
+        >>> template = Template(name="fleet.json", document={"Resources": {"Fleet": fleet}})
+        >>> [value.place.logical_id for value in launched_from_outside(Deployment([template]))]
         ['Fleet']
     """
     return tuple(_Census(deployment).outside)

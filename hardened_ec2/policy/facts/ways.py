@@ -16,8 +16,10 @@ class Origin(StrEnum):
     """Where the senders of a way are, the farthest first.
 
     Example:
-        >>> way.origin
-        <Origin.INTERNET: 'from the internet'>
+        >>> for way in access.to(server).ways:
+        ...     print(f"{way.spelled_ports} {way.origin}")
+        tcp port 8080 from the internet through a load balancer
+        tcp port 22 from inside the network
     """
 
     INTERNET = "from the internet"
@@ -45,8 +47,9 @@ class Station:
         is_balancer: Whether it is a load balancer. Default: it is a group.
 
     Example:
-        >>> station.names, station.ports
-        (('Balancer',), 'tcp port 443')
+        >>> through_balancer, _ = access.to(server).ways
+        >>> [(station.names, station.ports) for station in through_balancer.stations]
+        [(('Balancer',), 'tcp port 443'), (('Group',), '')]
     """
 
     names: tuple[str, ...]
@@ -73,8 +76,8 @@ class Way:
     Source: Amazon VPC User Guide, "Security group rules" and "Subnet types".
 
     Example:
-        >>> str(way.senders), way.spelled_ports
-        ('0.0.0.0/0', 'tcp port 22')
+        >>> [(str(way.senders), way.spelled_ports) for way in access.to(server).ways]
+        [('0.0.0.0/0', 'tcp port 8080'), ('10.0.0.7/32', 'tcp port 22')]
     """
 
     senders: AddressSet
@@ -116,8 +119,8 @@ class Answer:
         is_cut: Whether there are more than `MAX_CHAINS` chains of groups, the rest left out.
 
     Example:
-        >>> answer.origin
-        <Origin.INSIDE: 'from inside the network'>
+        >>> access.to(server).origin
+        <Origin.BALANCER: 'from the internet through a load balancer'>
     """
 
     ways: tuple[Way, ...]
@@ -139,6 +142,8 @@ def joined(ways: Iterable[Way]) -> tuple[Way, ...]:
         The ways that remain, the farthest origin first.
 
     Example:
+        >>> _, at_22 = access.to(server).ways
+        >>> at_20 = replace(at_22, ports=((20, 20),))
         >>> [way.spelled_ports for way in joined([at_20, at_22])]
         ['tcp port 20, tcp port 22']
     """

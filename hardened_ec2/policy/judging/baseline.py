@@ -64,8 +64,11 @@ class Baseline:
         accepted: The entries. Default: none.
 
     Example:
-        >>> Baseline().accepting(finding) is None
-        True
+        >>> (finding,) = verdict.findings
+        >>> accepted = Accepted(rule=finding.rule, template=finding.template,
+        ...                     logical_id=finding.logical_id, reason="Replaced in March.")
+        >>> Baseline(accepted=(accepted,)).accepting(finding).reason
+        'Replaced in March.'
     """
 
     accepted: tuple[Accepted, ...] = field(default=())
@@ -107,14 +110,15 @@ class Baseline:
 
 
 def written(findings: Iterable[Finding]) -> str:
-    r"""Return the text of a baseline for findings, its reasons still to be written.
+    """Return the text of a baseline for findings, its reasons still to be written.
 
     Args:
         findings: What is to be accepted.
 
     Example:
-        >>> written([])
-        '{\\n  "accepted": []\\n}\\n'
+        >>> (entry,) = json.loads(written(verdict.findings))["accepted"]
+        >>> entry["rule"], entry["reason"]
+        ('HardenedEc2-ImdsV2', '')
     """
     entries = [
         {

@@ -55,7 +55,7 @@ def collect(paths: Sequence[Path]) -> Collection:
 
     Example:
         >>> [template.name for template in collect([Path("cdk.out")]).templates]
-        ['cdk.out/Server.template.json']
+        ['cdk.out/Web.template.json']
     """
     seen: set[str] = set()
     unreadable: list[UnreadableTemplate] = []

@@ -72,9 +72,10 @@ def judge(
     Source: the rules, each of which names its own.
 
     Example:
-        >>> findings = judge([Template.load("cdk.out/Server.template.json")])
-        >>> [f"{finding.rule} {finding.place}" for finding in findings]
-        ['HardenedEc2-ImdsV2 cdk.out/Server.template.json Web Properties.MetadataOptions']
+        >>> for finding in judge([Template.load("cdk.out/Web.template.json")]):
+        ...     print(finding.rule, finding.logical_id, finding.path)
+        HardenedEc2-ImdsV2 Server Properties.MetadataOptions.HttpTokens
+        HardenedEc2-KeyPair Server Properties.KeyName
     """
     return judge_case(Case(Deployment(templates), settings or Settings()), rules=rules)
 
@@ -94,7 +95,7 @@ def judge_case(case: Case, *, rules: Iterable[Rule] = RULES) -> list[Finding]:
 
     Example:
         >>> [finding.rule for finding in judge_case(Case(Deployment([template]), Settings()))]
-        ['HardenedEc2-ImdsV2']
+        ['HardenedEc2-ImdsV2', 'HardenedEc2-KeyPair']
     """
     templates = case.deployment.templates
     by_name = {template.name: template for template in templates}

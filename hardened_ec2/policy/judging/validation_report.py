@@ -35,8 +35,9 @@ class Acknowledgement:
     Source: AWS CDK, "Policy validation at synthesis time", ``suppressedViolations``.
 
     Example:
-        >>> acknowledgement.pack, acknowledgement.where
-        ('HardenedEc2', 'Edge/Bastion')
+        >>> (acknowledgement,) = read_acknowledgements(Path("cdk.out"))
+        >>> acknowledgement.rule, acknowledgement.where
+        ('HardenedEc2-KeyPair', 'Web/Server')
     """
 
     pack: str
@@ -77,7 +78,7 @@ def read_acknowledgements(assembly: Path) -> tuple[Acknowledgement, ...]:
 
     Example:
         >>> [each.reason for each in read_acknowledgements(Path("cdk.out"))]
-        ['The one server that faces the internet.']
+        ["The vendor's installer logs in with it."]
     """
     try:
         with (assembly / _FILE).open("rb") as file:

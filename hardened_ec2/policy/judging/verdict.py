@@ -25,8 +25,10 @@ class Standing(StrEnum):
     """What is said about a rule, worst first.
 
     Example:
-        >>> verdict(collect([Path("cdk.out")])).standing(RULES[0])
-        <Standing.HOLDS: 'holds'>
+        >>> judged = verdict(collection)
+        >>> standings = {rule.id: judged.standing(rule) for rule in RULES}
+        >>> standings["HardenedEc2-ImdsV2"], standings["HardenedEc2-KeyPair"]
+        (<Standing.VIOLATED: 'violated'>, <Standing.ACCEPTED: 'accepted'>)
     """
 
     VIOLATED = "violated"
@@ -58,8 +60,9 @@ class Verdict:
         acknowledged: What the apps acknowledged, other packs' findings among it. Default: nothing.
 
     Example:
-        >>> verdict(collect([Path("cdk.out")])).exit_code
-        0
+        >>> judged = verdict(collection)
+        >>> len(judged.findings), len(judged.accepted), judged.exit_code
+        (1, 1, 1)
     """
 
     templates: tuple[str, ...]

@@ -74,7 +74,7 @@ def marks(text: str) -> Marks | None:
         The marks of the whole; none where it is a text that `decode` would not take.
 
     Example:
-        >>> marks('{"a":\\n{"b": 1}}').line_of(("a", "b"))
+        >>> marks("Resources:\n  Web:\n    Type: AWS::EC2::VPC").line_of(("Resources", "Web"))
         2
     """
     if text.lstrip()[:1] in ("{", "["):

@@ -100,8 +100,8 @@ class Template:
         Source: RFC 8259 (JSON); YAML 1.1.
 
         Example:
-            >>> Template.load("cdk.out/Server.template.json").name
-            'cdk.out/Server.template.json'
+            >>> Template.load("cdk.out/Web.template.json").name
+            'cdk.out/Web.template.json'
         """
         name = str(path)
         try:

@@ -21,8 +21,9 @@ class Row:
         standing: The worst of these.
 
     Example:
-        >>> row.control.id, row.standing
-        ('EC2.8', <Standing.HOLDS: 'holds'>)
+        >>> rows = {row.control.id: row for row in matrix(verdict)[Framework.SECURITY_HUB]}
+        >>> rows["EC2.8"].standing
+        <Standing.VIOLATED: 'violated'>
     """
 
     control: Control
@@ -40,8 +41,8 @@ def matrix(verdict: Verdict) -> dict[Framework, list[Row]]:
         For each framework that a rule refers to its controls, in the order of their numbers.
 
     Example:
-        >>> [row.control.id for row in matrix(verdict)[Framework.CIS]]
-        ['5.1.1', '5.3', '5.4', '5.5', '5.7']
+        >>> [row.control.id for row in matrix(verdict)[Framework.CIS] if row.standing == "violated"]
+        ['5.7']
     """
     asking: dict[Control, list[tuple[Rule, Standing]]] = {}
     for rule in RULES:

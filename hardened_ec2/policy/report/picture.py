@@ -120,8 +120,9 @@ class Picture:
     Source: W3C, "Scalable Vector Graphics (SVG) 2".
 
     Example:
-        >>> [lane.label for lane in draw(answer, "Server", "private subnet").lanes]
-        ['From inside the network: 10.0.0.0/16, through Group, to tcp port 443 of Server']
+        >>> picture = draw(access.to(server), "Server", "private subnet")
+        >>> [box.title for box, _ in picture.senders]
+        ['The internet', '10.0.0.7/32']
     """
 
     width: int
@@ -145,8 +146,9 @@ def draw(answer: Answer, name: str, placement: str) -> Picture:
         The picture. Its size is bounded: `MAX_LANES` ways, three stations on each.
 
     Example:
-        >>> draw(answer, "Server", "private subnet").left_out
-        0
+        >>> picture = draw(access.to(server), "Server", "private subnet")
+        >>> [[box.title for box in lane.boxes] for lane in picture.lanes]
+        [['Balancer', 'Group', 'tcp 8080'], ['Group', 'tcp 22']]
     """
     ways = answer.ways[:MAX_LANES]
     stations = [_stations(way) for way in ways]
@@ -218,8 +220,8 @@ def spelled_senders(way: Way, limit: int = 3) -> tuple[str, str]:
         Who, and what is to be said of them besides.
 
     Example:
-        >>> spelled_senders(way)
-        ('The internet', '0.0.0.0/0')
+        >>> [spelled_senders(way) for way in access.to(server).ways]
+        [('The internet', '0.0.0.0/0'), ('10.0.0.7/32', '1 private address')]
     """
     if not way.senders:
         (first, *rest) = way.stations[0].names

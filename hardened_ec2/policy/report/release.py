@@ -2,12 +2,7 @@
 
 
 def release() -> str:
-    """Return the version of hardened-ec2; "0" in a checkout that was never installed.
-
-    Example:
-        >>> release()
-        '0.1.0'
-    """
+    """Return the version of hardened-ec2; "0" in a checkout that was never installed."""
     # A tenth of a check's start-up, for the formats that name it.
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
 

@@ -22,7 +22,7 @@ def as_json(verdict: Verdict) -> str:
 
     Example:
         >>> json.loads(as_json(verdict))["summary"]
-        {'templates': 1, 'errors': 0, 'warnings': 0}
+        {'templates': 1, 'errors': 1, 'warnings': 0}
     """
     document: dict[str, Any] = {
         "findings": [_object(finding) for finding in verdict.findings],
@@ -53,8 +53,8 @@ def as_text(verdict: Verdict) -> str:
         Each finding with its place and its fix, what could not be read, and a summary.
 
     Example:
-        >>> print(as_text(verdict), end="")
-        1 template, 0 errors, 0 warnings; 26 rules hold
+        >>> as_text(verdict).splitlines()[0]
+        'ERROR cdk.out/Web.template.json:143 Server Properties.MetadataOptions.HttpTokens'
     """
     return "".join(f"{line}\n" for line in _lines(verdict))
 

@@ -31,8 +31,9 @@ class Resource:
         when: What must hold for it to be deployed (its ``Condition``).
 
     Example:
-        >>> [v.content for v in server.properties.at("InstanceType")]
-        ['t4g.micro']
+        >>> (server,) = deployment.resources("AWS::EC2::Instance")
+        >>> [value.content for value in server.properties.at("InstanceType")]
+        ['m7g.large', 't4g.micro']
     """
 
     scope: Scope

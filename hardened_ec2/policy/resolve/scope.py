@@ -65,8 +65,10 @@ class Scope:
         parameters reference".
 
     Example:
-        >>> [r.content for r in scope.resolve({"Fn::If": ["IsProd", "required", "optional"]})]
-        ['required', 'optional']
+        >>> (server,) = deployment.resources("AWS::EC2::Instance")
+        >>> size = {"Fn::If": ["IsProduction", "large", "micro"]}
+        >>> [resolved.content for resolved in server.scope.resolve(size)]
+        ['large', 'micro']
     """
 
     def __init__(

@@ -194,8 +194,9 @@ class Value:
             missing, and `Unknown` where an object on the way is not known.
 
         Example:
-            >>> [v.content for v in server.properties.at("MetadataOptions", "HttpTokens")]
-            ['required']
+            >>> (server,) = deployment.resources("AWS::EC2::Instance")
+            >>> [value.content for value in server.properties.at("MetadataOptions", "HttpTokens")]
+            ['optional']
         """
         found: tuple[Value, ...] = (self,)
         for key in keys:
