@@ -1,4 +1,4 @@
-"""What runs on the server: the hardening payload and the user data that carries it. No CDK."""
+"""The host hardening: the program that runs on the server and the user data that delivers it."""
 
 from hardened_ec2.host.controls.all import CONTROLS, Check, Control, Profile, control
 from hardened_ec2.host.hardening import AllowTcpForwarding, HostHardening

@@ -1,12 +1,12 @@
-"""The boothook: one POSIX sh program made of the payload's files and the options in front.
+"""The cloud-boothook: one POSIX sh program, made of the options and the payload's files.
 
-What a reader has to see is readable: the options, and the lock of the metadata, which runs before
-anything is unpacked. The rest is packed (see `hardened_ec2.host.pack`) and checked by its SHA-256
-before it runs; `hardened-ec2 program` prints it on the host. Where all of the user data travels as
-gzip (see `hardened_ec2.host.compressed`), the rest is readable too.
+The options and the metadata lock, which runs before anything is unpacked, stay readable. The rest
+is packed (see `hardened_ec2.host.pack`) and its SHA-256 is checked before it runs; on the host
+`hardened-ec2 program` prints it. If all user data is delivered as gzip (see
+`hardened_ec2.host.compressed`), the rest is readable too.
 
-The program is its own installer: it copies itself to the host, and the units that it writes call
-that copy. So no text of it is quoted inside another one, and what is tested is what runs.
+The program is its own installer: it copies itself to the host, and its systemd units call that
+copy. Tests therefore run the same text as the host.
 """
 
 import hashlib
@@ -18,24 +18,24 @@ from hardened_ec2.host.controls.all import Profile
 from hardened_ec2.host.program import READABLE, packed, program, source
 
 MARKER = "#cloud-boothook\n"
-"""By which cloud-init knows a boothook; the line is gone from the file that it writes and runs."""
+"""The first line of a boothook. cloud-init removes it from the file that it writes and runs."""
 
-# What may stand in an option: plain text, a line or more. No other control character is anything
-# that sshd, nft or a terminal should ever be shown.
+# Printable ASCII and line breaks: sshd, nft and terminals must never see other characters.
 _OPTION = re.compile(r"[\n -~]*")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 def boothook(options: Mapping[str, str], profile: Profile = "strict") -> str:
-    """Return the text of the boothook part: cloud-init's marker, the options, the program.
+    """Return the boothook: cloud-init's marker, the options, the program.
 
     Args:
-        options: shell variable to value, any plain text.
-        profile: whose controls the program can apply. Default: "strict", all there are.
+        options: shell variables and their values.
+        profile: the profile whose controls the program can apply. Default: "strict", which has
+            all controls.
 
     Raises:
-        ValueError: a value has a character that is not printable ASCII or a line break, or a
-            variable's name is none.
+        ValueError: a value contains a character other than printable ASCII and line breaks, or a
+            name is not a shell variable's name in capitals.
 
     Source:
         cloud-init, user-data formats, "Cloud boothook".
@@ -50,16 +50,15 @@ def boothook(options: Mapping[str, str], profile: Profile = "strict") -> str:
 
 
 def head(options: Mapping[str, str], *files: str) -> str:
-    """Return what differs from host to host: marker, options, and what is done with them first.
+    """Return the part that differs from host to host: the marker, the options, and extra files.
 
     Args:
-        options: as `boothook` takes them.
-        files: the files of the payload that stand readable behind the options: the one that gives
-            the signal, which the option SIGNAL is for, and the one that knows a hardened image,
-            which the option IMAGE is for.
+        options: as for `boothook`.
+        files: payload files that stay readable behind the options: the one that sends the signal
+            (option SIGNAL), and the one that recognizes a hardened image (option IMAGE).
 
     Raises:
-        ValueError: as `boothook` does.
+        ValueError: as for `boothook`.
 
     Example:
         >>> head({"PROFILE": "strict"}).splitlines()[-1]
@@ -79,8 +78,8 @@ _ABOUT = """\
 def _setting(name: str, value: str) -> str:
     if not _NAME.fullmatch(name) or not _OPTION.fullmatch(value):
         raise ValueError(
-            f"{name} is {value!r}: only printable ASCII and line breaks are allowed in the "
-            "boothook's options; check the value before it gets here"
+            f"boothook option {name} is {value!r}: names are capitals, digits and '_', values are "
+            "printable ASCII and line breaks; write such as 'PROFILE': 'strict'"
         )
     quoted = value.replace("'", r"'\''")
     return f"{name}='{quoted}'\n"
@@ -88,10 +87,10 @@ def _setting(name: str, value: str) -> str:
 
 @cache
 def packed_rest(profile: Profile) -> str:
-    """Return what is the same on every host: checksum, lock, packed program, start.
+    """Return the part that is the same on every host: checksum, lock, packed program, start.
 
     Args:
-        profile: whose controls the program can apply.
+        profile: the profile whose controls the program can apply.
 
     Example:
         >>> "base64 -d" in packed_rest("baseline")
@@ -103,10 +102,10 @@ def packed_rest(profile: Profile) -> str:
 
 @cache
 def readable_rest(profile: Profile) -> str:
-    """Return the same as `packed_rest`, with the program as it is.
+    """Return `packed_rest` with the program as plain text.
 
     Args:
-        profile: whose controls the program can apply.
+        profile: the profile whose controls the program can apply.
 
     Example:
         >>> "harden_sshd() {" in readable_rest("baseline")

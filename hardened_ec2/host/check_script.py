@@ -1,7 +1,7 @@
-"""The checks of the controls as one shell script: is the hardening in force on this server?
+"""The controls' checks as one shell script, which a server runs on itself.
 
-What docs/CONTROLS.md says of each control, and what the proof asks of a booted server, is asked
-here by the server itself: in the test phase of an image, and for compliance in Systems Manager.
+The checks are those of docs/CONTROLS.md. Image Builder runs the script in its test phase, and
+Systems Manager runs it for compliance.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from shlex import quote
 from hardened_ec2.host.controls.types import Check
 from hardened_ec2.host.hardening import HostHardening
 
-# The values of the user's files cannot be known here, but the one that is an option.
+# Options of HostHardening that contradict a check.
 _X11 = "x11forwarding"
 _LISTENERS = "unneeded-listeners"
 
@@ -43,15 +43,12 @@ echo "HARDENING-CHECKS asked=$asked failed=$missed"
 def check_script(hardening: HostHardening) -> str:
     """Return a POSIX sh script that succeeds on a server where a hardening is in force.
 
-    It changes nothing, and runs as root. It asks what the controls of the hardening document as
-    their verification; left out is what an option makes otherwise: the check of X11 forwarding
-    with ``x11_forwarding``, those of listeners with ``open_ports``.
+    It runs as root and changes nothing. It runs the checks of the hardening's controls, except
+    those that an option contradicts: X11 forwarding with ``x11_forwarding``, masked listeners with
+    ``open_ports``.
 
     Args:
         hardening: the hardening.
-
-    Source:
-        `hardened_ec2.host.controls.all.CONTROLS`; docs/CONTROLS.md.
 
     Example:
         >>> "check sshd " in check_script(HostHardening())
@@ -72,7 +69,7 @@ def _calls(hardening: HostHardening) -> Iterator[str]:
 
 
 def _otherwise(hardening: HostHardening, name: str, check: Check) -> bool:
-    """Tell whether an option asks for something else than a check expects."""
+    """Whether an option of the hardening contradicts a check."""
     if name == _LISTENERS:
         return bool(hardening.open_ports) and "masked" in check.expected
     return hardening.x11_forwarding and _X11 in check.command

@@ -1,4 +1,4 @@
-"""The hardening as a command document of Systems Manager: for State Manager and Run Command."""
+"""The hardening as a Systems Manager command document, for State Manager and Run Command."""
 
 import hashlib
 import json
@@ -15,13 +15,13 @@ from hardened_ec2.host.delivery import (
 from hardened_ec2.host.hardening import HostHardening
 
 Operation = Literal["Apply", "Check"]
-"""What the document does: apply the hardening and then check it, or only check it."""
+"""Apply the hardening and then check it, or only check it."""
 
 APPLY_TIMEOUT = 900
-"""Seconds that applying may take."""
+"""Timeout of the apply step, in seconds."""
 
 CHECK_TIMEOUT = 600
-"""Seconds that the checks may take."""
+"""Timeout of the check step, in seconds."""
 
 _PARAMETER = "Operation"
 
@@ -29,19 +29,18 @@ _PARAMETER = "Operation"
 def command_document(hardening: HostHardening) -> dict[str, Any]:
     """Return the content of a command document that keeps a server hardened.
 
-    Its parameter ``Operation`` is "Apply" or "Check". The first step applies: with the server's own
-    `hardened-ec2` where that is the same hardening, otherwise with the program that the document
-    carries, which installs itself. What was undone is mended; what cannot be mended fails the
-    step. The second step asks of every control whether it is in force, and fails if one is not. So
-    an association's compliance is the state of the server: with "Check" drift makes it
-    non-compliant and stays, with "Apply" only drift does that could not be mended.
+    Its parameter ``Operation`` is "Apply" or "Check". The first step applies the hardening, with
+    the server's own `hardened-ec2` if that is the same hardening, otherwise with the program in
+    the document, which installs itself. Drift is repaired; the step fails if that is impossible.
+    The second step runs the controls' checks, and fails if one of them does. An association's
+    compliance is therefore the server's state: with "Check" every drift makes the server
+    non-compliant, with "Apply" only drift that could not be repaired.
 
     Args:
         hardening: the hardening.
 
     Raises:
-        ValueError: it has a banner with a pair of opening braces, which is a parameter to Systems
-            Manager.
+        ValueError: the banner contains ``{{``, which begins a parameter for Systems Manager.
 
     Source:
         AWS Systems Manager User Guide, "Command document plugin reference"; "About State Manager",
@@ -72,10 +71,10 @@ def command_document(hardening: HostHardening) -> dict[str, Any]:
 
 
 def document_size(document: dict[str, Any]) -> int:
-    """Return how many bytes of `hardened_ec2.host.delivery.DOCUMENT_LIMIT` a document takes.
+    """Return the size of a document in bytes, to compare with `delivery.DOCUMENT_LIMIT`.
 
     Args:
-        document: the content.
+        document: the document's content.
 
     Example:
         >>> document_size(command_document(HostHardening(profile="strict"))) < 65_536
@@ -96,8 +95,8 @@ def _step(name: str, script: str, timeout: int) -> dict[str, Any]:
 
 def _apply_script(hardening: HostHardening) -> str:
     options = hardening.installer_options
-    # The server's own program may know more: the signal that it gives, the image that it is from.
-    # Both stand between the options and the rest.
+    # The server's own program may also hold a signal and an image's digest, between the options
+    # and the rest: compare only those two.
     script = f"""\
 {unpack_script(hardening)}
 own() {{

@@ -1,9 +1,9 @@
-"""User data as gzip: what cloud-init unpacks by itself, where the text has no CDK token in it.
+"""User data as gzip, which cloud-init unpacks by itself. It cannot contain CDK tokens.
 
-What is the same on every host was packed when the library was made (see `hardened_ec2.host.pack`);
-the options in front of it and the commands behind it are stored as they are. gzip allows members
-one after the other, so no compressor runs at synth, and the bytes are the same with every build
-of zlib: other bytes of user data would restart servers.
+The part that is the same on every host is packed in advance (see `hardened_ec2.host.pack`); the
+options before it and the commands after it are stored uncompressed, as gzip members of their own.
+So no compressor runs at synth, and every build of zlib gives the same bytes: a change of user data
+would restart servers.
 """
 
 import struct
@@ -17,13 +17,13 @@ _STORED_LIMIT = 0xFFFF
 
 
 def stored(text: str) -> bytes:
-    r"""Return a text as one member of a gzip file, not compressed.
+    r"""Return a text as an uncompressed gzip member.
 
     Args:
-        text: any text, as UTF-8 not longer than a stored block can be: 65,535 bytes.
+        text: any text, at most 65,535 bytes in UTF-8, the size of one stored block.
 
     Raises:
-        ValueError: the text is longer, which is far beyond what user data may have.
+        ValueError: the text is longer.
 
     Source:
         RFC 1952 (gzip), section 2.2; RFC 1951 (deflate), section 3.2.4.
@@ -38,8 +38,8 @@ def stored(text: str) -> bytes:
     size = len(content)
     if size > _STORED_LIMIT:
         raise ValueError(
-            f"a part of the user data has {size:,} bytes where one block takes {_STORED_LIMIT:,}: "
-            "bake the commands into the image, or keep them in S3 and fetch them"
+            f"the user data commands have {size:,} bytes, and at most {_STORED_LIMIT:,} are "
+            "allowed: bake the commands into the image, or keep them in S3 and fetch them"
         )
     header = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
     block = struct.pack("<BHH", 1, size, size ^ _STORED_LIMIT) + content
@@ -48,10 +48,10 @@ def stored(text: str) -> bytes:
 
 @cache
 def packed_member(profile: Profile) -> bytes:
-    """Return the member that is the same on every host, as it was committed.
+    """Return the committed gzip member that is the same on every host.
 
     Args:
-        profile: whose controls the program can apply.
+        profile: the profile whose controls the program can apply.
 
     Example:
         >>> packed_member("baseline")[:2].hex()
@@ -62,10 +62,10 @@ def packed_member(profile: Profile) -> bytes:
 
 
 def member_name(profile: Profile) -> str:
-    """Return the name of the file with the packed member; see `hardened_ec2.host.pack`.
+    """Return the name of the file that holds the packed member; see `hardened_ec2.host.pack`.
 
     Args:
-        profile: whose controls the program can apply.
+        profile: the profile whose controls the program can apply.
 
     Example:
         >>> member_name("strict")

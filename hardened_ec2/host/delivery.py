@@ -1,4 +1,4 @@
-"""How the program gets to a server by a document of AWS's: as gzip, and checked before it runs."""
+"""Delivery of the program in an SSM or Image Builder document: gzip, verified before it runs."""
 
 import base64
 import hashlib
@@ -6,26 +6,26 @@ import hashlib
 from hardened_ec2.host.hardening import HostHardening
 
 DOCUMENT_LIMIT = 65_536
-"""Bytes of a document: Systems Manager's for its content, Image Builder's for a component's.
+"""Maximum size of an SSM document, and of an Image Builder component's document, in bytes.
 
 Source: AWS General Reference, "AWS Systems Manager endpoints and quotas", "EC2 Image Builder
     endpoints and quotas".
 """
 
 INSTALLED = "/usr/local/sbin/hardened-ec2"
-"""Where the program installs itself."""
+"""Path at which the program installs itself."""
 
 STATE = "/var/lib/hardened-ec2"
-"""Where the program writes what became of it."""
+"""Directory in which the program keeps its state and its status report."""
 
 _LINE = 996
 
 
 def unpack_script(hardening: HostHardening) -> str:
-    """Return shell that writes the program of a hardening to ``$work/hardened-ec2``.
+    """Return shell code that writes a hardening's program to ``$work/hardened-ec2``.
 
-    What does not arrive as it was sent ends the script, and is never run. ``$work`` is a directory
-    of root's own, which goes when the script ends.
+    It compares the program's SHA-256 first, and exits if it differs. ``$work`` is a temporary
+    directory that only root can read; it is removed when the script ends.
 
     Args:
         hardening: the hardening.
@@ -53,7 +53,7 @@ fi
 
 
 def digest(hardening: HostHardening) -> str:
-    """Return the SHA-256 of the program of a hardening, options and all, in hexadecimal.
+    """Return the SHA-256 of a hardening's program with its options, in hexadecimal.
 
     Args:
         hardening: the hardening.
@@ -67,16 +67,15 @@ def digest(hardening: HostHardening) -> str:
 
 
 def without_expressions(script: str) -> str:
-    r"""Return a script as it is, if a document can hold it.
+    r"""Return a script unchanged if a document can hold it.
 
-    Systems Manager and Image Builder take what stands between two pairs of braces for a parameter
-    of the document, wherever it stands.
+    Systems Manager and Image Builder read ``{{ ... }}`` as a parameter anywhere in a document.
 
     Args:
         script: the script.
 
     Raises:
-        ValueError: it has such braces.
+        ValueError: it contains ``{{``.
 
     Example:
         >>> without_expressions("echo {}\n")
@@ -86,7 +85,7 @@ def without_expressions(script: str) -> str:
     if "{{" in script:
         at = script.index("{{")
         raise ValueError(
-            f"the script contains {script[at : at + 40]!r}, which the document would take for a "
-            "parameter of its own: write a space between the braces"
+            f"the script contains {script[at : at + 40]!r}, which the document would read as a "
+            "parameter: write a space between the braces"
         )
     return script

@@ -1,4 +1,4 @@
-"""HostHardening: what the server does to itself at every boot, as user data."""
+"""HostHardening: the hardening that a server applies to itself at every boot."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -22,52 +22,29 @@ AllowTcpForwarding = Literal["yes", "local", "remote", "no"]
 class HostHardening:
     r"""The hardening of one Linux server, delivered as user data.
 
-    At every boot, before sshd accepts anyone, cloud-init runs a boothook that closes the instance
-    metadata service to all but root and `imds_users` (IPv4, IPv6, forwarded traffic), makes user
-    data and its copies readable for root only, lets sshd accept keys only, and applies the other
-    controls of the profile; `controls` lists them. It needs no network, no package and no Python,
-    and takes nothing back that a server had before: whatever would lock the administrators out is
-    not installed, and reported.
-
-    On the server `hardened-ec2 status` prints what became of each step, `hardened-ec2 apply`
-    applies it again, and `hardened-ec2 program` prints what is run.
+    At every boot, before sshd accepts logins, cloud-init runs a boothook that limits the instance
+    metadata service to root and `imds_users`, makes user data and its copies readable only by
+    root, allows SSH logins only by key, and applies the profile's other `controls`. It needs no
+    network, no package and no Python. A setting that would lock the administrators out is reported
+    and not installed, and settings that are stricter already stay.
 
     Args:
-        profile: "core" is the metadata, user data and SSH; "baseline" adds what breaks nothing
-            that a general server needs; "strict" is like CIS level 2 or a STIG. Default:
-            "baseline".
-        admin_users: logins that must still be able to log in by key, or the sshd part is not
-            installed. In strict nobody else may log in over SSH. Default: detected on the host,
-            cloud-init's default user and every user who has an authorized key; of those, one must
-            be able to.
-        admin_groups: groups of administrators, in place of `admin_users`: one member must be able
-            to log in by key, and in strict nobody else may. Default: none.
-        imds_users: user names or numeric uids that may reach the instance metadata service
-            beside root. `ec2-instance-connect` and `cwagent` may as soon as they exist.
-            Default: nobody else.
-        imds_containers: interfaces ("docker0") or blocks of addresses ("172.17.0.0/16") whose
-            forwarded traffic may reach the instance metadata service, for containers that have
-            to use the instance's role. Default: none.
-        open_ports: ports that the server serves beside SSH ("443/tcp"). In strict the host's
-            firewall drops what comes in for any other; in baseline and strict a listener on a
-            declared port is left running. Default: none.
-        allow_tcp_forwarding: sshd's AllowTcpForwarding, and the same for sockets: "yes", "local"
-            (a bastion: outwards only), "remote" or "no". Default: "no" in strict,
-            "yes" otherwise.
+        profile: "core", "baseline" or "strict". Default: "baseline".
+        admin_users: logins that must keep key access. Default: detected on the host.
+        admin_groups: groups of which one member must keep key access. Default: none.
+        imds_users: users or uids that may reach instance metadata, besides root. Default: none.
+        imds_containers: interfaces or CIDR blocks of containers that may too. Default: none.
+        open_ports: ports that the server serves besides SSH, "443/tcp". Default: none.
+        allow_tcp_forwarding: sshd's AllowTcpForwarding. Default: "no" in strict, else "yes".
         x11_forwarding: whether sshd forwards X11. Default: False.
-        ipv6: whether the server speaks IPv6; False switches router advertisements off.
-            Default: True.
-        automatic_updates: whether security updates are applied by themselves, in baseline and
-            strict. Default: True.
-        audit: whether the audit rules are loaded, where auditd is installed. Default: in strict.
-        banner: a notice before the login. Default: none.
-        without: names of controls to leave out, of those that `controls` lists. The core (metadata,
-            user data, SSH) cannot be left out. Default: none.
+        ipv6: whether the server uses IPv6. Default: True.
+        automatic_updates: whether security updates are applied automatically. Default: True.
+        audit: whether audit rules are loaded. Default: only in strict.
+        banner: a notice shown before login. Default: none.
+        without: names of controls to leave out. Default: none.
 
     Raises:
-        ValueError: a value is not of the kind that is said above. A text where a sequence of
-            texts belongs, root as administrator (root never logs in), anything that is not a
-            plain login name or uid, a control that there is none of, or one of the core.
+        ValueError: an argument has another type or form than its attribute says below.
 
     Source:
         sshd_config(5); EC2 User Guide, "Limit access to the instance metadata service";
@@ -84,21 +61,57 @@ class HostHardening:
     """
 
     profile: Profile = "baseline"
+    """The controls to apply: "core" covers metadata, user data and SSH; "baseline" adds controls
+    that break nothing on a general-purpose server; "strict" is comparable to CIS level 2 or a
+    STIG."""
+
     admin_users: Sequence[str] = ()
+    """Logins that must be able to log in by key; otherwise sshd's drop-in is not installed. In
+    strict only they may log in over SSH. root is refused: it never logs in. Default: cloud-init's
+    default user and every user with an authorized key, of whom one must be able to log in."""
+
     admin_groups: Sequence[str] = ()
+    """Groups of administrators, instead of `admin_users`: one member must be able to log in by
+    key. In strict only members may log in over SSH."""
+
     imds_users: Sequence[str] = ()
+    """User names or numeric uids that may reach the instance metadata service, besides root.
+    ``ec2-instance-connect`` and ``cwagent`` may as soon as they exist."""
+
     imds_containers: Sequence[str] = ()
+    """Network interfaces ("docker0") or CIDR blocks ("172.17.0.0/16") whose forwarded traffic may
+    reach the instance metadata service, for containers that use the instance's role."""
+
     open_ports: Sequence[str] = ()
+    """Ports that the server serves besides SSH, such as "443/tcp". In strict the host firewall
+    drops inbound traffic to all others; in baseline and strict a service that listens on one of
+    these ports keeps running."""
+
     allow_tcp_forwarding: AllowTcpForwarding | None = None
+    """sshd's AllowTcpForwarding and AllowStreamLocalForwarding: "yes", "local" (for a bastion),
+    "remote" or "no". Default: "no" in strict, "yes" otherwise."""
+
     x11_forwarding: bool = False
+    """Whether sshd forwards X11."""
+
     ipv6: bool = True
+    """Whether the server uses IPv6. False disables router advertisements."""
+
     automatic_updates: bool = True
+    """Whether security updates are applied automatically, in baseline and strict."""
+
     audit: bool | None = None
+    """Whether audit rules are loaded, if auditd is installed. Default: only in strict."""
+
     banner: str = ""
+    """A notice shown before login: printable ASCII and line breaks."""
+
     without: Sequence[str] = ()
+    """Names of controls to leave out, from docs/CONTROLS.md. The core controls cannot be left
+    out."""
 
     def __post_init__(self) -> None:
-        # Tuples without repetitions, so that equal hardenings are equal and hashable.
+        # Tuples without duplicates make equal hardenings equal and hashable.
         for field, check in (
             ("admin_users", options.check_admin),
             ("admin_groups", options.check_group),
@@ -110,8 +123,8 @@ class HostHardening:
             object.__setattr__(self, field, options.texts(field, getattr(self, field), check))
         if self.admin_users and self.admin_groups:
             raise ValueError(
-                "admin_users and admin_groups are both given: sshd would let in only who is named "
-                "in both; name the users or the groups"
+                f"admin_users is {self.admin_users!r} and admin_groups is {self.admin_groups!r}: "
+                "sshd would admit only users who match both; write one of the two"
             )
         options.check_choice("profile", self.profile, Profile, "profile='baseline'")
         if self.allow_tcp_forwarding is not None:
@@ -129,7 +142,7 @@ class HostHardening:
 
     @property
     def controls(self) -> tuple[Control, ...]:
-        """The controls in force, in the order in which the server applies them.
+        """The controls that the server applies, in order.
 
         Example:
             >>> "sshd" in {control.name for control in HostHardening().controls}
@@ -150,7 +163,7 @@ class HostHardening:
 
     @property
     def program(self) -> Profile:
-        """The smallest program that has every control in force: an option may ask for more.
+        """The smallest profile whose program has all `controls`: an option may need a higher one.
 
         Example:
             >>> HostHardening(audit=True).program
@@ -170,25 +183,24 @@ class HostHardening:
         base64_at_deploy: Callable[[str], str] | None = None,
         signal: ResourceSignal | LifecycleSignal | None = None,
     ) -> str:
-        r"""Return the user data: the hardening, then the user's own commands if there are any.
+        r"""Return user data as a MIME multipart text: the hardening, then the user's commands.
 
-        The same input gives the same bytes. The text is multipart; `user_data_size` tells how
-        much of `USER_DATA_LIMIT` it takes. The commands arrive on the server as they were given,
-        with CDK tokens replaced by what they stand for: plain ASCII is delivered as it is,
-        everything else as base64, which is what cloud-init reads without loss.
+        The same input gives the same bytes. `user_data_size` returns the size to compare with
+        `USER_DATA_LIMIT`. The commands reach the server unchanged, with CDK tokens resolved: plain
+        ASCII as it is, everything else as base64.
 
         Args:
-            commands: a whole script, its first line an interpreter ("#!/bin/bash"), as
+            commands: a script whose first line names an interpreter ("#!/bin/bash"), as
                 `aws_ec2.UserData.for_linux().render()` returns it. It runs once, after the
                 hardening, late in the first boot. Default: none.
-            base64_at_deploy: encodes commands that have both CDK tokens and non-ASCII
-                characters; give `aws_cdk.Fn.base64`. Default: such commands are refused.
-            signal: the resource of a CloudFormation stack, or the lifecycle hook of an Auto
-                Scaling group, that waits for the result. Default: none does.
+            base64_at_deploy: encodes commands that contain both CDK tokens and non-ASCII
+                characters: `aws_cdk.Fn.base64`. Default: such commands are refused.
+            signal: the CloudFormation resource or the lifecycle hook that waits for the result.
+                Default: none.
 
         Raises:
             ValueError: the commands have no interpreter line, contain the boundary between the
-                parts, are not text that UTF-8 can write, or need `base64_at_deploy`.
+                parts, cannot be encoded as UTF-8, or need `base64_at_deploy`.
 
         Source:
             cloud-init, user-data formats; EC2 User Guide, "Run commands when you launch an EC2
@@ -212,22 +224,22 @@ class HostHardening:
         signal: ResourceSignal | LifecycleSignal | None = None,
         in_image: bool = False,
     ) -> bytes:
-        r"""Return the user data as gzip, which cloud-init unpacks by itself.
+        r"""Return user data as gzip, which cloud-init unpacks by itself.
 
-        It holds the text of `render`, with the program as it is instead of packed, and leaves more
-        of `USER_DATA_LIMIT` to the commands. The same input gives the same bytes. EC2 wants
-        them as base64, in a template or in an API call.
+        It holds the text of `render` with the program as plain text, and leaves more of
+        `USER_DATA_LIMIT` for the commands. The same input gives the same bytes. EC2 expects them
+        as base64, in a template and in an API call.
 
         Args:
-            commands: as `render` takes them, without CDK tokens: what they stand for would have to
-                be compressed at deployment, and CloudFormation cannot.
-            signal: as `render` takes it, without CDK tokens. Default: none.
-            in_image: whether the server's image carries this very hardening (its `installer` was
-                run when it was built). The boothook then only verifies that, and applies the
-                hardening where the image turns out to have another one, or none. Default: False.
+            commands: as for `render`, without CDK tokens: CloudFormation cannot compress their
+                values.
+            signal: as for `render`, without CDK tokens. Default: none.
+            in_image: whether the server's image carries the same hardening, from running its
+                `installer` when the image was built. The boothook then only verifies this, and
+                applies the hardening if the image carries another one or none. Default: False.
 
         Raises:
-            ValueError: there is a CDK token, or what `render` would refuse.
+            ValueError: there is a CDK token, or `render` would refuse the arguments.
 
         Source:
             RFC 1952; cloud-init, user-data formats, "Gzip compressed content".
@@ -243,18 +255,18 @@ class HostHardening:
         text = multipart(_head(self, signal, in_image=in_image) + rest, commands, None)
         if has_tokens(text):
             raise ValueError(
-                "the commands contain CDK tokens, whose values would be compressed before they are "
-                "known: write render(commands, base64_at_deploy=aws_cdk.Fn.base64)"
+                "the commands or the signal contain CDK tokens, whose values are known only after "
+                "compression: write render(commands, base64_at_deploy=aws_cdk.Fn.base64)"
             )
         before, _, after = text.partition(rest)
         return stored(before) + packed_member(self.program) + stored(after)
 
     def installer(self) -> str:
-        """Return the hardening as a program to run as root, where no user data bring it.
+        """Return the hardening as a program to run as root, for delivery other than user data.
 
-        It is, byte for byte, what cloud-init takes out of `compress` and runs: an image's build
-        and Systems Manager deliver the same program. It applies the hardening and installs itself
-        as `hardened-ec2`, for the boots to come.
+        It is the same, byte for byte, as the boothook that cloud-init runs from `compress`. Image
+        builds and Systems Manager deliver it. It applies the hardening, and installs itself as
+        `hardened-ec2` for later boots.
 
         Example:
             >>> HostHardening().installer().startswith("#!/bin/sh")
@@ -264,7 +276,7 @@ class HostHardening:
         return self.installer_options + readable_rest(self.program)
 
     def compress_installer(self) -> bytes:
-        """Return `installer` as gzip; the same input gives the same bytes.
+        """Return `installer` as gzip. The same input gives the same bytes.
 
         Source:
             RFC 1952.
@@ -280,7 +292,7 @@ class HostHardening:
 
     @property
     def installer_options(self) -> str:
-        """How `installer` begins, as does every program of the same options: up to the last option.
+        """The first lines of `installer`, which end with the last option.
 
         Example:
             >>> HostHardening(without=["time-source"]).installer_options.splitlines()[-1]
@@ -310,7 +322,7 @@ class HostHardening:
         }
 
 
-def _yes_no(value: bool) -> str:  # noqa: FBT001 # it is the value that is written
+def _yes_no(value: bool) -> str:  # noqa: FBT001 # the value itself is written
     return "yes" if value else "no"
 
 
@@ -321,7 +333,7 @@ def _head(
     *,
     in_image: bool = False,
 ) -> str:
-    # Cached beside the class, not in each object.
+    # A function, so that equal hardenings share the cached text.
     variables = hardening._variables()  # noqa: SLF001
     files = []
     if signal is not None:
@@ -344,7 +356,7 @@ def _refuse_beyond_core(hardening: HostHardening) -> None:
         if given:
             raise ValueError(
                 f"{name} is {getattr(hardening, name)!r} with profile='core', which has no control "
-                f"that heeds it: write profile='baseline' or 'strict' as well, or leave {name} out"
+                f"that uses it: write profile='baseline' or 'strict' as well, or leave {name} out"
             )
 
 
@@ -355,6 +367,6 @@ def _check_left_out(field: str, name: str) -> None:
         raise ValueError(f"{field}: {error}") from None
     if found.core:
         raise ValueError(
-            f"{field} contains {name!r}, which is of the core and cannot be switched off: leave it "
-            f"out of {field}, or write host_hardening=None for a server that is hardened otherwise"
+            f"{field} contains {name!r}, a core control, which cannot be left out: remove it from "
+            f"{field}, or write host_hardening=None for a server that is hardened by other means"
         )

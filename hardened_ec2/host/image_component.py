@@ -1,4 +1,4 @@
-"""The hardening as components of EC2 Image Builder: one that builds it in, one that tests it."""
+"""The hardening as EC2 Image Builder components: one that builds it in and one that tests it."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from hardened_ec2.host.delivery import (
 )
 from hardened_ec2.host.hardening import HostHardening
 
-# What the checksums of a new server are compared with: every file that the hardening wrote, but
-# the program itself, which a server's user data may give a signal to know of.
+# Checksums for a new server to compare: every file that the hardening wrote, except the program,
+# to which a server's user data may add a signal.
 _HARDEN = f"""
 sh "$work/hardened-ec2" apply || {{ {INSTALLED} status; exit 1; }}
 sort -u {STATE}/written | grep -vx {INSTALLED} | while read -r file; do
@@ -22,8 +22,7 @@ done >{STATE}/image
 [ -s {STATE}/image ]
 """
 
-# Not "cloud-init clean": it would take /var/lib/cloud/scripts away, which an image may have on
-# purpose.
+# Not "cloud-init clean": it removes /var/lib/cloud/scripts, which an image may need.
 _CLEAN = f"""\
 rm -rf /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem
 rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
@@ -49,7 +48,7 @@ found=$(
 [ ! "$found" ] || { printf 'The image would carry:\\n%s\\n' "$found"; exit 1; }
 """
 
-# The program that applies the hardening after cloud-init writes its status last.
+# The hardening writes its status last, and may end after cloud-init.
 _BOOTED = f"""\
 ! command -v cloud-init >/dev/null || timeout 600 cloud-init status --wait
 for second in $(seq 300); do
@@ -68,18 +67,17 @@ ls /etc/ssh/ssh_host_*_key >/dev/null || { echo 'The server has no host keys.'; 
 def build_component(hardening: HostHardening) -> dict[str, Any]:
     """Return the document of a component that builds a hardening into an image.
 
-    Its build phase applies the hardening, by the same program as user data bring, notes what is in
-    the image for servers to compare, and takes away what belongs to one server: host keys, the
-    machine id, authorized keys, the state of cloud-init, random seeds, histories and logs. Its
-    validate phase fails if any of that is there. It has to be the last of its recipe, since what
-    comes after it is not hardened, and leaves its own traces.
+    Its build phase applies the hardening with the same program as user data does, records the
+    checksums that servers compare later, and removes what belongs to one server: host keys, the
+    machine id, authorized keys, cloud-init's state, random seeds, shell histories and logs. Its
+    validate phase fails if any of them remains. Make it the last component of a recipe: later
+    components would not be hardened, and would leave traces of their own.
 
     Args:
         hardening: the hardening.
 
     Raises:
-        ValueError: it has a banner with a pair of opening braces, which is an expression to Image
-            Builder.
+        ValueError: the banner contains ``{{``, which begins an expression for Image Builder.
 
     Source:
         EC2 Image Builder User Guide, "Use the AWSTOE component document framework", "Security best
@@ -102,20 +100,19 @@ def build_component(hardening: HostHardening) -> dict[str, Any]:
 
 
 def check_component(hardening: HostHardening) -> dict[str, Any]:
-    """Return the document of a component that tests a server of the image.
+    """Return the document of a component that tests a server launched from the image.
 
-    It waits until the server is up, and fails unless the boot's own hardening went well, every
-    control is in force, and the server has a machine id and host keys of its own.
+    It waits for the boot to finish, and fails unless the hardening succeeded at boot, every
+    control is in force, and the server has its own machine id and host keys.
 
     Args:
-        hardening: the hardening that the image has.
+        hardening: the image's hardening.
 
     Raises:
-        ValueError: a check has a pair of opening braces, which is an expression to Image Builder.
+        ValueError: a check contains ``{{``, which begins an expression for Image Builder.
 
     Source:
-        EC2 Image Builder User Guide, "Use the AWSTOE component document framework";
-        docs/CONTROLS.md.
+        EC2 Image Builder User Guide, "Use the AWSTOE component document framework".
 
     Example:
         >>> [phase["name"] for phase in check_component(HostHardening())["phases"]]

@@ -1,24 +1,26 @@
-"""User data as cloud-init reads it: a MIME multipart text, the same bytes for the same input."""
+"""User data as a MIME multipart archive for cloud-init. The same input gives the same bytes."""
 
 import base64
 import re
 from collections.abc import Callable
 
 USER_DATA_LIMIT = 16_384
-"""Bytes of user data that EC2 takes, before base64 (EC2 User Guide, "Run commands at launch")."""
+"""Maximum size of user data in bytes, before base64.
+
+Source: EC2 User Guide, "Run commands when you launch an EC2 instance with user data input".
+"""
 
 BOUNDARY = "==hardened-ec2=="
-"""What separates the parts."""
+"""The boundary between the parts."""
 
 _TOKEN = re.compile(r"\$\{Token\[[^\]]*\]\}")
-# cloud-init decodes the whole message to text and hands each part through Python's email
-# package, which gives non-ASCII of an 8bit part back as Latin-1 or as \u escapes. A carriage
-# return or form feed at a line's end is no safer. What is not plain goes as base64.
+# cloud-init reads parts with Python's email package, which garbles non-ASCII, carriage returns and
+# form feeds in an 8bit part. A script with any of them is sent as base64.
 _PLAIN = re.compile(r"[\t\n\x20-\x7e]*")
 
 
 def has_tokens(text: str) -> bool:
-    r"""Tell whether a text has CDK tokens in it, whose values are known only later.
+    r"""Whether a text contains CDK tokens, whose values are known only at deployment.
 
     Args:
         text: any text.
@@ -32,9 +34,9 @@ def has_tokens(text: str) -> bool:
 
 
 def user_data_size(user_data: str | bytes) -> int:
-    """Return how many bytes of USER_DATA_LIMIT user data take.
+    """Return the size of user data in bytes, to compare with `USER_DATA_LIMIT`.
 
-    CDK tokens count as nothing: what they become is known only when the template is deployed.
+    CDK tokens count as 0 bytes: their values are known only at deployment.
 
     Args:
         user_data: the rendered text, or the compressed bytes; not base64.
@@ -56,15 +58,15 @@ def user_data_size(user_data: str | bytes) -> int:
 
 
 def multipart(boothook: str, commands: str, base64_at_deploy: Callable[[str], str] | None) -> str:
-    r"""Return boothook and commands as one multipart text.
+    r"""Return boothook and commands as one MIME multipart archive.
 
     Args:
-        boothook: the text that begins with #cloud-boothook; plain ASCII.
-        commands: a script that begins with #!, or an empty text for no second part.
-        base64_at_deploy: what encodes a text with tokens in it, `aws_cdk.Fn.base64`.
+        boothook: plain ASCII that begins with ``#cloud-boothook``.
+        commands: a script that begins with ``#!``, or "" for no second part.
+        base64_at_deploy: encodes a text that contains CDK tokens: `aws_cdk.Fn.base64`.
 
     Raises:
-        ValueError: commands that cloud-init would not run, or that cannot be delivered.
+        ValueError: cloud-init would not run the commands, or could not read them without loss.
 
     Source:
         RFC 2046 section 5.1 (multipart), RFC 2045 section 6 (transfer encodings);
@@ -103,8 +105,8 @@ def _script_part(commands: str, base64_at_deploy: Callable[[str], str] | None) -
         )
     if f"--{BOUNDARY}" in commands:
         raise ValueError(
-            f"the commands contain '--{BOUNDARY}', which separates the parts of the user data: "
-            "a script may contain any other text; write this line in another way"
+            f"the commands contain '--{BOUNDARY}', the boundary between the parts of the user "
+            "data: any other text is allowed; write this line in another way"
         )
     if _PLAIN.fullmatch(commands):
         return _part("text/x-shellscript", commands, "8bit")
@@ -112,14 +114,14 @@ def _script_part(commands: str, base64_at_deploy: Callable[[str], str] | None) -
         encoded = base64.b64encode(commands.encode()).decode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"the commands contain {commands[error.start]!r}, which is half a character: only "
-            "text that UTF-8 can write is allowed; read the script with encoding='utf-8'"
+            f"the commands contain {commands[error.start]!r}, an unpaired surrogate: only text "
+            "that UTF-8 can encode is allowed; read the script with encoding='utf-8'"
         ) from error
     if has_tokens(commands):
         if base64_at_deploy is None:
             raise ValueError(
-                "the commands contain both CDK tokens and characters that are not plain ASCII, "
-                "which cloud-init reads from a base64 part only: write "
+                "the commands contain both CDK tokens and characters other than plain ASCII, which "
+                "cloud-init reads only from a base64 part: write "
                 "render(commands, base64_at_deploy=aws_cdk.Fn.base64), or plain ASCII"
             )
         encoded = base64_at_deploy(commands)

@@ -1,34 +1,34 @@
-"""What the options of HostHardening may be: each check says what was given and what to write."""
+"""Argument checks of HostHardening. Each error says what was given, allowed and to be written."""
 
 import re
 from collections.abc import Callable, Sequence
 from ipaddress import IPv6Network, ip_network
 from typing import get_args
 
-# useradd(8): 32 characters; dots and capitals are accepted by every distribution that is served.
+# useradd(8): 32 characters. Every supported distribution also accepts dots and capitals.
 _LOGIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _UID = re.compile(r"0|[1-9][0-9]{0,9}")
-# The two highest numbers are no user's: -1 is "unchanged" in chown(2), -2 is what the payload
-# asks the kernel about to see whether the lock holds.
+# The two highest uids are taken: -1 means "unchanged" in chown(2), and the payload tests the
+# metadata lock as -2.
 _MAX_UID = 2**32 - 3
 _PORT = re.compile(r"(?P<number>[1-9][0-9]{0,4})/(tcp|udp)")
 _MAX_PORT = 2**16 - 1
-# The kernel takes nearly anything; these are what systemd, Docker and the clouds name theirs.
+# The kernel accepts almost any name; systemd, Docker and the clouds use these.
 _INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
 _BANNER = re.compile(r"[\n -~]*")
-_TOKEN = "${Token["  # noqa: S105 # how CDK writes a value that only the deployment knows
+_TOKEN = "${Token["  # noqa: S105 # how CDK writes a value that is known at deployment
 
 
 def texts(field: str, value: object, check: Callable[[str, str], None]) -> tuple[str, ...]:
-    """Return checked texts as a tuple without repetitions.
+    """Return checked strings as a tuple without duplicates.
 
     Args:
         field: the option's name.
-        value: what was given for it.
-        check: raises for a text that is not allowed.
+        value: the option's value.
+        check: raises ValueError for a string that is not allowed.
 
     Raises:
-        ValueError: it is no sequence of texts, or a text is not allowed.
+        ValueError: the value is not a list or tuple of strings, or a string is not allowed.
 
     Example:
         >>> texts("admin_users", ["a", "b", "a"], check_admin)
@@ -37,17 +37,17 @@ def texts(field: str, value: object, check: Callable[[str, str], None]) -> tuple
     """
     if isinstance(value, str):
         raise ValueError(
-            f"{field} is the text {value!r}, which is a sequence of letters: a list or tuple of "
-            f"texts is allowed; write {field}=[{value!r}]"
+            f"{field} is the string {value!r}: a list or tuple of strings is allowed; write "
+            f"{field}=[{value!r}]"
         )
     if not isinstance(value, Sequence) or isinstance(value, bytes | bytearray):
         raise ValueError(
-            f"{field} is {value!r}: a list or tuple of texts is allowed; write {field}=['name']"
+            f"{field} is {value!r}: a list or tuple of strings is allowed; write {field}=['name']"
         )
     for item in value:
         if not isinstance(item, str):
             raise ValueError(
-                f"{field} contains {item!r}: only texts are allowed; write {field}=['{item}']"
+                f"{field} contains {item!r}: only strings are allowed; write {field}=['{item}']"
             )
         check(field, item)
     return tuple(dict.fromkeys(value))
@@ -63,14 +63,14 @@ def _check_login(field: str, name: str, kind: str = "user", example: str = "ec2-
 
 
 def check_admin(field: str, user: str) -> None:
-    """Refuse what is no login name, and root.
+    """Refuse root, and a string that is not a login name.
 
     Args:
         field: the option's name.
         user: a login name.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the string is not a login name, or is root.
 
     """
     _check_login(field, user)
@@ -82,28 +82,28 @@ def check_admin(field: str, user: str) -> None:
 
 
 def check_group(field: str, group: str) -> None:
-    """Refuse what is no group name.
+    """Refuse a string that is not a group name.
 
     Args:
         field: the option's name.
-        group: a group's name.
+        group: a group name.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the string is not a group name.
 
     """
     _check_login(field, group, "group", "wheel")
 
 
 def check_imds_user(field: str, user: str) -> None:
-    """Refuse what is neither a login name nor a uid.
+    """Refuse a string that is neither a login name nor a uid.
 
     Args:
         field: the option's name.
         user: a login name or a decimal uid.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the string is neither.
 
     """
     if not user[:1].isdigit():
@@ -116,21 +116,21 @@ def check_imds_user(field: str, user: str) -> None:
 
 
 def check_source(field: str, source: str) -> None:
-    """Refuse what is neither an interface's name nor a block of addresses.
+    """Refuse a string that is neither a network interface's name nor a CIDR block.
 
     Args:
         field: the option's name.
-        source: "docker0", "172.17.0.0/16", "fd00:1::/64".
+        source: such as "docker0", "172.17.0.0/16" or "fd00:1::/64".
 
     Raises:
-        ValueError: it is neither, or a block of all addresses there are.
+        ValueError: the string is neither, or is the CIDR block of all addresses.
 
     """
     if "/" not in source:
         if not _INTERFACE.fullmatch(source):
             raise ValueError(
-                f"{field} contains {source!r}: an interface's name has 1 to 15 letters, digits, "
-                f"'_', '.' or '-' and begins with a letter, and a block of addresses has a '/'; "
+                f"{field} contains {source!r}: an interface name has 1 to 15 letters, digits, "
+                f"'_', '.' or '-' and begins with a letter, and a CIDR block has a '/'; "
                 f"write {field}=['docker0'] or ['172.17.0.0/16']"
             )
         return
@@ -138,28 +138,28 @@ def check_source(field: str, source: str) -> None:
         network = ip_network(source)
     except ValueError as error:
         raise ValueError(
-            f"{field} contains {source!r}, which is no block of addresses ({error}): write "
+            f"{field} contains {source!r}, which is not a CIDR block ({error}): write "
             f"{field}=['172.17.0.0/16']"
         ) from None
-    # Written otherwise, nft and ip would show another text than they were given.
+    # nft and ip print the canonical form, with which the host compares.
     if str(network) != source or (isinstance(network, IPv6Network) and "." in source):
         raise ValueError(f"{field} contains {source!r}: write it as '{network.compressed}'")
     if network.prefixlen == 0:
         raise ValueError(
-            f"{field} contains {source!r}, which is everybody: name the containers' own block, "
-            f"{field}=['172.17.0.0/16']"
+            f"{field} contains {source!r}, which is every address: write the containers' own CIDR "
+            f"block, {field}=['172.17.0.0/16']"
         )
 
 
 def check_port(field: str, port: str) -> None:
-    """Refuse what is no port with its protocol.
+    """Refuse a string that is not a port with its protocol.
 
     Args:
         field: the option's name.
-        port: "443/tcp".
+        port: such as "443/tcp".
 
     Raises:
-        ValueError: it is none.
+        ValueError: the string is not a port with its protocol.
 
     """
     found = _PORT.fullmatch(port)
@@ -171,40 +171,41 @@ def check_port(field: str, port: str) -> None:
 
 
 def check_banner(field: str, banner: object, boundary: str) -> None:
-    """Refuse a notice that a terminal, sshd or cloud-init would not show as it is.
+    """Refuse a banner that a terminal, sshd or cloud-init would change or interpret.
 
     Args:
         field: the option's name.
         banner: the text; line breaks are allowed.
-        boundary: what separates the parts of the user data.
+        boundary: the boundary between the parts of the user data.
 
     Raises:
-        ValueError: it is no text, or has other characters than printable ASCII.
+        ValueError: the banner is not a string, contains other characters than printable ASCII and
+            line breaks, or contains the boundary or a CDK token.
 
     """
     if not isinstance(banner, str) or not _BANNER.fullmatch(banner):
         raise ValueError(
-            f"{field} is {banner!r}: a text of printable ASCII and line breaks is allowed, since "
-            f"terminals act on other characters; write {field}='Authorized use only.'"
+            f"{field} is {banner!r}: printable ASCII and line breaks are allowed, since terminals "
+            f"interpret other characters; write {field}='Authorized use only.'"
         )
     if boundary in banner or _TOKEN in banner:
         raise ValueError(
-            f"{field} is {banner!r}: it contains what separates the parts of the user data, or a "
-            f"CDK token; write the text itself, {field}='Authorized use only.'"
+            f"{field} is {banner!r}: it contains the boundary between the parts of the user data, "
+            f"or a CDK token; write the text itself, {field}='Authorized use only.'"
         )
 
 
 def check_choice(field: str, value: object, choices: object, advice: str) -> None:
-    """Refuse what is not one of the choices.
+    """Refuse a value that is not one of the choices.
 
     Args:
         field: the option's name.
-        value: what was given for it.
-        choices: a Literal.
+        value: the option's value.
+        choices: the allowed values, as a Literal.
         advice: what to write.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: the value is not one of the choices.
 
     """
     allowed = get_args(choices)
@@ -216,15 +217,15 @@ def check_choice(field: str, value: object, choices: object, advice: str) -> Non
 
 
 def check_switch(field: str, value: object, *, optional: bool = False) -> None:
-    """Refuse what is not True or False.
+    """Refuse a value that is not True or False.
 
     Args:
         field: the option's name.
-        value: what was given for it.
-        optional: whether None is allowed.
+        value: the option's value.
+        optional: whether None is allowed too.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the value is not a bool.
 
     """
     if not isinstance(value, bool) and not (optional and value is None):

@@ -1,8 +1,8 @@
-r"""Packs the program for the boothook: `python -m hardened_ec2.host.pack`.
+r"""Packs the boothook's program: `python -m hardened_ec2.host.pack`.
 
-gzip writes other bytes with another build of zlib, and other bytes of user data restart servers.
-So the packed programs are made once and committed beside their sources. Run this after every
-change of the payload; a test unpacks what is committed and compares it with the sources.
+Builds of zlib differ in the bytes they write, and a change of user data restarts servers. So the
+packed programs are committed beside their sources. Run this after every change of the payload; a
+test unpacks the committed files and compares them with the sources.
 """
 
 import base64
@@ -16,14 +16,14 @@ from hardened_ec2.host.compressed import member_name, packed_member
 from hardened_ec2.host.controls.all import Profile
 from hardened_ec2.host.program import packed, packed_name, program, sources
 
-# Mail allows lines of 998 characters; whole groups of four, and few line breaks.
+# RFC 5322 allows 998 characters a line; base64 comes in groups of four.
 _LINE = 996
 
 
 def pack(text: str) -> bytes:
     r"""Return a text as gzip.
 
-    zopfli writes gzip as any other, by some three hundredths smaller.
+    zopfli writes standard gzip, some 3% smaller than zlib.
 
     Args:
         text: plain ASCII.
@@ -36,14 +36,14 @@ def pack(text: str) -> bytes:
         '1f8b'
 
     """
-    # Only who packs needs it; the package itself does not.
+    # A development dependency: only packing needs it.
     from zopfli import gzip as zopfli  # noqa: PLC0415
 
     return bytes(zopfli.compress(text.encode("ascii"), numiterations=50))
 
 
 def in_lines(content: bytes) -> str:
-    r"""Return bytes as base64, in long lines.
+    r"""Return bytes as base64, in lines of 996 characters.
 
     Args:
         content: any bytes.
@@ -61,7 +61,7 @@ def in_lines(content: bytes) -> str:
 
 
 def main() -> None:
-    """Write the packed programs anew, but not one that already holds what the sources say."""
+    """Write the packed programs whose sources have changed."""
     for profile in get_args(Profile):
         text = sources(profile)
         target = Path(__file__).with_name(packed_name(profile))

@@ -1,4 +1,4 @@
-"""The program that runs on the server: the payload's files, and the packed text made of them."""
+"""The program that runs on the server: the payload's files, joined and packed."""
 
 import base64
 import gzip
@@ -10,13 +10,15 @@ from importlib import resources
 from hardened_ec2.host.controls.all import CONTROLS, Profile
 
 READABLE = ("imds_ruleset.sh", "boot.sh")
-"""The files that stand readable in the user data, in order; the last one starts the program."""
+"""Files that stay readable in the user data, in order. The last one starts the program."""
 
 SIGNALS = ("signal.sh", "lifecycle.sh")
-"""Where the host's result is awaited, one of them stands readable in front of the others."""
+"""Files that report the result to CloudFormation or an Auto Scaling group. At most one of them is
+added, readable, in front of the others."""
 
 IMAGE = "image.sh"
-"""Where the image carries the hardening, this stands readable in front of the others."""
+"""File that recognizes an image with the same hardening. It is added, readable, in front of the
+others if the image carries the hardening."""
 
 _START = "main.sh"
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(?P<end>[A-Za-z_]\w*)\1")
@@ -25,10 +27,9 @@ _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(?P<end>[A-Za-z_]\w*)\1")
 def stripped(script: str) -> str:
     r"""Return a shell script without its comment lines, blank lines and indentation.
 
-    What stands in a here-document is text, not script, and stays as it is, whatever it begins
-    with. Comments behind a command stay too. Text between quotes over several lines loses the tabs
-    at their beginning, as suits awk, and must have no line that is empty or begins with "#"; a
-    test sees to it.
+    Here-documents and comments after a command stay as they are. A quoted string over several lines
+    loses its leading tabs, which awk does not need, and must not contain a line that is empty or
+    begins with "#"; a test checks this.
 
     Args:
         script: POSIX sh, with here-document delimiters that are plain words, quoted or not.
@@ -61,10 +62,10 @@ def _code(lines: Iterable[str]) -> Iterator[str]:
 
 @cache
 def source(name: str) -> str:
-    """Return one file of the payload, stripped.
+    """Return a payload file, stripped.
 
     Args:
-        name: the file's name in the payload's folder.
+        name: the file's name in the folder ``payload``.
 
     Example:
         >>> "imds_ruleset()" in source("imds_ruleset.sh")
@@ -76,13 +77,13 @@ def source(name: str) -> str:
 
 
 def sources(profile: Profile) -> str:
-    """Return the program that gets packed for a profile: definitions, then the start.
+    """Return the program of a profile before it is packed: function definitions, then the start.
 
-    Files that only define functions may come in any order, so the order is the alphabet's. A file
-    that serves no control of the profile stays out.
+    Files that define functions come in alphabetical order. A file that serves only controls of
+    other profiles is left out.
 
     Args:
-        profile: whose controls the program can apply.
+        profile: the profile whose controls the program can apply.
 
     Example:
         >>> "host_firewall()" in sources("strict"), "host_firewall()" in sources("baseline")
@@ -98,10 +99,10 @@ def sources(profile: Profile) -> str:
 
 
 def steps_of(profile: Profile) -> str:
-    """Return the names of a profile's controls, in the order of application.
+    """Return the names of a profile's controls, separated by spaces, in the order of application.
 
     Args:
-        profile: whose controls.
+        profile: the profile.
 
     Example:
         >>> steps_of("baseline").split()[0]
@@ -118,10 +119,10 @@ def _serves(text: str, profile: Profile) -> bool:
 
 @cache
 def packed(profile: Profile) -> str:
-    """Return the packed program of a profile as it was committed: base64 of gzip, in lines.
+    """Return the committed, packed program of a profile: gzip as base64, in lines.
 
     Args:
-        profile: whose controls the program can apply.
+        profile: the profile whose controls the program can apply.
 
     Example:
         >>> packed("baseline").isascii()
@@ -132,10 +133,10 @@ def packed(profile: Profile) -> str:
 
 
 def packed_name(profile: Profile) -> str:
-    """Return the name of the file with the packed program; see `hardened_ec2.host.pack`.
+    """Return the name of the file that holds the packed program; see `hardened_ec2.host.pack`.
 
     Args:
-        profile: whose controls the program can apply.
+        profile: the profile whose controls the program can apply.
 
     Example:
         >>> packed_name("strict")
@@ -147,10 +148,10 @@ def packed_name(profile: Profile) -> str:
 
 @cache
 def program(profile: Profile) -> str:
-    """Return the program that the packed text holds: what runs on the host.
+    """Return the unpacked program of a profile, as it runs on the host.
 
     Args:
-        profile: whose controls the program can apply.
+        profile: the profile whose controls the program can apply.
 
     Example:
         >>> program("strict") == sources("strict")

@@ -1,36 +1,36 @@
-"""Where the result of a host's hardening is awaited: ResourceSignal and LifecycleSignal."""
+"""ResourceSignal and LifecycleSignal: who waits for the result of a host's first boot."""
 
 import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-_TOKEN = r"\$\{Token\[[^\]']*\]\}"  # noqa: S105 - how CDK writes a value that only the deployment knows
-# What CloudFormation allows in these names; or CDK tokens, which stand for such a name.
+_TOKEN = r"\$\{Token\[[^\]']*\]\}"  # noqa: S105 - how CDK writes a value that is known at deployment
+# A stack's name, logical id or region as CloudFormation allows it, or CDK tokens for one.
 _NAME = re.compile(rf"[A-Za-z][A-Za-z0-9-]*|({_TOKEN})+")
-# What EC2 Auto Scaling allows, but for what a shell would read as something else.
+# The subset of EC2 Auto Scaling's names that a shell needs no quotes for.
 _GROUP = re.compile(rf"([A-Za-z0-9_./-]|{_TOKEN})+")
 _HOOK = re.compile(r"[A-Za-z0-9_/-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceSignal:
-    """A resource of a CloudFormation stack that waits for the host to say how it went.
+    """A CloudFormation resource whose creation waits for a signal from the host.
 
-    The host says it once, at the end of its first boot: success if every step of the hardening
-    and cloud-init itself, with the user's own commands, went well, and otherwise failure.
+    The host signals once, at the end of its first boot: success if every step of the hardening and
+    cloud-init, including the user's commands, succeeded, otherwise failure.
 
-    It is said by cfn-signal, which Amazon Linux brings. It proves by the instance's identity
-    document that it belongs to the stack, so the role needs no permission, but it has to reach
-    CloudFormation: from a subnet without a way out that takes an interface endpoint. Where it is
-    missing or does not get through, nothing is said, and the stack fails at its timeout.
+    It uses cfn-signal, which Amazon Linux includes. cfn-signal authenticates with the instance
+    identity document, so the role needs no permission, but it must reach CloudFormation: a subnet
+    without internet access needs an interface endpoint. If cfn-signal is missing or cannot reach
+    CloudFormation, no signal is sent, and the stack fails at its timeout.
 
     Args:
-        stack: the stack's name.
-        resource: the resource's logical id.
-        region: the stack's region. Default: the one that the host finds itself in.
+        stack: the stack's name, or a CDK token.
+        resource: the resource's logical id, or a CDK token.
+        region: the stack's Region, or a CDK token. Default: the host's own.
 
     Raises:
-        ValueError: one of them is no name and no CDK token that stands for one.
+        ValueError: an argument is neither a name nor a CDK token.
 
     Source:
         CloudFormation Template Reference, "cfn-signal", "CreationPolicy attribute".
@@ -42,7 +42,7 @@ class ResourceSignal:
     """
 
     program: ClassVar[str] = "signal.sh"
-    """The file of the payload that gives the signal."""
+    """The payload file that sends the signal."""
 
     stack: str
     resource: str
@@ -55,31 +55,30 @@ class ResourceSignal:
 
     @property
     def arguments(self) -> str:
-        """The options of cfn-signal that name the resource."""
+        """cfn-signal's options that name the resource."""
         return f"--stack {self.stack} --resource {self.resource}{_region_option(self.region)}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LifecycleSignal:
-    """A lifecycle hook of an Auto Scaling group that waits for the host to say that it is well.
+    """A lifecycle hook that keeps a new server out of service until the host completes it.
 
-    The host says so at the end of a boot in which every step of the hardening and cloud-init
-    itself, with the user's own commands, went well; the group then takes it into service. Nothing
-    else is ever said: whoever fails, hangs or cannot get through is ended by the group when the
-    hook times out, whose default result has to be ABANDON.
+    The host completes the hook with CONTINUE at the end of a boot in which every step of the
+    hardening and cloud-init, including the user's commands, succeeded. It sends nothing else: the
+    hook's default result must be ABANDON, so that the group terminates a server that fails, hangs
+    or cannot reach EC2 Auto Scaling when the hook times out.
 
-    It is said with the AWS CLI, which Amazon Linux brings (but its minimal images do not). The role
-    needs ``autoscaling:CompleteLifecycleAction`` on the group, and the host a way to EC2 Auto
-    Scaling: from a subnet without a way out that takes an interface endpoint.
+    It uses the AWS CLI, which Amazon Linux includes, except in its minimal images. The role needs
+    ``autoscaling:CompleteLifecycleAction`` on the group, and a subnet without internet access needs
+    an interface endpoint for EC2 Auto Scaling.
 
     Args:
-        group: the group's name.
+        group: the group's name; it may be or contain a CDK token.
         hook: the hook's name.
-        region: the group's region. Default: the one that the host finds itself in.
+        region: the group's Region, or a CDK token. Default: the host's own.
 
     Raises:
-        ValueError: one of them is no such name. A CDK token may stand for the group's name, or for
-            a part of it, and for the region.
+        ValueError: an argument is neither such a name nor a CDK token.
 
     Source:
         EC2 Auto Scaling User Guide, "Complete a lifecycle action"; AWS CLI Reference, "autoscaling
@@ -92,7 +91,7 @@ class LifecycleSignal:
     """
 
     program: ClassVar[str] = "lifecycle.sh"
-    """The file of the payload that gives the signal."""
+    """The payload file that completes the hook."""
 
     group: str
     hook: str
@@ -113,7 +112,7 @@ class LifecycleSignal:
 
     @property
     def arguments(self) -> str:
-        """The options of complete-lifecycle-action that name the group and its hook."""
+        """The options of ``aws autoscaling complete-lifecycle-action`` that name the hook."""
         return (
             f"--auto-scaling-group-name {self.group} --lifecycle-hook-name {self.hook}"
             f"{_region_option(self.region)}"

@@ -1,4 +1,4 @@
-"""The controls of the host: what each one is, how it is verified, who asks for it."""
+"""The host's controls: what each one does, why, which guide requires it and how it is verified."""
 
 from hardened_ec2._moved import refusal_in
 

@@ -1,4 +1,4 @@
-"""Controls of people: what a login may do, and that it keeps working."""
+"""Controls of logins: sudo, shells, passwords, cron."""
 
 from hardened_ec2.host.controls.types import BOTH, STRICT, Check, Control
 
@@ -14,15 +14,15 @@ _PASSWORD_RULES = {
 ACCOUNTS: tuple[Control, ...] = (
     Control(
         name="sudo-pty",
-        title="sudo on a terminal of its own",
+        title="sudo in its own pseudo-terminal",
         step="sudo_pty",
         profiles=BOTH,
         why=(
-            "Without a terminal of its own a program that sudo started can type into the shell "
-            "that called it. Strict also starts nothing from the current directory, whatever the "
-            "search path says, and writes a log of sudo's own, where this sudo can. visudo "
-            "proves the file before it is installed and all of it together after; passwordless "
-            "sudo of the default user is left, since nobody could use sudo without it."
+            "Without its own pseudo-terminal, a program started by sudo can type into the shell "
+            "that called it. Strict also ignores the current directory in the search path and "
+            "writes a separate sudo log, where the installed sudo can. visudo checks the file "
+            "before it is installed and the whole configuration after. Passwordless sudo of the "
+            "default user stays: without it nobody could use sudo."
         ),
         references=("CIS Amazon Linux 2023 4.3.2", "ANSSI-BP-028 R39"),
         verify=(
@@ -46,13 +46,13 @@ ACCOUNTS: tuple[Control, ...] = (
     ),
     Control(
         name="login-umask",
-        title="New files of logins closed to others",
+        title="A umask of 027 for login shells",
         step="login_umask",
         profiles=BOTH,
         why=(
-            "What somebody writes at a shell should not be readable for every service of the "
-            "server. For login shells only: services keep their own. Strict also sets the default "
-            "of new home directories and of pam_umask."
+            "What somebody writes at a shell should not be readable by every service on the "
+            "server. This applies to login shells only: services keep their own umask. Strict also "
+            "sets it for new home directories and for pam_umask."
         ),
         references=("CIS Amazon Linux 2023 4.6", "ANSSI-BP-028 R36"),
         verify=(
@@ -67,12 +67,12 @@ ACCOUNTS: tuple[Control, ...] = (
     ),
     Control(
         name="idle-shells",
-        title="A shell that was left alone ends",
+        title="Idle shells end after ten minutes",
         step="idle_shells",
         profiles=STRICT,
         why=(
-            "A session that somebody walked away from is a login without a key. bash ends after "
-            "ten minutes at its prompt; a program that runs in it does not count as idle."
+            "An unattended session is a login without a key. bash exits after ten minutes at its "
+            "prompt; a program that runs in it does not count as idle."
         ),
         references=("CIS Amazon Linux 2023 4.6", "ANSSI-BP-028 R32"),
         verify=(
@@ -84,14 +84,15 @@ ACCOUNTS: tuple[Control, ...] = (
     ),
     Control(
         name="password-rules",
-        title="Passwords that are long, hashed alike everywhere",
+        title="Long passwords, hashed the same way everywhere",
         step="password_rules",
         profiles=STRICT,
         why=(
-            "sshd takes no password, but sudo and the serial console may. At least 15 characters "
-            "of four kinds where pam_pwquality is installed, and no kind makes up for length. "
-            "Tools that do not ask PAM use its yescrypt, where PAM does. No lock after wrong "
-            "passwords: any program of a user could keep the administrator out of sudo."
+            "sshd accepts no password, but sudo and the serial console may. Where pam_pwquality is "
+            "installed, a password needs at least 15 characters of four classes, and no class "
+            "makes up for length. Tools that bypass PAM hash with yescrypt if PAM does. Accounts "
+            "are not locked after wrong passwords: any program of a user could keep the "
+            "administrator out of sudo."
         ),
         references=("CIS Amazon Linux 2023 4.4", "ANSSI-BP-028 R31", "ANSSI-BP-028 R68"),
         verify=(
@@ -115,13 +116,13 @@ ACCOUNTS: tuple[Control, ...] = (
     ),
     Control(
         name="password-ageing",
-        title="No password ageing for those who have no password",
+        title="No password expiry for accounts without a password",
         step="password_ageing",
         profiles=BOTH,
         why=(
-            "A password that nobody can use still expires, and takes the key login with it after "
-            "60 or 90 days: administrators locked out of every server on one day. Users who have "
-            "a password keep its ageing, and an account's own last day stays."
+            "A password that nobody can use still expires, and blocks key logins with it after 60 "
+            "or 90 days: the administrators are locked out of every server on the same day. "
+            "Accounts with a password keep its ageing, and an account's own expiry date stays."
         ),
         references=("shadow(5)", "dev-sec linux-baseline"),
         verify=(
@@ -137,12 +138,12 @@ ACCOUNTS: tuple[Control, ...] = (
     ),
     Control(
         name="cron-permissions",
-        title="Timetables and sshd's configuration for root's eyes only",
+        title="cron tables and sshd's configuration readable only by root",
         step="cron_permissions",
         profiles=BOTH,
         why=(
-            "What root runs and when, and the secrets on those command lines, are nobody else's "
-            "business; nor is who may log in, and from where. Users keep their own timetables."
+            "What root runs and when, the secrets on those command lines, and who may log in from "
+            "where are for root only. Users keep their own crontabs."
         ),
         references=(
             "CIS Amazon Linux 2023 4.2.1",

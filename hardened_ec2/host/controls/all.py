@@ -1,4 +1,4 @@
-"""Every control, in the order in which a server applies them."""
+"""All controls, in the order in which a server applies them."""
 
 from hardened_ec2.host.controls.accounts import ACCOUNTS
 from hardened_ec2.host.controls.core import CORE
@@ -9,25 +9,22 @@ from hardened_ec2.host.controls.types import BOTH, EVERY, STRICT, Check, Control
 
 __all__ = ["BOTH", "CONTROLS", "EVERY", "STRICT", "Check", "Control", "Profile", "control"]
 
-# The metadata first, it is open from the first packet on; then the ways in from outside; what
-# only matters to somebody who is already inside comes last.
+# Metadata first, because it is open from the first packet; then network access; then what only
+# matters to an attacker who already has a login.
 CONTROLS: tuple[Control, ...] = (*CORE, *NETWORK, *KERNEL, *ACCOUNTS, *OPERATIONS)
-"""The controls in the order of application, the core first."""
+"""All controls, in the order in which a server applies them."""
 
 _BY_NAME = {control.name: control for control in CONTROLS}
 
 
 def control(name: str) -> Control:
-    """Return the control of a name.
+    """Return the control with a name.
 
     Args:
         name: as in `Control.name`.
 
     Raises:
-        ValueError: there is none of that name; the message lists those that there are.
-
-    Source:
-        `CONTROLS`.
+        ValueError: no control has this name; the message lists all names.
 
     Example:
         >>> control("core-dumps").title
@@ -38,5 +35,5 @@ def control(name: str) -> Control:
         return _BY_NAME[name]
     except KeyError:
         raise ValueError(
-            f"{name!r} is no control of the host: write one of {', '.join(_BY_NAME)}"
+            f"{name!r} is not a host control: write one of {', '.join(_BY_NAME)}"
         ) from None

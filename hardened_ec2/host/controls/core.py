@@ -1,10 +1,10 @@
-"""The core: metadata, user data, SSH. It cannot be switched off."""
+"""The core controls: metadata, user data and SSH. They cannot be left out."""
 
 from hardened_ec2.host.controls.types import EVERY, Check, Control
 
 _IMDS = ("169.254.169.254", "fd00:ec2::254")
 
-# sshd's own answer, for any user who is not named in a Match block.
+# sshd's effective configuration for a user whom no Match block names.
 _SSHD = "sshd -T -C user=nobody,host=client,addr=192.0.2.1,laddr=192.0.2.2,lport=22"
 _SSHD_SETTINGS = {
     "passwordauthentication": "no",
@@ -36,22 +36,22 @@ def _mode(path: str, mode: str) -> Check:
 CORE: tuple[Control, ...] = (
     Control(
         name="imds-lock",
-        title="Instance metadata for root and named users only",
+        title="Instance metadata only for root and named users",
         step="imds_lock",
         profiles=EVERY,
         core=True,
         why=(
-            "Whoever reaches the metadata service has the role's credentials: a web application "
-            "that fetches addresses for others, or a container, is enough. Over IPv4 and IPv6, "
-            "only root and the users that are named get an answer; link-local DNS and time stay "
-            "open."
+            "Anyone who reaches the metadata service gets the role's credentials: a web "
+            "application with a server-side request forgery, or a container, is enough. Over IPv4 "
+            "and IPv6, only root and the users in `imds_users` get an answer. Link-local DNS and "
+            "NTP stay reachable."
         ),
         references=(
             'EC2 User Guide, "Limit access to the instance metadata service"',
             "MITRE ATT&CK T1552.005",
         ),
         verify=(
-            # Connections only: an answer would need a token, and is proven from outside.
+            # Connections only: a response would need a token, and `make proof` asks for those.
             *(
                 Check(
                     command=(
@@ -70,16 +70,16 @@ CORE: tuple[Control, ...] = (
     ),
     Control(
         name="install",
-        title="The hardening as a command on the server",
+        title="The hardening installed as a command",
         step="install",
         profiles=EVERY,
         core=True,
         why=(
-            "What was applied once decays. The server can apply it again, at every boot and at "
-            "an administrator's word, without the network."
+            "Settings drift. The server can reapply the hardening at every boot and on an "
+            "administrator's command, without the network."
         ),
         references=("hardened-ec2",),
-        # Missing is no exception here.
+        # Without `when`: a missing file is a failure here.
         verify=(
             Check(command="stat -c %a:%u:%g /usr/local/sbin/hardened-ec2", expected="500:0:0"),
         ),
@@ -91,8 +91,9 @@ CORE: tuple[Control, ...] = (
         profiles=EVERY,
         core=True,
         why=(
-            "Packet filters are flushed by other programs, and users are added later. Units close "
-            "the metadata before the network is up, and again within a minute whoever opened it."
+            "Other programs flush packet filters, and users are added later. systemd units set the "
+            "lock before the network is up, and restore it within a minute if something removes "
+            "it."
         ),
         references=('EC2 User Guide, "Limit access to the instance metadata service"',),
         verify=tuple(
@@ -102,13 +103,13 @@ CORE: tuple[Control, ...] = (
     ),
     Control(
         name="user-data-files",
-        title="User data and its copies for root only",
+        title="User data and its copies readable only by root",
         step="user_data_files",
         profiles=EVERY,
         core=True,
         why=(
             "User data holds what a server needs to start, too often secrets, and cloud-init keeps "
-            "copies of it in a dozen places. Only root reads them."
+            "copies of it in a dozen places. Only root can read them."
         ),
         references=('cloud-init, "Instance data", "Security"', "MITRE ATT&CK T1552.001"),
         verify=(
@@ -123,14 +124,14 @@ CORE: tuple[Control, ...] = (
     ),
     Control(
         name="sshd",
-        title="SSH by key only, never as root, with sound cryptography",
+        title="SSH by key only, never as root, with strong cryptography",
         step="harden_sshd",
         profiles=EVERY,
         core=True,
         why=(
-            "Passwords are guessed, and the first login attempts come minutes after the start. "
-            "sshd's drop-in is proven on a copy before it is installed: a configuration that would "
-            "lock the administrators out is not."
+            "Passwords are guessed, and the first login attempts arrive minutes after launch. The "
+            "sshd drop-in is tested on a copy of the configuration first: one that would lock the "
+            "administrators out is not installed."
         ),
         references=(
             "CIS Amazon Linux 2023 4.2",

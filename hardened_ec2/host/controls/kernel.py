@@ -1,4 +1,4 @@
-"""Controls of what somebody who is already on the server can make the kernel do."""
+"""Controls of the kernel: settings, modules, mounts and core dumps."""
 
 from hardened_ec2.host.controls.types import BOTH, Check, Control, Profile
 
@@ -12,13 +12,13 @@ _EXACT = {
     "fs.protected_fifos": "2",
     "fs.protected_regular": "2",
 }
-# Not in every kernel.
+# Some kernels do not have these.
 _WHERE_KNOWN = {
     "kernel.unprivileged_bpf_disabled": "1",
     "net.core.bpf_jit_harden": "2",
     "dev.tty.ldisc_autoload": "0",
 }
-# Some distributions are stricter than the least that is wanted.
+# Minimum values, (baseline, strict): some distributions set stricter ones.
 _AT_LEAST: dict[str, tuple[int, int]] = {
     "kernel.kptr_restrict": (1, 2),
     "kernel.perf_event_paranoid": (2, 3),
@@ -63,17 +63,17 @@ def _mounted_with(path: str, option: str, profile: Profile | None = None) -> Che
 KERNEL: tuple[Control, ...] = (
     Control(
         name="sysctl-kernel",
-        title="A kernel that tells and lends little",
+        title="Kernel settings against information leaks and local exploits",
         step="sysctl_kernel",
         profiles=BOTH,
         why=(
-            "Kernel addresses, its log, tracing of other processes and unprivileged BPF are what "
-            "local exploits are built from. A distribution's stricter value stays. Strict allows "
-            "tracing to root only, pipes core dumps to nothing, locks kexec unless memory is "
-            "reserved for a crash kernel, keeps the first pages of memory unmapped, where null "
-            "pointers lead, and reboots when the kernel finds a fault in itself: an exploit that "
-            "failed gets no second try. Module loading and user namespaces are left "
-            "alone: services, containers and sandboxes need them."
+            "Local exploits are built from kernel addresses, the kernel log, tracing of other "
+            "processes and unprivileged BPF. A stricter value set by the distribution stays. "
+            "Strict also limits tracing to root, discards core dumps, disables kexec unless memory "
+            "is reserved for a crash kernel, keeps the lowest pages of memory unmapped, where null "
+            "pointers lead, and reboots on a kernel oops, so that a failed exploit gets no second "
+            "try. Module loading and user namespaces stay as they are: services, containers and "
+            "sandboxes need them."
         ),
         references=(
             "CIS Amazon Linux 2023 1.5.2",
@@ -118,13 +118,13 @@ KERNEL: tuple[Control, ...] = (
     ),
     Control(
         name="kernel-modules",
-        title="No module for hardware and protocols that servers on EC2 do not have",
+        title="Kernel modules that EC2 servers do not use are blocked",
         step="kernel_modules",
         profiles=BOTH,
         why=(
-            "An unprivileged user makes the kernel load a rare protocol by opening a socket, and "
-            "rare code has the bugs. File systems of boot (vfat), of containers (overlay) and of "
-            "snaps (squashfs, except in strict where no snap is) stay."
+            "An unprivileged user can make the kernel load a rare protocol by opening a socket, "
+            "and rarely used code has the bugs. File systems for boot (vfat), containers (overlay) "
+            "and snaps (squashfs, which strict blocks where snap is not installed) stay available."
         ),
         references=(
             "CIS Amazon Linux 2023 1.1.1",
@@ -132,7 +132,7 @@ KERNEL: tuple[Control, ...] = (
         ),
         verify=(
             *(
-                # What the module itself needs comes first.
+                # modprobe prints the module's dependencies first.
                 Check(
                     command=f"modprobe -n -v {module} | tail -n 1",
                     expected="install /bin/false",
@@ -153,15 +153,14 @@ KERNEL: tuple[Control, ...] = (
     ),
     Control(
         name="mount-options",
-        title="No set-uid programs and devices in shared directories",
+        title="Shared directories mounted nosuid and nodev",
         step="mount_options",
         profiles=BOTH,
         why=(
-            "What everybody can write to should not hold what runs with more rights. /dev/shm: no "
-            "set-uid, devices or programs. /tmp: no set-uid or devices, in strict no programs "
-            "either, which some installers do not survive. Options that a mount has already are "
-            "kept, neither fstab nor a unit is edited, and a /tmp on the root disk keeps its files "
-            "and its space."
+            "World-writable directories should not hold privileged programs. /dev/shm is mounted "
+            "nosuid, nodev and noexec; /tmp nosuid and nodev, and in strict noexec, which breaks "
+            "some installers. Existing mount options are kept, fstab and units are not edited, and "
+            "a /tmp on the root disk keeps its files and its space."
         ),
         references=(
             "CIS Amazon Linux 2023 1.1.2",
@@ -179,7 +178,7 @@ KERNEL: tuple[Control, ...] = (
         title="No core dumps",
         step="core_dumps",
         profiles=BOTH,
-        why="A core dump is a copy of a process's secrets on disk, readable long after.",
+        why="A core dump leaves a process's secrets on disk, readable long after.",
         references=("CIS Amazon Linux 2023 1.5.3", "CIS Amazon Linux 2023 1.5.4"),
         verify=(
             Check(

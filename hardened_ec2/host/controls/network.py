@@ -1,10 +1,10 @@
-"""Controls of what the network can reach and make the server do."""
+"""Controls of the network: kernel settings, listeners, the firewall and what SSH offers."""
 
 from hardened_ec2.host.controls.types import BOTH, STRICT, Check, Control, Profile
 
 _HAS_IPV6 = "test -e /proc/sys/net/ipv6"
 _FIREWALL = "nft list table inet hardened_ec2_firewall"
-# Every interface and both templates: "all" alone does not speak for an interface that says "yes".
+# Every interface, and all and default: "all" alone does not override an interface's own "1".
 _EVERY_INTERFACE = {
     "ipv4/conf/*/accept_redirects": "0",
     "ipv4/conf/*/secure_redirects": "0",
@@ -43,13 +43,14 @@ def _interfaces(
 NETWORK: tuple[Control, ...] = (
     Control(
         name="sshd-moduli",
-        title="No Diffie-Hellman group under 3071 bits",
+        title="Diffie-Hellman groups of at least 3071 bits",
         step="sshd_moduli",
         profiles=BOTH,
         why=(
-            "Where a system-wide cryptographic policy keeps group exchange on offer, a client may "
-            "ask for a small group. Elsewhere sshd does not offer it, and the file is left as the "
-            "package made it, so that updates of the package never wait for an answer."
+            "Where a system-wide crypto policy keeps Diffie-Hellman group exchange enabled, a "
+            "client can ask for a small group. Elsewhere sshd does not offer group exchange, and "
+            "/etc/ssh/moduli stays as packaged, so that package updates never stop at a prompt "
+            "about a changed file."
         ),
         references=("ssh-audit hardening guides", "dev-sec ssh-baseline"),
         verify=(
@@ -62,13 +63,13 @@ NETWORK: tuple[Control, ...] = (
     ),
     Control(
         name="login-banner",
-        title="A notice before the login",
+        title="A notice before login",
         step="login_banner",
         profiles=BOTH,
         why=(
-            "Where the law asks for a warning before a login, it stands in /etc/issue.net and "
-            "/etc/issue (the serial console), and tells nothing about the system. Only when a text "
-            "is given."
+            "Where the law requires a warning before login, /etc/issue.net (SSH) and /etc/issue "
+            "(serial console) show it, and reveal nothing about the system. Applied only if "
+            "`banner` is set."
         ),
         references=("CIS Amazon Linux 2023 1.7", "dev-sec ssh-baseline"),
         verify=(
@@ -86,15 +87,15 @@ NETWORK: tuple[Control, ...] = (
     ),
     Control(
         name="sysctl-network",
-        title="No redirects, no source routes, no spoofed senders",
+        title="ICMP redirects, source routes and spoofed senders refused",
         step="sysctl_network",
         profiles=BOTH,
         why=(
-            "A neighbour must not move this server's routes. Reverse-path filtering is loose in "
-            "baseline, since several interfaces are common, and strict and logged in strict, which "
-            "also believes nobody outside who has one of the server's own addresses. "
-            "Forwarding is left as it is (containers, NAT), and so are router advertisements, "
-            "which bring the default route of IPv6, unless IPv6 is switched off."
+            "A neighbour must not change this server's routes. Reverse-path filtering is loose in "
+            "baseline, since several interfaces are common. In strict it is strict and logged, and "
+            "packets from outside that claim one of the server's own addresses are dropped. "
+            "Forwarding stays as it is, for containers and NAT, and so do router advertisements, "
+            "which bring the IPv6 default route, unless `ipv6` is False."
         ),
         references=(
             "CIS Amazon Linux 2023 3.3",
@@ -122,13 +123,14 @@ NETWORK: tuple[Control, ...] = (
     ),
     Control(
         name="unneeded-listeners",
-        title="No network service that nobody asked for",
+        title="Unneeded network services stopped and masked",
         step="unneeded_listeners",
         profiles=BOTH,
         why=(
-            "What does not listen is not attacked. Portmapper, mDNS, printing, telnet and their "
-            "kind are stopped and masked where they are installed, unless their port is declared "
-            "open or, for the portmapper, NFS is in use. No package is removed."
+            "A service that does not listen cannot be attacked. The portmapper, mDNS, printing, "
+            "telnet and similar services are stopped and masked where they are installed, unless "
+            "their port is in `open_ports` or, for the portmapper, NFS is in use. No package is "
+            "removed."
         ),
         references=(
             "CIS Amazon Linux 2023 2",
@@ -137,7 +139,7 @@ NETWORK: tuple[Control, ...] = (
         ),
         verify=(
             *(
-                # No such unit prints nothing, or "not-found" since systemd 253.
+                # A missing unit prints nothing, or "not-found" since systemd 253.
                 Check(
                     command=f"systemctl is-enabled {unit} 2>/dev/null | grep -vx not-found",
                     expected="masked",
@@ -154,14 +156,15 @@ NETWORK: tuple[Control, ...] = (
     ),
     Control(
         name="host-firewall",
-        title="Declared ports only",
+        title="Inbound traffic only to declared ports",
         step="host_firewall",
         profiles=STRICT,
         why=(
-            "A second gate behind the security groups, for the day when somebody opens one. A "
-            "table of its own drops what is not sshd's port or a declared one, in one transaction "
-            "and again at every boot; what IP needs (errors, neighbours, routers, DHCP) stays. "
-            "Forwarded traffic is left to containers and NAT."
+            "A second barrier behind the security groups, for the day when somebody opens one. A "
+            "separate nftables table drops inbound traffic to every port except sshd's and "
+            "`open_ports`. It is loaded in one transaction, and again at every boot. What IP "
+            "itself needs (errors, neighbour discovery, router advertisements, DHCP) stays "
+            "allowed. Forwarded traffic is left to containers and NAT."
         ),
         references=("CIS Amazon Linux 2023 3.4.2", "ANSSI-BP-028 R80"),
         verify=(
@@ -179,14 +182,14 @@ NETWORK: tuple[Control, ...] = (
     ),
     Control(
         name="imds-sessions",
-        title="No instance metadata from login sessions, not even through sudo",
+        title="No instance metadata from login sessions, even through sudo",
         step="imds_sessions",
         profiles=STRICT,
         why=(
-            "Default users of cloud images may do everything through sudo, so a stolen login is a "
-            "stolen role. Login sessions get no packet to the metadata service whatever their "
-            "uid; services, root's timers and the users that are named still do. A root user who "
-            "leaves the session (systemd-run) is not stopped."
+            "The default user of a cloud image can do everything through sudo, so a stolen login "
+            "is a stolen role. Login sessions cannot send packets to the metadata service, "
+            "whatever their uid. Services, root's timers and the users in `imds_users` still can. "
+            "A root user who leaves the session with systemd-run is not stopped."
         ),
         references=("systemd.resource-control(5)", "MITRE ATT&CK T1552.005"),
         verify=(

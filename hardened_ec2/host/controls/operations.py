@@ -1,4 +1,4 @@
-"""Controls of what a server needs over its life: logs, time, updates, an audit trail."""
+"""Controls of operations: the journal, time, updates and the audit trail."""
 
 from hardened_ec2.host.controls.types import BOTH, STRICT, Check, Control
 
@@ -14,12 +14,12 @@ _AUDITD_SETTINGS = {
 OPERATIONS: tuple[Control, ...] = (
     Control(
         name="persistent-journal",
-        title="A journal that survives a reboot, with a limit",
+        title="A journal that survives reboots, limited in size",
         step="persistent_journal",
         profiles=BOTH,
         why=(
-            "After a break-in the reboot must not take the traces with it; current distributions "
-            "have no other log. A limit keeps it from filling the disk."
+            "A reboot after a break-in must not erase the evidence, and current distributions have "
+            "no other log. The size limit keeps it from filling the disk."
         ),
         references=("CIS Amazon Linux 2023 5.1.2", "ANSSI-BP-028 R71"),
         verify=(
@@ -38,12 +38,12 @@ OPERATIONS: tuple[Control, ...] = (
     ),
     Control(
         name="time-source",
-        title="Time from Amazon's own source",
+        title="Time from the Amazon Time Sync Service",
         step="time_source",
         profiles=BOTH,
         why=(
-            "Certificates, tokens and logs rest on the time. EC2 serves it on a link-local address "
-            "that needs no way to the internet and that nobody on it can forge."
+            "Certificates, tokens and logs depend on the time. EC2 serves it on a link-local "
+            "address, which needs no route to the internet and cannot be spoofed from there."
         ),
         references=("CIS Amazon Linux 2023 2.1", 'EC2 User Guide, "Amazon Time Sync Service"'),
         verify=(
@@ -64,13 +64,13 @@ OPERATIONS: tuple[Control, ...] = (
     ),
     Control(
         name="security-updates",
-        title="Security updates by themselves, reboots never",
+        title="Automatic security updates, without reboots",
         step="security_updates",
         profiles=BOTH,
         why=(
-            "Known holes are what is attacked. unattended-upgrades or dnf-automatic is switched on "
-            "where it is installed; no package is installed for it. Amazon Linux 2023 is locked to "
-            "a release: there dnf brings what that release has, and a new AMI the rest."
+            "Attackers use known vulnerabilities. unattended-upgrades or dnf-automatic is enabled "
+            "where it is installed; the hardening installs neither. Amazon Linux 2023 is locked to "
+            "a release: dnf applies the updates of that release, and a new AMI brings the rest."
         ),
         references=("ANSSI-BP-028 R61", 'AL2023 User Guide, "Deterministic upgrades"'),
         verify=(
@@ -92,9 +92,9 @@ OPERATIONS: tuple[Control, ...] = (
         step="audit_rules",
         profiles=STRICT,
         why=(
-            "Who changed an account, sudo, sshd or a unit, loaded a module, called sudo, became "
-            "root or was refused a file. A full disk suspends the records, never the server, and "
-            "the rules stay changeable, so that a mistake in them does not need a reboot. Only "
+            "Records who changed an account, sudo, sshd or a unit, loaded a module, called sudo, "
+            "became root or was denied a file. A full disk suspends the records, never the server, "
+            "and the rules stay changeable, so that fixing a mistake takes no reboot. Applied only "
             "where auditd is installed."
         ),
         references=("CIS Amazon Linux 2023 5.2", "ANSSI-BP-028 R73"),

@@ -1,11 +1,11 @@
-"""What a control is: one thing that the hardening does to a server, and how to see that it did."""
+"""Control and Check: one step of the hardening, and a command that shows whether it is in force."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Profile = Literal["core", "baseline", "strict"]
-"""core is metadata, user data and SSH; baseline breaks nothing that a general server needs beside
-it; strict is like CIS level 2 or a STIG."""
+"""core covers metadata, user data and SSH; baseline adds controls that break nothing on a
+general-purpose server; strict is comparable to CIS level 2 or a STIG."""
 
 EVERY: frozenset[Profile] = frozenset({"core", "baseline", "strict"})
 BOTH: frozenset[Profile] = frozenset({"baseline", "strict"})
@@ -14,17 +14,14 @@ STRICT: frozenset[Profile] = frozenset({"strict"})
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What a command prints on a hardened server.
+    """A command, and what it prints on a hardened server.
 
     Args:
-        command: POSIX sh, run as root; what it prints is compared whole, without the white space
-            around it.
-        expected: what it prints.
-        profile: the profile of which this is expected. Default: every one that has the control.
-        when: POSIX sh that succeeds on a server that the expectation is for. Default: every one.
-
-    Source:
-        Each control names the documents that it follows.
+        command: POSIX sh, run as root. Its whole output is compared, without leading and trailing
+            white space.
+        expected: the output.
+        profile: the only profile that expects this output. Default: every profile of the control.
+        when: POSIX sh that succeeds on servers to which the check applies. Default: every server.
 
     Example:
         >>> Check(command="sysctl -n fs.suid_dumpable", expected="0").expected
@@ -40,17 +37,17 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """One control: a step of the payload, who gets it, why, and how to see it in force.
+    """A control: one step of the hardening, its profiles, its reason and its checks.
 
     Args:
-        name: by which a user switches it off, and under which its outcome is reported.
+        name: identifies it in `HostHardening(without=[...])` and in the status report.
         title: what it does, in a few words.
-        step: the function of the payload that applies it.
-        profiles: the profiles that have it.
-        why: the attack that it takes away, and what it leaves alone on purpose.
-        references: the sections of published guides that ask for it.
-        verify: what is seen on a server where it is in force.
-        core: whether it can not be switched off.
+        step: the shell function of the payload that applies it.
+        profiles: the profiles that include it.
+        why: the attack that it prevents, and what it deliberately leaves alone.
+        references: sections of published guides that require it.
+        verify: checks that pass on a server where it is in force.
+        core: whether it belongs to the core, which cannot be left out. Default: False.
 
     Source:
         CIS Amazon Linux 2023 Benchmark; DISA STIG for Amazon Linux 2023; ANSSI-BP-028 v2;

@@ -53,7 +53,9 @@ def test_commands_that_are_no_script_are_refused_as_in_text() -> None:
 
 
 def test_a_text_that_no_block_takes_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"has 65,536 bytes where one block takes 65,535: bake"):
+    with pytest.raises(
+        ValueError, match=r"have 65,536 bytes, and at most 65,535 are allowed: bake"
+    ):
         stored("x" * 65_536)
 
 

@@ -132,7 +132,7 @@ def test_a_control_is_found_by_its_name() -> None:
 
 @pytest.mark.parametrize("name", ["", "sysctl", "Sshd", "sshd ", "imds_lock"])
 def test_an_unknown_name_is_refused_with_all_that_there_are(name: str) -> None:
-    with pytest.raises(ValueError, match="is no control of the host: write one of") as refusal:
+    with pytest.raises(ValueError, match="is not a host control: write one of") as refusal:
         control(name)
     assert repr(name) in str(refusal.value)
     for made in CONTROLS:

@@ -55,11 +55,11 @@ def test_it_is_frozen_and_keyword_only() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("admin_users", "ec2-user", r"text 'ec2-user', .* write admin_users=\['ec2-user'\]"),
-        ("imds_users", "app", r"text 'app', .* write imds_users=\['app'\]"),
-        ("imds_users", b"app", r"is b'app': a list or tuple of texts is allowed"),
-        ("imds_users", None, r"is None: a list or tuple of texts is allowed"),
-        ("imds_users", [1001], r"contains 1001: only texts .* write imds_users=\['1001'\]"),
+        ("admin_users", "ec2-user", r"string 'ec2-user': .* write admin_users=\['ec2-user'\]"),
+        ("imds_users", "app", r"string 'app': .* write imds_users=\['app'\]"),
+        ("imds_users", b"app", r"is b'app': a list or tuple of strings is allowed"),
+        ("imds_users", None, r"is None: a list or tuple of strings is allowed"),
+        ("imds_users", [1001], r"contains 1001: only strings .* write imds_users=\['1001'\]"),
         ("admin_users", ["root"], r"contains 'root': root never logs in over SSH; write"),
         ("admin_users", ["1001"], r"contains '1001': a user name has 1 to 32 letters"),
         ("admin_users", ["a b"], r"contains 'a b': a user name has"),
@@ -87,15 +87,15 @@ def test_it_is_frozen_and_keyword_only() -> None:
         (
             "imds_containers",
             ["docker 0"],
-            r"an interface's name has 1 to 15 .* imds_containers=\['docker0'\]",
+            r"an interface name has 1 to 15 .* imds_containers=\['docker0'\]",
         ),
-        ("imds_containers", ["172.17.0.1/16"], r"no block of addresses .*host bits"),
-        ("imds_containers", ["0.0.0.0/0"], r"which is everybody: name the containers' own"),
-        ("imds_containers", ["::/0"], r"which is everybody"),
+        ("imds_containers", ["172.17.0.1/16"], r"not a CIDR block .*host bits"),
+        ("imds_containers", ["0.0.0.0/0"], r"which is every address: write the containers' own"),
+        ("imds_containers", ["::/0"], r"which is every address"),
         ("imds_containers", ["FD00::/64"], r"write it as 'fd00::/64'"),
         ("imds_containers", ["::ffff:10.0.0.0/104"], r"write it as"),
-        ("imds_containers", ["x/y"], r"no block of addresses"),
-        ("imds_containers", ["a;b"], r"an interface's name"),
+        ("imds_containers", ["x/y"], r"not a CIDR block"),
+        ("imds_containers", ["a;b"], r"an interface name has"),
         ("open_ports", ["443"], r"contains '443': a port is a number .* open_ports=\['443/tcp'\]"),
         ("open_ports", ["0/tcp"], r"a port is a number from 1 to 65535"),
         ("open_ports", ["65536/tcp"], r"a port is a number from 1 to 65535"),
@@ -108,12 +108,12 @@ def test_it_is_frozen_and_keyword_only() -> None:
         ("automatic_updates", 1, r"is 1: only True or False"),
         ("audit", "no", r"is 'no': only True or False"),
         ("banner", "caf\xe9", r"printable ASCII and line breaks"),
-        ("banner", "\x1b[2J", r"terminals act on other characters"),
+        ("banner", "\x1b[2J", r"terminals interpret other characters"),
         ("banner", None, r"banner is None"),
-        ("banner", "--==hardened-ec2==", r"what separates the parts"),
+        ("banner", "--==hardened-ec2==", r"the boundary between the parts"),
         ("banner", "${Token[TOKEN.1]}", r"or a CDK token"),
-        ("without", ["sshd-modulo"], r"'sshd-modulo' is no control .* imds-lock, install"),
-        ("without", ["sshd"], r"'sshd', which is of the core and cannot be switched off"),
+        ("without", ["sshd-modulo"], r"'sshd-modulo' is not a host control: .* imds-lock, install"),
+        ("without", ["sshd"], r"'sshd', a core control, which cannot be left out"),
         ("without", "sudo-pty", r"write without=\['sudo-pty'\]"),
     ],
 )
@@ -281,7 +281,7 @@ def test_an_option_that_core_does_not_heed_is_refused(option: str, value: object
 
 
 def test_users_and_groups_at_once_are_refused() -> None:
-    with pytest.raises(ValueError, match="name the users or the groups"):
+    with pytest.raises(ValueError, match="write one of the two"):
         HostHardening(admin_users=["a"], admin_groups=["b"])
 
 

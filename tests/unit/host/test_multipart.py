@@ -119,13 +119,13 @@ def test_commands_without_an_interpreter_are_refused(commands: str) -> None:
 
 def test_commands_with_the_boundary_are_refused() -> None:
     boundary = parts_boundary()
-    with pytest.raises(ValueError, match=r"which separates the parts of the user data"):
+    with pytest.raises(ValueError, match=r"the boundary between the parts of the user data"):
         HostHardening().render(f"#!/bin/sh\ncat <<E\n--{boundary}\nE\n")
     HostHardening().render(f"#!/bin/sh\necho {boundary}\n")
 
 
 def test_half_a_character_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"'\\udc80', which is half a character"):
+    with pytest.raises(ValueError, match=r"'\\udc80', an unpaired surrogate"):
         HostHardening().render("#!/bin/sh\n\udc80")
 
 
