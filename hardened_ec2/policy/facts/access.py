@@ -10,32 +10,34 @@ from itertools import islice
 from typing import Final
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.facts.exposure import Exposure, Path, reaches
-from hardened_ec2.policy.facts.groups import SECURITY_GROUP, GroupKey, Groups
-from hardened_ec2.policy.facts.ingress import Opening, spelled_ports
-from hardened_ec2.policy.facts.load_balancers import Door, LoadBalancers
-from hardened_ec2.policy.facts.placement import Placement
+from hardened_ec2.policy.facts.exposure import Exposure, Path
+from hardened_ec2.policy.facts.groups import GROUPS_AND_RULES, GroupKey, Groups
+from hardened_ec2.policy.facts.ingress import (
+    ALL_PROTOCOLS,
+    FIRST_PORT,
+    LAST_PORT,
+    Opening,
+    spelled_ports,
+)
+from hardened_ec2.policy.facts.load_balancers import (
+    LOAD_BALANCERS,
+    Door,
+    LoadBalancers,
+    faces_internet,
+)
+from hardened_ec2.policy.facts.placement import Placement, address_settings
+from hardened_ec2.policy.facts.reach import reaches
 from hardened_ec2.policy.facts.servers import Kind, Server
 from hardened_ec2.policy.facts.ways import Answer, Station, Way, joined, parts
 from hardened_ec2.policy.resolve.deployment import Deployment, Resource
-from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, scenarios, together
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, scenarios
 from hardened_ec2.policy.resolve.values import Place, Value, as_bool
 
 MAX_CHAINS: Final = 200
 """Chains of groups that are followed for one server before the rest is left out."""
 
-_BALANCERS: Final = (
-    "AWS::ElasticLoadBalancingV2::LoadBalancer",
-    "AWS::ElasticLoadBalancing::LoadBalancer",
-)
 _NEVER_REACHED: Final = ("AWS::EC2::InstanceConnectEndpoint", "AWS::EC2::VPCEndpoint")
 """What holds groups and has no public address, whatever its subnet."""
-
-_RULES: Final = (
-    SECURITY_GROUP,
-    "AWS::EC2::SecurityGroupIngress",
-    "AWS::EC2::SecurityGroupEgress",
-)
 
 
 class Access:
@@ -81,7 +83,7 @@ class Access:
             Every way, those that differ in nothing but ports or senders joined. What is not known
             is a way of its own, never silence.
         """
-        opened = tuple(self._opened(server))
+        opened = self._exposure.opened(server)
         doors = tuple(self._load_balancers.in_front_of(server))
         passed = {(door.balancer.key, o.place) for door in doors for o in door.openings}
         chains = self._chains(opened, passed)
@@ -118,20 +120,9 @@ class Access:
         if self._placement.subnets(server) or server.kind is Kind.INSTANCE:
             return False
         # A launch template that no fleet of the templates uses: whoever does chooses the subnet.
-        key = "AssociatePublicIpAddress"
-        answers = [v for entry in server.entries("NetworkInterfaces") for v in entry.at(key)]
-        if server.kind is Kind.LAUNCH_CONFIGURATION:
-            answers = list(server.at(key))
+        answers = address_settings(server)
         refused = bool(answers) and all(as_bool(v.content) is False for v in answers)
         return False if refused else None
-
-    def _opened(self, server: Server) -> Iterator[tuple[GroupKey, Opening]]:
-        """Yield every opening of a server's groups, with its group."""
-        for attachment in self._exposure.attachments(server):
-            for opening in self._exposure.openings(attachment.group):
-                when = together(opening.when, attachment.when)
-                if when is not None:
-                    yield attachment.group, opening if when == opening.when else opening.under(when)
 
     def _closed_to_us(self, server: Server) -> Iterator[Way]:
         """Yield what is not known about the groups of a server."""
@@ -213,11 +204,7 @@ class Access:
             holders = self._holders.get(opening.peer, ())
             if holders and all((holder.key, opening.place) in passed for holder in holders):
                 continue
-            entrances = [
-                (path, when)
-                for path in self._exposure.entrances(opening.peer)
-                if (when := together(path.when, opening.when)) is not None
-            ]
+            entrances = [*self._exposure.leading_to(opening)]
             if not entrances:
                 yield self._from_members(group, opening)
             for path, when in entrances:
@@ -262,9 +249,8 @@ class Access:
         """Tell whether the internet's packets get to any member of a group."""
         answers: set[bool | None] = set()
         for holder in self._holders.get(group, ()):
-            if holder.type in _BALANCERS:
-                schemes = holder.properties.at("Scheme")
-                answers.add(any(scheme.content != "internal" for scheme in schemes))
+            if holder.type in LOAD_BALANCERS:
+                answers.add(faces_internet(holder))
             else:
                 server = self._servers.get(holder.key)
                 outside = None if holder.type not in _NEVER_REACHED else False
@@ -282,7 +268,7 @@ class Access:
         found: dict[GroupKey, dict[Resource, None]] = {}
         groups = Groups(self._deployment)
         for resource in self._deployment.everything():
-            if resource.type not in _RULES:
+            if resource.type not in GROUPS_AND_RULES:
                 for raw in _group_lists(resource.raw.get("Properties")):
                     for content, when in resource.scope.resolve(raw):
                         for entry in Value(content, when).entries():
@@ -310,8 +296,8 @@ def _unknown(why: str, group: str, place: Place, when: When) -> Way:
     return Way(
         senders=AddressSet.everything(),
         stations=(Station(names=(group,), ports=""),),
-        protocol=-1,
-        ports=((0, 65535),),
+        protocol=ALL_PROTOCOLS,
+        ports=((FIRST_PORT, LAST_PORT),),
         places=(place,),
         arrives=None,
         unknown=why,

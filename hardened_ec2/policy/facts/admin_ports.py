@@ -6,10 +6,11 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.facts.exposure import Exposure, is_world, united
+from hardened_ec2.policy.facts.exposure import Exposure
 from hardened_ec2.policy.facts.group_users import groups_of_load_balancers
 from hardened_ec2.policy.facts.groups import GroupKey
 from hardened_ec2.policy.facts.ingress import TCP, Opening
+from hardened_ec2.policy.facts.reach import is_world, united
 from hardened_ec2.policy.facts.servers import Server
 from hardened_ec2.policy.resolve.deployment import Deployment
 from hardened_ec2.policy.resolve.scenarios import When, holds, scenarios

@@ -1,74 +1,24 @@
 """Who can reach which port: the rules of security groups as sets, united before anyone judges."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import pairwise
-from typing import Final
+from functools import cached_property
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.facts.groups import SECURITY_GROUP, GroupKey, Groups
-from hardened_ec2.policy.facts.ingress import ALL_PROTOCOLS, Opening, read_rule, spelled_ports
-from hardened_ec2.policy.facts.servers import Kind, Server
+from hardened_ec2.policy.facts.attachments import Attachment, attachments
+from hardened_ec2.policy.facts.groups import (
+    INGRESS_LIST,
+    INGRESS_RULE,
+    SECURITY_GROUP,
+    GroupKey,
+    Groups,
+)
+from hardened_ec2.policy.facts.ingress import Opening, read_rule
+from hardened_ec2.policy.facts.reach import spelled_addresses
+from hardened_ec2.policy.facts.servers import Server
 from hardened_ec2.policy.resolve.deployment import Deployment
-from hardened_ec2.policy.resolve.scenarios import ALWAYS, Scenario, When, together
-from hardened_ec2.policy.resolve.values import ABSENT, Place, Reference, Unknown, Value
-
-_INGRESS: Final = "AWS::EC2::SecurityGroupIngress"
-
-_GROUP_LISTS = {
-    Kind.INSTANCE: ("SecurityGroupIds", "SecurityGroups"),
-    Kind.LAUNCH_TEMPLATE: ("SecurityGroupIds", "SecurityGroups"),
-    Kind.LAUNCH_CONFIGURATION: ("SecurityGroups",),
-    Kind.SPOT_FLEET: ("SecurityGroups",),
-    Kind.NETWORK_INTERFACE: ("GroupSet",),
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attachment:
-    """A group that is attached to a server.
-
-    Args:
-        group: The group.
-        unknown: Why it is not even known whether there is one. Default: empty, there is.
-        when: What must hold for it to be attached.
-        place: Where it is attached.
-    """
-
-    group: GroupKey
-    unknown: str = ""
-    when: When
-    place: Place
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reach:
-    """Ports of one protocol that the same rules open, and to whom.
-
-    Args:
-        protocol: IANA protocol number, or `ALL_PROTOCOLS`.
-        first: First port.
-        last: Last port.
-        addresses: Everyone who may send, all rules united.
-        openings: The rules.
-    """
-
-    protocol: int
-    first: int
-    last: int
-    addresses: AddressSet
-    openings: tuple[Opening, ...]
-
-    @property
-    def ports(self) -> str:
-        """Its protocol and ports in words."""
-        return spelled_ports(self.protocol, self.first, self.last)
-
-    def under(self, scenario: Scenario) -> When:
-        """Return the part of a scenario that the rules depend on: a message names no more."""
-        subjects = {subject for opening in self.openings for subject, _ in opening.when}
-        return frozenset(each for each in scenario or ALWAYS if each[0] in subjects)
+from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, together
+from hardened_ec2.policy.resolve.values import Reference, Value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,6 +93,7 @@ class Exposure:
         self._openings: dict[GroupKey, tuple[Opening, ...]] = {}
         self._entrances: dict[GroupKey, tuple[Path, ...]] = {}
         self._attachments: dict[Server, tuple[Attachment, ...]] = {}
+        self._opened: dict[Server, tuple[tuple[GroupKey, Opening], ...]] = {}
 
     @cached_property
     def groups(self) -> tuple[GroupKey, ...]:
@@ -176,8 +127,29 @@ class Exposure:
         """
         known = self._attachments.get(server)
         if known is None:
-            known = self._attachments[server] = tuple(self._attached(server))
+            known = self._attachments[server] = tuple(attachments(server, self._groups))
         return known
+
+    def opened(self, server: Server) -> tuple[tuple[GroupKey, Opening], ...]:
+        """List what each group of a server lets in.
+
+        Args:
+            server: The server.
+
+        Returns:
+            Each opening with its group; deployed when both the rule and the attachment are.
+        """
+        known = self._opened.get(server)
+        if known is None:
+            known = self._opened[server] = tuple(self._open(server))
+        return known
+
+    def _open(self, server: Server) -> Iterator[tuple[GroupKey, Opening]]:
+        for attachment in self.attachments(server):
+            for opening in self.openings(attachment.group):
+                when = together(opening.when, attachment.when)
+                if when is not None:
+                    yield attachment.group, opening if when == opening.when else opening.under(when)
 
     def of_server(self, server: Server) -> tuple[Opening, ...]:
         """List what all groups of a server let in together.
@@ -186,15 +158,9 @@ class Exposure:
             server: The server.
 
         Returns:
-            The openings of all its groups, each with what its attachment requires.
+            The openings of all its groups, each once.
         """
-        found: dict[Opening, None] = {}
-        for attachment in self.attachments(server):
-            for opening in self.openings(attachment.group):
-                when = together(opening.when, attachment.when)
-                if when is not None:
-                    found[opening if when == opening.when else opening.under(when)] = None
-        return tuple(found)
+        return tuple(dict.fromkeys(opening for _, opening in self.opened(server)))
 
     def paths(self, server: Server) -> Iterator[Path]:
         """Say who can reach which port of a server, by which chain of rules.
@@ -219,15 +185,11 @@ class Exposure:
             0.0.0.0/0 -> BalancerGroup (tcp port 443) -> Group (tcp port 8080)
         """
         seen: set[Path] = set()
-        for attachment in self.attachments(server):
-            for opening in self.openings(attachment.group):
-                when = together(opening.when, attachment.when)
-                if when is None:
-                    continue
-                for path in self._through(opening, attachment.group, when):
-                    if path not in seen:
-                        seen.add(path)
-                        yield path
+        for group, opening in self.opened(server):
+            for path in self._through(opening, group):
+                if path not in seen:
+                    seen.add(path)
+                    yield path
 
     def chains(self, group: GroupKey) -> tuple[tuple[GroupKey, ...], ...]:
         """Follow the groups that may send to a group, and those that may send to them.
@@ -255,18 +217,28 @@ class Exposure:
                     pending.append((opening.peer, *chain))
         return tuple(found)
 
-    def _through(self, opening: Opening, group: GroupKey, when: When) -> Iterator[Path]:
+    def _through(self, opening: Opening, group: GroupKey) -> Iterator[Path]:
         if opening.peer is None:
-            yield Path(hops=(opening,), groups=(group,), when=when)
-            return
-        for entrance in self.entrances(opening.peer):
-            joined = together(entrance.when, when)
-            if joined is not None:
-                yield Path(
-                    hops=(*entrance.hops, opening), groups=(*entrance.groups, group), when=joined
-                )
+            yield Path(hops=(opening,), groups=(group,), when=opening.when)
+        for entrance, when in self.leading_to(opening):
+            yield Path(hops=(*entrance.hops, opening), groups=(*entrance.groups, group), when=when)
 
-    def entrances(self, group: GroupKey) -> tuple[Path, ...]:
+    def leading_to(self, opening: Opening) -> Iterator[tuple[Path, When]]:
+        """Yield every path from addresses into the group that an opening lets in.
+
+        Args:
+            opening: The opening.
+
+        Yields:
+            Each path with what it and the opening require together.
+        """
+        if opening.peer is not None:
+            for entrance in self._entrances_of(opening.peer):
+                when = together(entrance.when, opening.when)
+                if when is not None:
+                    yield entrance, when
+
+    def _entrances_of(self, group: GroupKey) -> tuple[Path, ...]:
         """List every way from addresses into a group.
 
         Args:
@@ -298,119 +270,13 @@ class Exposure:
 
     @cached_property
     def _standalone(self) -> dict[GroupKey, list[Value]]:
-        rules: dict[GroupKey, list[Value]] = {}
-        for ingress in self._deployment.resources(_INGRESS):
-            for key in ("GroupId", "GroupName"):
-                for value in ingress.properties.at(key):
-                    if value.content is not ABSENT:
-                        rules.setdefault(self._groups.key(value.content), []).append(
-                            Value(ingress.properties.content, value.when, ingress.properties.place)
-                        )
-        return rules
+        return self._groups.standalone_rules(INGRESS_RULE)
 
     def _read(self, group: GroupKey) -> Iterator[Opening]:
         resource = self._deployment.find(Reference(*group)) if group[0] else None
         if resource is not None:
-            for rules in resource.properties.at("SecurityGroupIngress"):
+            for rules in resource.properties.at(INGRESS_LIST):
                 for rule in rules.entries():
                     yield from read_rule(rule, self._deployment, self._groups)
         for rule in self._standalone.get(group, ()):
             yield from read_rule(rule, self._deployment, self._groups)
-
-    def _attached(self, server: Server) -> Iterator[Attachment]:
-        for key in _GROUP_LISTS[server.kind]:
-            entries = server.entries(key)
-            if server.kind is Kind.SPOT_FLEET:
-                entries = tuple(name for entry in entries for name in entry.at("GroupId"))
-            yield from self._members(entries)
-        if server.kind is not Kind.NETWORK_INTERFACE:
-            for entry in server.entries("NetworkInterfaces"):
-                for key in ("GroupSet", "Groups"):
-                    for groups in entry.at(key):
-                        yield from self._members(groups.entries())
-        for interface in server.interfaces:
-            for groups in interface.properties.at("GroupSet"):
-                yield from self._members(groups.entries())
-
-    def _members(self, entries: Iterable[Value]) -> Iterator[Attachment]:
-        for entry in entries:
-            content = entry.content
-            # A parameter in a list of groups is some group; a launch template that nobody gave may
-            # hold none.
-            yield Attachment(
-                group=self._groups.key(content),
-                unknown=(content.why if isinstance(content, Unknown) and not content.name else ""),
-                when=entry.when,
-                place=entry.place,
-            )
-
-
-def united(openings: Iterable[Opening]) -> AddressSet:
-    """Unite everyone whom rules let in, whatever the port."""
-    ipv4: tuple[tuple[int, int], ...] = ()
-    ipv6: tuple[tuple[int, int], ...] = ()
-    for opening in openings:
-        ipv4 += opening.addresses.ipv4
-        ipv6 += opening.addresses.ipv6
-    return AddressSet(ipv4=ipv4, ipv6=ipv6)
-
-
-def reaches(openings: Sequence[Opening]) -> Iterator[Reach]:
-    """Cut the ports that rules open where the rules change, and unite the senders of each piece.
-
-    Args:
-        openings: Rules that are deployed together.
-
-    Yields:
-        The pieces in order of protocol and port, senders named by address only. Rules for all
-        protocols count into every protocol that another rule names.
-
-    Source: Amazon VPC User Guide, "Security group rules".
-
-    Example:
-        >>> openings = Exposure(deployment).of_server(server)
-        >>> [(str(reach.addresses), reach.ports) for reach in reaches(openings)]
-        [('10.0.0.7/32', 'tcp port 22')]
-    """
-    named = [opening for opening in openings if opening.addresses]
-    for protocol in sorted({opening.protocol for opening in named}):
-        apply = [o for o in named if o.protocol in (protocol, ALL_PROTOCOLS)]
-        cuts = sorted({o.first for o in apply} | {o.last + 1 for o in apply})
-        for first, end in pairwise(cuts):
-            covering = tuple(o for o in apply if o.first <= first and end - 1 <= o.last)
-            if any(o.protocol == protocol for o in covering):
-                yield Reach(
-                    protocol=protocol,
-                    first=first,
-                    last=end - 1,
-                    addresses=united(covering),
-                    openings=covering,
-                )
-
-
-@cache
-def is_world(addresses: AddressSet) -> bool:
-    """Tell whether a set of addresses is the internet for practical purposes."""
-    return addresses.is_world
-
-
-def spelled_addresses(addresses: AddressSet, limit: int = 4) -> str:
-    """Spell a set of addresses for a message.
-
-    Args:
-        addresses: The set.
-        limit: How many blocks are written out. Default: 4.
-
-    Returns:
-        The blocks, or the first of them "and more".
-
-    Example:
-        >>> spelled_addresses(AddressSet.of("203.0.113.7"))
-        '203.0.113.7/32'
-    """
-    blocks: list[str] = []
-    for network in addresses.networks():
-        if len(blocks) == limit:
-            return f"{', '.join(blocks)} and more"
-        blocks.append(str(network))
-    return ", ".join(blocks) or "no address"

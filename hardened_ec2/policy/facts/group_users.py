@@ -3,14 +3,11 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hardened_ec2.policy.facts.groups import SECURITY_GROUP, GroupKey
+from hardened_ec2.policy.facts.groups import GROUPS_AND_RULES, SECURITY_GROUP, GroupKey
 from hardened_ec2.policy.facts.load_balancers import LOAD_BALANCERS
 from hardened_ec2.policy.read.template import Template
 from hardened_ec2.policy.resolve.deployment import Deployment
 
-_RULES: Final = frozenset(
-    {SECURITY_GROUP, "AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"}
-)
 _OUTPUT: Final = "Outputs"
 _LOAD_BALANCERS: Final = frozenset(LOAD_BALANCERS)
 
@@ -79,7 +76,7 @@ def groups_of_load_balancers(deployment: Deployment) -> frozenset[GroupKey]:
 def _users(template: Template) -> Iterator[tuple[str, Any]]:
     """Yield what may name a group, rules of groups left out, with its type."""
     for raw in template.resources.values():
-        if raw["Type"] not in _RULES:
+        if raw["Type"] not in GROUPS_AND_RULES:
             yield raw["Type"], raw
     yield _OUTPUT, template.section("Outputs")
 

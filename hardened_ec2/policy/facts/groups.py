@@ -4,9 +4,22 @@ from functools import cached_property
 from typing import Final, TypeAlias
 
 from hardened_ec2.policy.resolve.deployment import Deployment
-from hardened_ec2.policy.resolve.values import Content, Reference, describe
+from hardened_ec2.policy.resolve.values import ABSENT, Content, Reference, Value, describe
 
 SECURITY_GROUP: Final = "AWS::EC2::SecurityGroup"
+
+INGRESS_LIST: Final = "SecurityGroupIngress"
+EGRESS_LIST: Final = "SecurityGroupEgress"
+RULE_LISTS: Final = (INGRESS_LIST, EGRESS_LIST)
+"""Properties of a security group that list its inline rules."""
+
+INGRESS_RULE: Final = "AWS::EC2::SecurityGroupIngress"
+EGRESS_RULE: Final = "AWS::EC2::SecurityGroupEgress"
+STANDALONE_RULES: Final = (INGRESS_RULE, EGRESS_RULE)
+"""Types of resources that add one rule to a security group."""
+
+GROUPS_AND_RULES: Final = frozenset({SECURITY_GROUP, *STANDALONE_RULES})
+"""Types of resources that name security groups without being a member of one."""
 
 GroupKey: TypeAlias = tuple[str, str]
 """A security group: template and logical ID; for one outside the templates nothing and its ID."""
@@ -46,6 +59,26 @@ class Groups:
                 return self._by_name.get(content, ("", content))
             case _:
                 return ("", describe(content))
+
+    def standalone_rules(self, kind: str) -> dict[GroupKey, list[Value]]:
+        """Return the standalone rules of one type, by the group that each is added to.
+
+        Args:
+            kind: `INGRESS_RULE` or `EGRESS_RULE`.
+
+        Returns:
+            The properties of each rule, deployed when its group is the one named.
+        """
+        rules: dict[GroupKey, list[Value]] = {}
+        for resource in self._deployment.resources(kind):
+            written = resource.properties
+            for key in ("GroupId", "GroupName"):
+                for group in written.at(key):
+                    if group.content is not ABSENT:
+                        rules.setdefault(self.key(group.content), []).append(
+                            Value(written.content, group.when, written.place)
+                        )
+        return rules
 
     @staticmethod
     def is_default(group: GroupKey) -> bool:

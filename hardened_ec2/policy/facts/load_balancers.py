@@ -7,9 +7,10 @@ from itertools import product
 from typing import Final, TypeAlias
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.facts.exposure import Exposure, united
+from hardened_ec2.policy.facts.exposure import Exposure
 from hardened_ec2.policy.facts.groups import GroupKey, Groups
 from hardened_ec2.policy.facts.ingress import LAST_PORT, TCP, UDP, Opening
+from hardened_ec2.policy.facts.reach import united
 from hardened_ec2.policy.facts.servers import AUTO_SCALING_GROUP, Server
 from hardened_ec2.policy.resolve.deployment import Deployment, Resource
 from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, together

@@ -23,6 +23,7 @@ _ROUTE_TABLE = "AWS::EC2::RouteTable"
 _INWARD = ("GatewayId", "CarrierGatewayId")
 """Targets of a route by which the internet can come in; NAT and egress-only gateways cannot."""
 
+_ASSOCIATE = "AssociatePublicIpAddress"
 _CARRIER = "AssociateCarrierIpAddress"
 """In a Wavelength Zone: an address in a mobile network, public through its carrier gateway."""
 
@@ -52,8 +53,7 @@ class Placement:
         found: list[Value] = []
         if server.kind is not Kind.LAUNCH_CONFIGURATION:
             found.extend(server.at("SubnetId"))
-            for entry in server.entries("NetworkInterfaces"):
-                found.extend(entry.at("SubnetId"))
+            found.extend(server.of_interfaces("SubnetId"))
         for interface in server.interfaces:
             found.extend(interface.properties.at("SubnetId"))
         for fleet in server.fleets:
@@ -110,20 +110,13 @@ class Placement:
         return tuple(self._addresses(server))
 
     def _addresses(self, server: Server) -> Iterator[tuple[Value, str]]:
-        asked = "AssociatePublicIpAddress"
-        answers: list[Value] = []
-        if server.kind is Kind.LAUNCH_CONFIGURATION:
-            answers.extend(server.at(asked))
-        elif server.kind is not Kind.NETWORK_INTERFACE:
-            for interface in server.entries("NetworkInterfaces"):
-                answers.extend(interface.at(asked))
+        answers = address_settings(server)
         for answer in answers:
             if _is_asked_for(answer):
-                yield answer, f"{asked} is {describe(answer.content)}"
-        for interface in server.entries("NetworkInterfaces"):
-            for answer in interface.at(_CARRIER):
-                if _is_asked_for(answer):
-                    yield answer, f"{_CARRIER} is {describe(answer.content)}"
+                yield answer, f"{_ASSOCIATE} is {describe(answer.content)}"
+        for answer in server.of_interfaces(_CARRIER):
+            if _is_asked_for(answer):
+                yield answer, f"{_CARRIER} is {describe(answer.content)}"
         # An interface that is attached ready-made has what it has; the subnet gives it nothing.
         if server.kind is not Kind.NETWORK_INTERFACE and (
             not answers or any(answer.content is ABSENT for answer in answers)
@@ -254,6 +247,20 @@ class Placement:
         if resource is None:
             return None
         return resource.type not in _NOT_THE_INTERNET
+
+
+def address_settings(server: Server) -> tuple[Value, ...]:
+    """Read ``AssociatePublicIpAddress`` as a server is launched with it.
+
+    Args:
+        server: The server.
+
+    Returns:
+        What the launch configuration or each network interface says; empty where nothing can.
+    """
+    if server.kind is Kind.LAUNCH_CONFIGURATION:
+        return server.at(_ASSOCIATE)
+    return () if server.kind is Kind.NETWORK_INTERFACE else server.of_interfaces(_ASSOCIATE)
 
 
 def _is_asked_for(answer: Value) -> bool:

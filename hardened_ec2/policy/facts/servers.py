@@ -89,6 +89,12 @@ class Server:
         """Read a list setting as the server gets it: everything that can be an entry of it."""
         return tuple(entry for value in self.at(key) for entry in value.entries())
 
+    def of_interfaces(self, key: str) -> tuple[Value, ...]:
+        """Read a setting of the network interfaces that the server is launched with."""
+        return tuple(
+            value for entry in self.entries("NetworkInterfaces") for value in entry.at(key)
+        )
+
     def _with_behind(self, own: Value, key: str) -> Iterator[Value]:
         for value in own.at(key):
             if value.content is not ABSENT or not self.behind:

@@ -6,8 +6,8 @@ from enum import StrEnum
 from functools import cache
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.facts.exposure import is_world
 from hardened_ec2.policy.facts.ingress import spelled_ports
+from hardened_ec2.policy.facts.reach import is_world
 from hardened_ec2.policy.resolve.scenarios import ALWAYS, When
 from hardened_ec2.policy.resolve.values import Place
 

@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Final
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.facts.exposure import is_world, spelled_addresses
+from hardened_ec2.policy.facts.reach import is_world, spelled_addresses
 from hardened_ec2.policy.facts.ways import Answer, Origin, Station, Way
 from hardened_ec2.policy.report.visible import visible
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.facts.exposure import spelled_addresses
-from hardened_ec2.policy.facts.groups import Groups
+from hardened_ec2.policy.facts.groups import EGRESS_LIST, Groups
 from hardened_ec2.policy.facts.ingress import TCP, read_rule
+from hardened_ec2.policy.facts.reach import spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, scenarios, together
 from hardened_ec2.policy.resolve.values import (
@@ -76,7 +76,7 @@ def endpoint_reach(case: Case) -> Iterator[Outcome]:
 
 def _reach(case: Case, groups: Groups, group: Value, rules: list[Value]) -> Iterator[Outcome]:
     resource = case.deployment.find(group.content)
-    for egress in resource.properties.at("SecurityGroupEgress") if resource is not None else ():
+    for egress in resource.properties.at(EGRESS_LIST) if resource is not None else ():
         when = together(group.when, egress.when)
         if when is not None and lets_everything_out(egress):
             yield Fault(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hardened_ec2.policy.facts.admin_ports import Breach, Width
-from hardened_ec2.policy.facts.exposure import spelled_addresses
+from hardened_ec2.policy.facts.reach import spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.ports import port_names
 from hardened_ec2.policy.rules.case import Case

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
-from hardened_ec2.policy.facts.exposure import Reach, is_world, reaches, spelled_addresses
 from hardened_ec2.policy.facts.group_users import is_used
 from hardened_ec2.policy.facts.groups import GroupKey, Groups
 from hardened_ec2.policy.facts.ingress import ICMP, ICMPV6, TCP, UDP, Opening, spelled_ports
 from hardened_ec2.policy.facts.load_balancers import Door
+from hardened_ec2.policy.facts.reach import Reach, is_world, reaches, spelled_addresses
 from hardened_ec2.policy.facts.servers import Server
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.ports import port_names

@@ -2,9 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 
-from hardened_ec2.policy.facts.exposure import is_world, reaches, spelled_addresses
-from hardened_ec2.policy.facts.groups import SECURITY_GROUP, GroupKey, Groups
+from hardened_ec2.policy.facts.groups import (
+    EGRESS_LIST,
+    EGRESS_RULE,
+    RULE_LISTS,
+    SECURITY_GROUP,
+    STANDALONE_RULES,
+    GroupKey,
+    Groups,
+)
 from hardened_ec2.policy.facts.ingress import ALL_PROTOCOLS, LAST_PORT, TCP, UDP, Opening, read_rule
+from hardened_ec2.policy.facts.reach import is_world, reaches, spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, scenarios
 from hardened_ec2.policy.resolve.values import ABSENT, Value, why_unknown
@@ -80,7 +88,7 @@ def own_security_group(case: Case) -> Iterator[Outcome]:
 def implicit_egress(case: Case) -> Iterator[Outcome]:
     """Report groups without inline egress: standalone rules do not remove EC2's own."""
     for group in case.deployment.resources(SECURITY_GROUP):
-        for egress in group.properties.at("SecurityGroupEgress"):
+        for egress in group.properties.at(EGRESS_LIST):
             why = why_unknown(egress.content)
             if why is not None:
                 yield Doubt(
@@ -153,15 +161,11 @@ def egress_rules(case: Case) -> dict[GroupKey, list[Value]]:
     """
     found: dict[GroupKey, list[Value]] = {}
     for group in case.deployment.resources(SECURITY_GROUP):
-        for egress in group.properties.at("SecurityGroupEgress"):
+        for egress in group.properties.at(EGRESS_LIST):
             if why_unknown(egress.content) is None:
                 found.setdefault(group.key, []).extend(egress.entries())
-    groups = Groups(case.deployment)
-    for rule_ in case.deployment.resources("AWS::EC2::SecurityGroupEgress"):
-        for key in rule_.properties.at("GroupId"):
-            found.setdefault(groups.key(key.content), []).append(
-                Value(rule_.properties.content, key.when, rule_.properties.place)
-            )
+    for key, standalone in Groups(case.deployment).standalone_rules(EGRESS_RULE).items():
+        found.setdefault(key, []).extend(standalone)
     return found
 
 
@@ -249,12 +253,12 @@ def rule_description(case: Case) -> Iterator[Outcome]:
     rules = [
         entry
         for group in case.deployment.resources(SECURITY_GROUP)
-        for key in ("SecurityGroupIngress", "SecurityGroupEgress")
+        for key in RULE_LISTS
         for value in group.properties.at(key)
         for entry in value.entries()
     ]
-    standalone = ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress")
-    rules.extend(resource.properties for resource in case.deployment.resources(*standalone))
+    standalone = case.deployment.resources(*STANDALONE_RULES)
+    rules.extend(resource.properties for resource in standalone)
     for each in rules:
         if why_unknown(each.content) is None:
             for text in each.at("Description"):

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.facts.exposure import is_world, spelled_addresses
-from hardened_ec2.policy.facts.groups import Groups
+from hardened_ec2.policy.facts.groups import STANDALONE_RULES, Groups
 from hardened_ec2.policy.facts.ingress import TCP, Opening, read_acl_entry
+from hardened_ec2.policy.facts.reach import is_world, spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.ports import port_names
 from hardened_ec2.policy.resolve.scenarios import together
@@ -36,7 +36,6 @@ _VPC: Final = "AWS::EC2::VPC"
 _RESTRICTED: Final = "Custom::VpcRestrictDefaultSG"
 _LAST_ENTRY: Final = 32767
 _SHOWN: Final = 3
-_RULES: Final = ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress")
 
 
 @rule(
@@ -77,7 +76,7 @@ def default_group(case: Case) -> Iterator[Outcome]:
                 message=f"nothing empties the default group of {vpc.logical_id}",
                 when=vpc.when,
             )
-    for added in case.deployment.resources(*_RULES):
+    for added in case.deployment.resources(*STANDALONE_RULES):
         for key in ("GroupId", "GroupName"):
             for group in added.properties.at(key):
                 if group.content is not ABSENT and Groups.is_default(groups.key(group.content)):

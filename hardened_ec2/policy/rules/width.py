@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from hardened_ec2.policy.facts.exposure import Reach, is_world, reaches, spelled_addresses
 from hardened_ec2.policy.facts.ingress import TCP, UDP
+from hardened_ec2.policy.facts.reach import Reach, is_world, reaches, spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.resolve.scenarios import holds, scenarios
 from hardened_ec2.policy.rules.case import Case

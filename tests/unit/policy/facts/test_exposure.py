@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 
 from hardened_ec2.addresses import AddressSet
-from hardened_ec2.policy.facts.exposure import Exposure, reaches, spelled_addresses
+from hardened_ec2.policy.facts.exposure import Exposure
 from hardened_ec2.policy.facts.ingress import ALL_PROTOCOLS, ICMP, TCP, UDP, Opening
 from hardened_ec2.policy.facts.placement import Placement
+from hardened_ec2.policy.facts.reach import reaches, spelled_addresses
 from hardened_ec2.policy.facts.servers import Kind, servers
 from hardened_ec2.policy.resolve.deployment import Deployment
 from tests.unit.policy.templates import (

@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardened_ec2.policy.facts.exposure import Exposure, reaches
+from hardened_ec2.policy.facts.exposure import Exposure
 from hardened_ec2.policy.facts.ingress import ALL_PROTOCOLS, TCP, UDP
+from hardened_ec2.policy.facts.reach import reaches
 from hardened_ec2.policy.facts.servers import servers
 from hardened_ec2.policy.resolve.deployment import Deployment
 from hardened_ec2.policy.resolve.scenarios import holds

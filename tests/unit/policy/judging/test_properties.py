@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hardened_ec2.addresses import AddressSet
 from hardened_ec2.policy import Template, UnreadableTemplate, judge
-from hardened_ec2.policy.facts.exposure import reaches, united
 from hardened_ec2.policy.facts.ingress import TCP, Opening
+from hardened_ec2.policy.facts.reach import reaches, united
 from hardened_ec2.policy.resolve.deployment import Deployment
 from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, scenarios, together
 from hardened_ec2.policy.resolve.values import Place
