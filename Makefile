@@ -37,10 +37,10 @@ proof: tools ## boot servers with the synthesized user data and attack them (roo
 
 proof-all: export PROOF_ALL = 1
 proof-all: proof ## the same for every distribution, profile and fault; writes docs/FIGURES.md (an hour)
-	$(BIN)/python -m lab.figures_document docs/FIGURES.md
+	$(BIN)/python -m lab.report.figures_document docs/FIGURES.md
 
-scans: tools ## scan servers with Lynis and OpenSCAP, write docs/SCANNERS.md (root; hours)
-	$(BIN)/python -m lab.scans docs/SCANNERS.md
+scans: tools ## scan six servers with Lynis and OpenSCAP, write docs/SCANNERS.md (root; hours)
+	$(BIN)/python -m lab.scanners docs/SCANNERS.md
 
 check: tools ## linters, types, shell scripts, unit tests, examples in docstrings (no node process)
 	$(BIN)/ruff check

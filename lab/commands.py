@@ -1,5 +1,5 @@
 # ruff: noqa: S603, S607 - the one place that starts programs: argument lists, no shell
-"""Starting programs: argument lists only, each ended when this process ends."""
+"""Running programs from argument lists; none outlives this process."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ _aborted = threading.Event()
 
 
 class LabError(Exception):
-    """The lab itself failed, which says nothing about what is being proven."""
+    """A failure of the lab itself, which says nothing about the server under proof."""
 
 
 def _say(text: str) -> None:
@@ -30,12 +30,20 @@ _listeners: list[Callable[[str], object]] = [_say]
 
 
 def listen(say: Callable[[str], object]) -> None:
-    """Have progress told to somebody else than stderr: a test runner keeps that for failures."""
+    """Send progress messages elsewhere than to stderr, which pytest captures.
+
+    Args:
+        say: Called with each message.
+    """
     _listeners[:] = [say]
 
 
 def progress(text: str) -> None:
-    """Tell the person who waits what happens now, and how long it has been."""
+    """Report what the lab does now, with the time since its start.
+
+    Args:
+        text: The message.
+    """
     elapsed = int(time.monotonic() - _STARTED)
     for say in _listeners:
         say(f"[{elapsed // 60:2}:{elapsed % 60:02}] {text}")
@@ -48,12 +56,15 @@ def run(
 
     Args:
         argv: The program and its arguments.
-        stdin: What it reads. Default: nothing.
-        timeout: Seconds that it may take.
+        stdin: Its standard input. Default: empty.
+        timeout: Seconds until it is killed. Default: 120.
 
     Returns:
-        Exit code and output. A program that took too long has the exit code 124, as with
-        timeout(1), so that a hanging client is a result and not an accident.
+        Exit code and output. A program that is killed has exit code 124, as with timeout(1): a
+        client that hangs is a result, not an error of the lab.
+
+    Raises:
+        LabError: If `abort` was called.
     """
     process = subprocess.Popen(
         argv,
@@ -69,7 +80,7 @@ def run(
         except subprocess.TimeoutExpired:
             process.kill()
             stdout, stderr = process.communicate()
-            stderr += f"no end after {timeout} s"
+            stderr += f"killed after {timeout} s"
             return subprocess.CompletedProcess(argv, _TIMED_OUT, stdout, stderr)
         finally:
             process.kill()
@@ -77,7 +88,7 @@ def run(
 
 
 def abort() -> None:
-    """End every program that `run` waits for, and start none any more: all work fails soon."""
+    """Kill every program that `run` waits for, and make later calls of `run` fail."""
     with _guard:
         _aborted.set()
         for process in _children:
@@ -91,7 +102,7 @@ def _running(process: "subprocess.Popen[str]") -> Iterator[None]:
     try:
         if _aborted.is_set():
             process.kill()
-            raise LabError("stopped before its end")
+            raise LabError("aborted")
         yield
     finally:
         with _guard:
@@ -99,13 +110,15 @@ def _running(process: "subprocess.Popen[str]") -> Iterator[None]:
 
 
 def must(*argv: str, stdin: str | None = None, timeout: float = 120) -> str:
-    """Run a program that must succeed.
+    """Run a program that must succeed, and return its output.
 
-    Returns:
-        What it printed.
+    Args:
+        argv: The program and its arguments.
+        stdin: Its standard input. Default: empty.
+        timeout: Seconds until it is killed. Default: 120.
 
     Raises:
-        LabError: If it did not, with what it said.
+        LabError: If its exit code is not 0.
     """
     done = run(*argv, stdin=stdin, timeout=timeout)
     if done.returncode:
@@ -119,14 +132,14 @@ def must(*argv: str, stdin: str | None = None, timeout: float = 120) -> str:
 def background(
     argv: Sequence[str], log: Path, *, stop_seconds: float = 10
 ) -> "Iterator[subprocess.Popen[bytes]]":
-    """Run a program beside this one, until the block ends.
+    """Run a program in the background until the block ends.
 
-    The kernel ends it too when this process dies without a chance to clean up.
+    The kernel kills it if this process dies first.
 
     Args:
         argv: The program and its arguments.
-        log: Where its output goes.
-        stop_seconds: How long it may take to end by itself.
+        log: The file that receives its output.
+        stop_seconds: Seconds from SIGTERM to SIGKILL. Default: 10.
     """
     with log.open("ab") as output:
         process = start(argv, output)
@@ -137,7 +150,12 @@ def background(
 
 
 def start(argv: Sequence[str], output: "IO[bytes]") -> "subprocess.Popen[bytes]":
-    """Start a program, which does not outlive the thread that calls this."""
+    """Start a program that the kernel kills when the calling thread ends.
+
+    Args:
+        argv: The program and its arguments.
+        output: The file that receives its output.
+    """
     return subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", *argv],
         stdin=subprocess.DEVNULL,
@@ -147,7 +165,12 @@ def start(argv: Sequence[str], output: "IO[bytes]") -> "subprocess.Popen[bytes]"
 
 
 def stop(process: "subprocess.Popen[bytes]", seconds: float = 10) -> None:
-    """End a program: asked first, then made to."""
+    """Stop a program by SIGTERM, then by SIGKILL.
+
+    Args:
+        process: The program.
+        seconds: Seconds between the two. Default: 10.
+    """
     process.terminate()
     try:
         process.wait(seconds)

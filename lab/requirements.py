@@ -1,15 +1,14 @@
-"""What the lab needs of the machine that it runs on.
+"""The Debian packages that the lab needs on this machine.
 
     python -m lab.requirements
 
-installs what is missing, as root; everybody else is told what to install.
+installs missing packages as root; other users are told which to install.
 """
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 TOOLS = {
@@ -31,23 +30,16 @@ TOOLS = {
 }
 """Command to Debian package."""
 
-SCANS = {"linux.uml": "user-mode-linux"}
-"""The same, of what only `lab.scans` needs."""
-
 SSH_AUDIT = Path(sys.executable).parent / "ssh-audit"
-"""Comes with this environment, from the locked requirements."""
+"""Installed into this environment from the locked requirements."""
 
 
-def missing(tools: Mapping[str, str] = TOOLS) -> list[str]:
-    """Return what is not there: a Debian package each, or root.
-
-    Args:
-        tools: Command to Debian package. Default: `TOOLS`.
-    """
+def missing() -> list[str]:
+    """Return the missing Debian packages, after "root" if this process does not run as root."""
     needed = sorted(
         {
             package
-            for tool, package in tools.items()
+            for tool, package in TOOLS.items()
             if shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None
         }
     )
@@ -56,15 +48,13 @@ def missing(tools: Mapping[str, str] = TOOLS) -> list[str]:
     return needed
 
 
-def install(tools: Mapping[str, str] = TOOLS) -> int:
-    """Install what is missing; return the exit code.
-
-    Args:
-        tools: Command to Debian package. Default: `TOOLS`.
-    """
-    needed = missing(tools)
+def install() -> int:
+    """Install the missing packages; return the exit code."""
+    needed = missing()
     if "root" in needed:
-        sys.stderr.write(f"the lab needs {', '.join(needed)}\n")
+        sys.stderr.write(
+            f"the lab needs {', '.join(needed)}: run python -m lab.requirements as root\n"
+        )
         return 1
     if needed:
         _run("apt-get", "update", "--quiet", "--quiet")

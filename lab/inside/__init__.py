@@ -1,1 +1,1 @@
-"""Programs that run inside a guest: one file each, standard library only, Python 3.11."""
+"""Programs copied into a guest and run there: one file each, standard library only, Python 3.11."""

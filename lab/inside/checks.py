@@ -1,9 +1,9 @@
 # ruff: noqa: S603, S607 - the guest's own tools, wherever its PATH finds them
-"""Runs in the guest as root: the checks of the controls, each exactly as it is documented.
+"""Runs in the guest as root: the checks of controls, as documented.
 
-Reads a JSON object: "checks", a list of objects with "when" and "command", both POSIX sh. Prints
-one: "outcomes", for each check whether it applies here ("when" succeeded, or is empty), and what
-the command printed, without the white space around it.
+Reads a JSON object: "checks", a list of objects with "when" and "command", both POSIX sh. Prints a
+JSON object: "outcomes", with each check's "applies" (whether "when" is empty or succeeds) and the
+command's stripped "output".
 """
 
 import json
@@ -14,7 +14,7 @@ _SECONDS = 120
 
 
 def shell(script: str) -> "subprocess.CompletedProcess[str]":
-    """Run what is given; what takes too long has printed so."""
+    """Run a shell script; one that exceeds the limit prints so."""
     try:
         return subprocess.run(
             ["sh", "-c", script],
@@ -26,18 +26,18 @@ def shell(script: str) -> "subprocess.CompletedProcess[str]":
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(script, 1, f"no end after {_SECONDS} s", "")
+        return subprocess.CompletedProcess(script, 1, f"killed after {_SECONDS} s", "")
 
 
 def outcome(check: dict[str, str]) -> dict[str, object]:
-    """Return what became of one check."""
+    """Return the outcome of one check."""
     if check["when"] and shell(check["when"]).returncode:
         return {"applies": False, "output": ""}
     return {"applies": True, "output": shell(check["command"]).stdout.strip()}
 
 
 def main() -> None:
-    """Do every check that was asked for."""
+    """Run every requested check."""
     wanted = json.load(sys.stdin)
     json.dump({"outcomes": [outcome(each) for each in wanted["checks"]]}, sys.stdout)
 

@@ -1,10 +1,10 @@
 # ruff: noqa: S603, S607 - the guest's own tools, wherever its PATH finds them
-"""Runs in the guest as root: undoes the lock as others would, and measures how long it is open.
+"""Runs in the guest as root: removes the metadata lock, and measures how long it stays open.
 
-Reads a JSON object: "address" of the metadata service, "uid" of who must not reach it, "patience"
-in seconds, "disturbances" (name to shell command), "result" (the file that gets the outcome, since
-a disturbance may take the network away from whoever started this). Writes one: for each
-disturbance its exit code and the seconds until the lock held again, null if it did not.
+Reads a JSON object: "address" of the metadata service, "uid" of a user that must not reach it,
+"patience" in seconds, "disturbances" (name to shell command), and "result", the file to write: a
+disturbance may cut the SSH connection. Writes a JSON object: for each disturbance its exit code and
+the seconds until the lock held again, null if it did not.
 """
 
 import json
@@ -19,7 +19,7 @@ _PAUSE = 0.5
 
 
 def reaches(uid: int, address: str) -> bool:
-    """Whether somebody gets a connection to the metadata service."""
+    """Whether a user can connect to the metadata service."""
     if (child := os.fork()) == 0:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
@@ -29,14 +29,14 @@ def reaches(uid: int, address: str) -> bool:
         except ConnectionRefusedError:
             os._exit(1)
         except OSError as error:
-            # No route is no lock: the network is about to come back.
+            # "No route" does not prove the lock: the network is about to come back.
             os._exit(1 if isinstance(error, PermissionError) else 0)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def seconds_open(uid: int, address: str, patience: float) -> float | None:
-    """Return after how many seconds the lock held; None if it never did."""
+    """Return the seconds until the lock held; None if it never did."""
     started = time.monotonic()
     while reaches(uid, address):
         if time.monotonic() > started + patience:
@@ -46,7 +46,7 @@ def seconds_open(uid: int, address: str, patience: float) -> float | None:
 
 
 def main() -> None:
-    """Disturb and measure, one after the other."""
+    """Disturb and measure, one disturbance after the other."""
     wanted = json.load(sys.stdin)
     found = {}
     for name, command in wanted["disturbances"].items():

@@ -1,8 +1,8 @@
 # ruff: noqa: S603 - the guest's own tools, wherever its PATH finds them
-"""Runs in the guest as root: how the system is set, as it says itself.
+"""Runs in the guest as root: the system's own state.
 
-Reads a JSON object: "logins" (whose sshd configuration to ask for), "client" (from which address)
-and "modes" (glob patterns of files). Prints one with everything.
+Reads a JSON object: "logins" and "client" (the users and the address of sshd's effective
+configuration) and "modes" (glob patterns of files). Prints a JSON object of all facts.
 """
 
 import glob
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def output(*argv: str) -> str:
-    """Return what a program prints, on whatever exit code; nothing where it is missing."""
+    """Return a program's output, whatever its exit code; "" if it is not installed."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
     except FileNotFoundError:
@@ -24,19 +24,19 @@ def output(*argv: str) -> str:
 
 
 def lines(*argv: str) -> list[str]:
-    """Return a program's output by lines."""
+    """Return a program's output as lines."""
     return output(*argv).splitlines()
 
 
 def modes(patterns: list[str]) -> dict[str, str]:
-    """Return mode and owner of every file that a pattern fits."""
+    """Return mode and owner of every file that matches a pattern."""
     found = {}
     for pattern in patterns:
         for path in glob.glob(pattern, recursive=True):  # noqa: PTH207 - absolute patterns
             try:
                 status = Path(path).lstat()
             except FileNotFoundError:
-                continue  # gone since, or "**" of a folder that is not there
+                continue  # deleted since, or "**" of a missing folder
             if not stat.S_ISLNK(status.st_mode):
                 mode = stat.S_IMODE(status.st_mode)
                 found[path] = f"{mode:04o} {status.st_uid}:{status.st_gid}"
@@ -44,13 +44,13 @@ def modes(patterns: list[str]) -> dict[str, str]:
 
 
 def properties(unit: str, *names: str) -> dict[str, str]:
-    """Return what systemd says of a unit."""
+    """Return properties of a systemd unit."""
     shown = lines("systemctl", "show", f"--property={','.join(names)}", unit)
     return dict(line.split("=", 1) for line in shown)
 
 
 def versions() -> dict[str, str]:
-    """Return what runs here."""
+    """Return the versions of the kernel and of packages."""
     packages = lines(
         *("dpkg-query", "--show", "--showformat=${Package}=${Version}\\n"),
         *("cloud-init", "nftables", "openssh-server", "sudo", "systemd"),
@@ -59,7 +59,7 @@ def versions() -> dict[str, str]:
 
 
 def boot_order() -> dict[str, float]:
-    """Return when things happened, in seconds since the kernel started."""
+    """Return when the hardening, sshd and user commands ran, in seconds of kernel time."""
     entered = "ActiveEnterTimestampMonotonic"
     found = {}
     for name, unit in (("sshd", "ssh.service"), ("user", "cloud-final.service")):
@@ -74,7 +74,7 @@ def boot_order() -> dict[str, float]:
 
 
 def hardening() -> str:
-    """Return the hardening's own report, a line each step: outcome, name and reason."""
+    """Return the hardening's own report, one line a step: outcome, name and reason."""
     status = Path("/var/lib/hardened-ec2/status.json")
     if not status.exists():
         return ""
@@ -83,7 +83,7 @@ def hardening() -> str:
 
 
 def main() -> None:
-    """Ask for everything."""
+    """Print all facts."""
     wanted = json.load(sys.stdin)
     found = {
         "boot_order": boot_order(),

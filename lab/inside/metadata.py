@@ -1,9 +1,10 @@
 # ruff: noqa: S603, S607 - the guest's own tools, wherever its PATH finds them
-"""Runs in the guest as root: who reaches the link-local services, how it ends, and how fast.
+"""Runs in the guest as root: requests to the link-local services, their answers and durations.
 
-Reads a JSON object: "uids" to try as, "everybody" (whether to try as every account as well, and
-from a container's network behind this server), "addresses" of the metadata service, "names" and
-"times" (addresses of the other services). Prints one: the attempts of users and of the container.
+Reads a JSON object: "uids" to try as, "everybody" (whether to try as every account too, and from a
+container's network behind this server), "addresses" of the metadata service, "names" and "times"
+(addresses of the DNS and time services). Prints a JSON object: the requests of "users" and of the
+"container".
 """
 
 import errno
@@ -29,7 +30,7 @@ _ANSWERS = {
     errno.ENETUNREACH: "no route",
 }
 
-# The forwarding server keeps listening to router advertisements, or it would lose its own route.
+# accept_ra=2: a forwarding server would otherwise ignore router advertisements and lose its route.
 _CONTAINER_UP = """
 for file in /proc/sys/net/ipv6/conf/*/accept_ra; do echo 2 >"$file"; done
 echo 1 >/proc/sys/net/ipv4/ip_forward
@@ -54,7 +55,7 @@ echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
 
 
 def ask_metadata(address: str) -> str:
-    """Try to read the instance id with a session token."""
+    """Request the instance id with a session token."""
     try:
         wire = socket.create_connection((address, 80), timeout=PATIENCE)
     except OSError as error:
@@ -69,7 +70,7 @@ def ask_metadata(address: str) -> str:
         connection.request("GET", "/latest/meta-data/instance-id", headers=header)
         status = connection.getresponse().status
     except OSError:
-        # What a hop limit leaves: the way is there, the answer dies on it.
+        # The hop limit lets the connection through and drops the answer.
         return "connected"
     finally:
         connection.close()
@@ -77,13 +78,13 @@ def ask_metadata(address: str) -> str:
 
 
 def ask_name(address: str) -> str:
-    """Ask a name server for a name."""
+    """Send a DNS query."""
     question = b"\x03lab\x04test\x00" + struct.pack("!HH", 1, 1)
     return _exchange(address, 53, struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0) + question)
 
 
 def ask_time(address: str) -> str:
-    """Ask a time server for the time."""
+    """Send an NTP request."""
     return _exchange(address, 123, b"\x23" + bytes(47))
 
 
@@ -100,7 +101,7 @@ def _exchange(address: str, port: int, packet: bytes) -> str:
 
 
 def attempt(uid: int, address: str, ask: Callable[[str], str]) -> dict[str, object]:
-    """Ask as somebody, in a process of their own without groups or capabilities."""
+    """Send a request as a uid, from a process without groups or capabilities."""
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
         if uid:
@@ -124,7 +125,7 @@ def attempt(uid: int, address: str, ask: Callable[[str], str]) -> dict[str, obje
 
 
 def user_name(uid: int) -> str:
-    """Return the name of an account, or the number of one that does not exist."""
+    """Return the name of a uid's account, or the uid if it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -133,11 +134,11 @@ def user_name(uid: int) -> str:
 
 @contextmanager
 def container() -> Iterator[int]:
-    """Make a network behind this server, as a container's; return the process that holds it."""
+    """Yield the process id of a network namespace behind this server, like a container's."""
     holder = subprocess.Popen(
         ["unshare", "--net", "sh", "-c", "echo; exec sleep 600"], stdout=subprocess.PIPE
     )
-    assert holder.stdout is not None  # noqa: S101 - a pipe was asked for
+    assert holder.stdout is not None  # noqa: S101 - narrows the type
     holder.stdout.readline()
     try:
         pid = str(holder.pid)
@@ -150,7 +151,7 @@ def container() -> Iterator[int]:
 
 
 def from_container(addresses: list[str], asks: list[Callable[[str], str]]) -> list[object]:
-    """Ask from a forwarded network, as its root."""
+    """Send requests from the container's network, as root."""
     with container() as pid:
         reader, writer = os.pipe()
         if (child := os.fork()) == 0:
@@ -167,7 +168,7 @@ def from_container(addresses: list[str], asks: list[Callable[[str], str]]) -> li
 
 
 def _setns(descriptor: int) -> None:
-    # os.setns came with Python 3.12; Debian 12 has 3.11.
+    # os.setns is new in Python 3.12; Debian 12 has 3.11.
     import ctypes  # noqa: PLC0415
 
     if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0):
@@ -175,7 +176,7 @@ def _setns(descriptor: int) -> None:
 
 
 def main() -> None:
-    """Try everything that was asked for."""
+    """Send every requested request."""
     wanted = json.load(sys.stdin)
     asks: dict[str, Callable[[str], str]] = {
         **dict.fromkeys(wanted["addresses"], ask_metadata),

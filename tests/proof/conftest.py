@@ -15,11 +15,11 @@ import pytest
 
 from hardened_ec2.host.controls.types import Profile
 from lab.commands import abort, listen
-from lab.evidence import Row, Table, figures, write_results
-from lab.faults import FAULTS, Aftermath, Fault, suffer
-from lab.image import BOOKWORM, TRIXIE
-from lab.proof import FIRST_BOOT, REBOOT, Proof, Subject, hardened_server, prove, unhardened
-from lab.report import write_report
+from lab.machines.distribution import BOOKWORM, TRIXIE
+from lab.proof.faults import FAULTS, Aftermath, Fault, suffer
+from lab.proof.proof import FIRST_BOOT, REBOOT, Proof, Subject, hardened_server, prove, unhardened
+from lab.report.evidence import Row, Table, figures, write_results
+from lab.report.html import write_report
 from lab.requirements import missing
 
 HERE = Path(__file__).parent

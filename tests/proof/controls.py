@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lab.checks import Outcome
+from lab.probes.control_checks import Outcome
 
 BOOKWORM, TRIXIE = "bookworm", "trixie"
 

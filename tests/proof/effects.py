@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hardened_ec2.host.controls.types import Profile
-from lab.metadata import METADATA, NAMES, TIME
-from lab.observation import Attempt, Observation
-from lab.proof import CANARY
-from lab.server_image import ALLOWED_USER, CLERK, LATER_USER
+from lab.machines.careless_image import ALLOWED_USER, CLERK, LATER_USER
+from lab.machines.metadata_service import METADATA, NAMES, TIME
+from lab.probes.observation import Attempt, Observation
+from lab.proof.proof import CANARY
 
 AT_ONCE = 3.0
 """A client that hangs is a service that stalls. A refusal takes milliseconds, on a busy machine a

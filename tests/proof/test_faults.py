@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lab.evidence import Place, Table
-from lab.faults import Aftermath, Fault
-from lab.metadata import METADATA
-from lab.server_image import ALLOWED_USER
+from lab.machines.careless_image import ALLOWED_USER
+from lab.machines.metadata_service import METADATA
+from lab.proof.faults import Aftermath, Fault
+from lab.report.evidence import Place, Table
 
 pytestmark = pytest.mark.proof
 

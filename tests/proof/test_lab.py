@@ -6,11 +6,11 @@ from ipaddress import ip_network
 
 import pytest
 
-from lab.assembly import read
 from lab.commands import LabError
-from lab.guest import key
-from lab.network import WHITELIST, Network, network
-from lab.security_group import Rule, rules
+from lab.machines.guest import key
+from lab.machines.network import WHITELIST, Network, network
+from lab.template.assembly import read
+from lab.template.security_group import Rule, rules
 
 pytestmark = pytest.mark.proof
 
@@ -107,7 +107,7 @@ def test_a_rule_that_the_lab_cannot_hold_is_an_error() -> None:
         "Type": "AWS::EC2::SecurityGroup",
         "Properties": {"SecurityGroupIngress": [prefix_list]},
     }
-    with pytest.raises(LabError, match="no plain address"):
+    with pytest.raises(LabError, match="needs a literal CidrIp or CidrIpv6"):
         rules({"Group": group}, ["Group"], "Ingress")
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from hardened_ec2.host.controls.all import CONTROLS
-from lab.checks import Question, questions
-from lab.evidence import Place, Table
-from lab.observation import REPAIR_SECONDS
-from lab.proof import FIRST_BOOT, REBOOT, Proof
+from lab.probes.control_checks import Question, questions
+from lab.probes.observation import REPAIR_SECONDS
+from lab.proof.proof import FIRST_BOOT, REBOOT, Proof
+from lab.report.evidence import Place, Table
 from tests.proof.conftest import BARE, SUBJECTS
 from tests.proof.controls import ALIKE_ON_A_BARE_SERVER, why_left_out
 from tests.proof.effects import Effect, disturbed, effects, everybody_reaches

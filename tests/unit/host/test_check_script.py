@@ -8,7 +8,7 @@ import pytest
 
 from hardened_ec2.host import CONTROLS, Check, HostHardening, Profile
 from hardened_ec2.host.check_script import check_script
-from lab.checks import questions
+from lab.probes.control_checks import questions
 
 
 def run(script: str) -> "subprocess.CompletedProcess[str]":

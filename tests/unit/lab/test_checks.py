@@ -6,8 +6,8 @@ import pytest
 
 from hardened_ec2.host.controls.all import CONTROLS
 from hardened_ec2.host.controls.types import Check, Profile
-from lab.checks import Question, outcomes, questions
 from lab.inside import checks as inside
+from lab.probes.control_checks import Question, outcomes, questions
 
 
 def test_a_bare_server_is_asked_every_check_of_every_control() -> None:

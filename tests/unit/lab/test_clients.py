@@ -1,6 +1,6 @@
 import pytest
 
-from lab.clients import settled
+from lab.probes.clients import settled
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.evidence import Place, Table, in_words, write_results
+from lab.report.evidence import Place, Table, in_words, write_results
 
 PLACE = Place(server="Debian 12 core", phase="first boot", group="effects", title="ports")
 

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from lab import guest, image
-from lab.guest import key
+from lab import cache
+from lab.machines import guest
+from lab.machines.guest import key
 
 
 def test_who_asks_first_for_a_key_is_not_disturbed_by_who_asks_at_the_same_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (guest, image):
+    for module in (guest, cache):
         monkeypatch.setattr(module, "CACHE", tmp_path)
     with ThreadPoolExecutor(8) as pool:
         keys = set(pool.map(key, ["root"] * 8))

@@ -4,9 +4,9 @@ import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
-from lab.evidence import Figures, Place, Table
-from lab.proof import Timing
-from lab.report import render, sections
+from lab.proof.proof import Timing
+from lab.report.evidence import Figures, Place, Table
+from lab.report.html import render, sections
 
 BARE, HARDENED = "Debian 12 bare", "Debian 12 baseline"
 MADE = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)

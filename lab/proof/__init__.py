@@ -1,0 +1,1 @@
+"""The proof: servers booted, rebooted, broken, and observed."""

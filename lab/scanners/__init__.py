@@ -1,0 +1,1 @@
+"""Lynis and OpenSCAP on booted servers: `python -m lab.scanners docs/SCANNERS.md`."""
