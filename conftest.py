@@ -6,7 +6,6 @@ behind a load balancer. A name that the example's own module defines keeps its m
 
 import json
 import shutil
-import tomllib
 from contextlib import chdir
 from pathlib import Path
 
@@ -16,31 +15,21 @@ from hardened_ec2.policy import Template
 from hardened_ec2.policy.judging.collection import collect
 from hardened_ec2.policy.judging.verdict import verdict
 from hardened_ec2.policy.resolve.deployment import Deployment
-
-_ROOT = Path(__file__).parent
-_CONTRACTS = tomllib.loads((_ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
-NEED_NO_CDK: tuple[str, ...] = next(
-    tuple(contract["source_modules"])
-    for contract in _CONTRACTS["contracts"]
-    if contract["type"] == "forbidden"
-)
-"""The modules whose doctests run here; the others import the CDK, which starts a node process."""
+from tests.docstrings import PACKAGE, ROOT, module_name, needs_cdk
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave the modules that import the CDK to tests/synth/test_examples.py."""
-    relative = collection_path.relative_to(_ROOT)
-    if relative.parts[:1] != ("hardened_ec2",) or relative.suffix != ".py":
+    if collection_path.suffix != ".py" or not collection_path.is_relative_to(PACKAGE):
         return None
-    name = ".".join(relative.with_suffix("").parts)
-    return None if f"{name}.".startswith(tuple(f"{each}." for each in NEED_NO_CDK)) else True
+    return True if needs_cdk(module_name(collection_path)) else None
 
 
 @pytest.fixture(scope="session")
 def example_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of tests/example_project, in which examples run."""
     folder = tmp_path_factory.mktemp("example") / "project"
-    shutil.copytree(_ROOT / "tests" / "example_project", folder)
+    shutil.copytree(ROOT / "tests" / "example_project", folder)
     return folder
 
 

@@ -45,7 +45,6 @@ class HardenedEc2Checks(NagPack):
 
         app = cdk.App()
         cdk.Validations.of(app).add_plugins(HardenedEc2Checks(app))
-        app.synth()
     """
 
     def __init__(

@@ -116,7 +116,7 @@ class AccountGuardrails(Construct):
             ec2_attributes=Ec2Attributes(
                 vpc_block_public_access=VpcBlockPublicAccess(
                     mode="block-ingress",
-                    exclusions=(PublicAccessExclusion(name="Web", vpc_id=web.vpc_id),),
+                    exclusions=(PublicAccessExclusion(name="Web", vpc_id=vpc.vpc_id),),
                 )
             ),
         )

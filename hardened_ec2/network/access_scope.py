@@ -48,7 +48,7 @@ class InternetAccessScope(Construct):
     Example::
 
         InternetAccessScope(self, "FromTheInternet", servers=[server, fleet])
-        InternetAccessScope(self, "PastThePages", servers=[web], load_balancers=[pages])
+        InternetAccessScope(self, "Bypass", servers=[fleet], load_balancers=[load_balancer])
     """
 
     def __init__(

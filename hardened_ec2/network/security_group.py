@@ -53,8 +53,8 @@ class LockedSecurityGroup(ec2.SecurityGroup):
     Example::
 
         group = LockedSecurityGroup(self, "Web", vpc=vpc, description="Web servers")
-        group.add_ingress_rule(load_balancer, ec2.Port.tcp(8080), "HTTP from the load balancer")
-        group.add_egress_rule(database, ec2.Port.tcp(5432), "PostgreSQL")
+        group.add_ingress_rule(balancer_group, ec2.Port.tcp(8080), "HTTP from the load balancer")
+        group.add_egress_rule(database_group, ec2.Port.tcp(5432), "PostgreSQL")
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class LockedSecurityGroup(ec2.SecurityGroup):
 
         Example::
 
-            group.add_egress_rule(database, ec2.Port.tcp(5432), "PostgreSQL")
+            group.add_egress_rule(database_group, ec2.Port.tcp(5432), "PostgreSQL")
         """
         _check_description(description, "an egress rule")
         if connection.to_rule_json()["ipProtocol"] == "-1":

@@ -155,7 +155,7 @@ class SshAccess:
 
         Example::
 
-            SshAccess.from_security_group(bastion.security_group)
+            SshAccess.from_security_group(bastion_group)
         """
         if not hasattr(security_group, "security_group_id"):
             raise ValueError(
@@ -223,7 +223,7 @@ class SshAccess:
 
         Example::
 
-            SshAccess.from_cidrs("203.0.113.7").allow_into(server_group)
+            SshAccess.from_cidrs("203.0.113.7").allow_into(group)
         """
         if not self:
             return

@@ -165,7 +165,7 @@ class HardenedVpc(ec2.Vpc):
 
         Example::
 
-            vpc.allow_endpoints_from(legacy_server)
+            vpc.allow_endpoints_from(legacy_group)
         """
         if self._endpoint_group is not None:
             connectable.connections.allow_to(

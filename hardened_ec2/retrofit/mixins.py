@@ -68,7 +68,8 @@ class HardenInstance(Mixin):
 
     Example::
 
-        ec2.CfnInstance(self, "Legacy", image_id=image_id).with_(HardenInstance())
+        legacy = ec2.CfnInstance(self, "Legacy", image_id="ami-0123456789abcdef0")
+        legacy.with_(HardenInstance())
         self.with_(HardenInstance(), HardenVolume(), HardenSecurityGroup())
     """
 
@@ -187,7 +188,8 @@ class HardenVolume(Mixin):
 
     Example::
 
-        ec2.CfnVolume(self, "Data", availability_zone=zone, size=100).with_(HardenVolume())
+        volume = ec2.CfnVolume(self, "Data", availability_zone="eu-central-1a", size=100)
+        volume.with_(HardenVolume())
     """
 
     def supports(self, _construct: IConstruct) -> bool:
@@ -276,7 +278,7 @@ def prepend_hardening(server: Server, hardening: HostHardening) -> None:
 
     Example::
 
-        prepend_hardening(instance.instance, HostHardening())
+        prepend_hardening(instance, HostHardening())
     """
     if isinstance(server, ec2.CfnLaunchTemplate):
         data = server.launch_template_data

@@ -43,9 +43,10 @@ def hardened_templates(
     Source: AWS, "Auto Scaling groups with multiple instance types and purchase options"; AWS,
         "Change instance termination protection".
 
-    Example::
-
-        hardened_templates(HardenedLaunchTemplate(self, "Template", vpc=vpc), None)
+    Example:
+        >>> template = HardenedLaunchTemplate(self, "Template", vpc=vpc)
+        >>> [each.node.id for each in hardened_templates(template, None)]
+        ['Template']
     """
     if launch_template is not None and policy is not None:
         raise ValueError(
@@ -121,9 +122,9 @@ def refresh_settings(options: object) -> dict[str, Any]:
 
     Source: AWS, "Replace root volumes" of an instance refresh.
 
-    Example::
-
-        autoscaling.UpdatePolicy.instance_refresh(**refresh_settings(None))
+    Example:
+        >>> refresh_settings(None)["strategy"].name
+        'ROLLING'
     """
     if options is None:
         return {"strategy": autoscaling.InstanceRefreshStrategy.ROLLING}
@@ -157,9 +158,9 @@ def heartbeat_seconds(timeout: Duration | None, *, waits: bool) -> int:
 
     Source: EC2 Auto Scaling API Reference, "PutLifecycleHook".
 
-    Example::
-
-        heartbeat_seconds(Duration.minutes(20), waits=True)  # 1200
+    Example:
+        >>> heartbeat_seconds(Duration.minutes(20), waits=True)
+        1200
     """
     if timeout is None:
         return DEFAULT_HEARTBEAT
@@ -190,10 +191,6 @@ def refuse_silent_servers(vpc: ec2.IVpc, templates: Iterable[HardenedLaunchTempl
             has no way to EC2 Auto Scaling.
 
     Source: AWS, "Amazon EC2 Auto Scaling and interface VPC endpoints".
-
-    Example::
-
-        refuse_silent_servers(HardenedVpc(self, "Network"), [])  # raises
     """
     for template in templates:
         if not template.hardens_at_boot:
@@ -225,10 +222,6 @@ def refuse_one_zone(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> None:
         ValueError: If they are in one zone.
 
     Source: Security Hub AutoScaling.2.
-
-    Example::
-
-        refuse_one_zone(HardenedVpc(self, "Network", max_azs=1), subnets)  # raises
     """
     zones = _zones(vpc, subnets)
     if len(set(zones)) == 1:
@@ -268,10 +261,6 @@ def refuse_public_address_in_private_subnets(templates: Iterable[HardenedLaunchT
 
     Raises:
         ValueError: If one asks for public addresses.
-
-    Example::
-
-        refuse_public_address_in_private_subnets([template])
     """
     for template in templates:
         if template.associate_public_ip_address:

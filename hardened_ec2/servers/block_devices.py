@@ -30,9 +30,9 @@ def root_device_of(machine_image: ec2.IMachineImage) -> str:
 
     Source: AWS, "Device names for volumes on Amazon EC2 instances".
 
-    Example::
-
-        root_device_of(ec2.MachineImage.latest_amazon_linux2023())  # '/dev/xvda'
+    Example:
+        >>> root_device_of(ec2.MachineImage.latest_amazon_linux2023())
+        '/dev/xvda'
     """
     if isinstance(machine_image, HardenedMachineImage):
         return machine_image.root_device_name
@@ -69,10 +69,11 @@ def encrypted_devices(
 
     Source: Security Hub EC2.3; CIS AWS Foundations 5.1.1.
 
-    Example::
-
-        encrypted_devices([], root_device_name="/dev/xvda", root_volume_size=16,
-                          encryption_key=None)
+    Example:
+        >>> (root,) = encrypted_devices([], root_device_name="/dev/xvda", root_volume_size=16,
+        ...                             encryption_key=None)
+        >>> root.volume.ebs_device.encrypted
+        True
     """
     names = set()
     for device in data_volumes:

@@ -74,9 +74,11 @@ def carried_hardening(
     Raises:
         ValueError: If the image has another hardening than the author wants.
 
-    Example::
-
-        carried_hardening(image, HostHardening(), asked_for=False)
+    Example:
+        >>> strict = HostHardening(profile="strict")
+        >>> image = HardenedMachineImage(image_id="ami-0123456789abcdef0", host_hardening=strict)
+        >>> carried_hardening(image, HostHardening(), asked_for=False) == (strict, True)
+        True
     """
     if not isinstance(machine_image, HardenedMachineImage):
         return host_hardening, False

@@ -56,9 +56,11 @@ def refuse_other_kinds(*, ssh: object, imds: object, host_hardening: object) -> 
     Raises:
         ValueError: If one is something else; the message says what to write.
 
-    Example::
-
-        refuse_other_kinds(ssh="203.0.113.7", imds=Imds(), host_hardening=None)  # raises
+    Example:
+        >>> refuse_other_kinds(ssh=22, imds=Imds(), host_hardening=None)
+        Traceback (most recent call last):
+            ...
+        ValueError: ssh is 22: write ssh=SshAccess.from_cidrs('203.0.113.7'), or leave it out
     """
     for name, value, kinds, instead in (
         ("ssh", ssh, (SshAccess,), "SshAccess.from_cidrs('203.0.113.7'), or leave it out"),
@@ -77,10 +79,6 @@ def refuse_other_subnets(vpc_subnets: object) -> None:
 
     Raises:
         ValueError: If it is no ``ec2.SubnetSelection``.
-
-    Example::
-
-        refuse_other_subnets("public")  # raises
     """
     if not isinstance(vpc_subnets, (ec2.SubnetSelection, NoneType)):
         raise ValueError(
@@ -103,10 +101,6 @@ def refuse_user_data_nobody_reads(
         ValueError: If the metadata service is disabled and one of the others is asked for.
 
     Source: AWS, "Turn off access to instance metadata".
-
-    Example::
-
-        refuse_user_data_nobody_reads(Imds(), host_hardening=HostHardening(), user_data=None)
     """
     asked = user_data is not None or host_hardening not in (None, DEFAULT_HARDENING)
     if asked and not imds.http_endpoint:
@@ -173,18 +167,6 @@ def equip(
         hardened_image: Whether the image has the hardening in it.
         set_user_data: Writes the property UserData.
         beside: Where the server stands, with others like it.
-
-    Example::
-
-        equip(
-            self,
-            self.instance,
-            imds=Imds(),
-            commands=commands,
-            hardened_image=False,
-            set_user_data=write,
-            beside=scope,
-        )
     """
     if imds.http_endpoint:
         UserDataProperty(server, commands).write(set_user_data, beside=beside)

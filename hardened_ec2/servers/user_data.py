@@ -214,8 +214,8 @@ class UserDataProperty:
 
     Example::
 
-        UserDataProperty(self, user_data).write(
-            lambda value: setattr(self.instance, "user_data", value), beside=scope
+        UserDataProperty(instance, HardenedUserData(HostHardening())).write(
+            lambda value: setattr(instance, "user_data", value), beside=self
         )
     """
 

@@ -250,9 +250,9 @@ def as_nag_writes(stack: Stack, arn: str) -> str:
     Returns:
         The text with the name of each token in angle brackets.
 
-    Example::
-
-        as_nag_writes(stack, f"{bucket.bucket_arn}/*")  # <Bucket83908E77.Arn>/*
+    Example:
+        >>> as_nag_writes(stack, f"{bucket.bucket_arn}/*")
+        '<Bucket83908E77.Arn>/*'
     """
     resolved = stack.resolve(arn)
     if isinstance(resolved, str):
