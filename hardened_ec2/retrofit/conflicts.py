@@ -13,9 +13,9 @@ class Conflict:
     Args:
         message: What was given, what holds instead, and what to write.
 
-    Example::
-
-        Conflict("Shop/Server: http_tokens=OPTIONAL ...").add_to(server)
+    Example:
+        >>> optional_tokens("Shop/Server").validate()[0].partition(" lets ")[0]
+        'Shop/Server: http_tokens=OPTIONAL'
     """
 
     def __init__(self, message: str) -> None:

@@ -1,13 +1,13 @@
 """Examples in docstrings run: `Example::` blocks, and prompts in modules that import the CDK.
 
 A name that an example uses and does not define is one of its module, of `IMPORTED`, or a fixture
-here, made only when asked for. Nothing is synthesized but by an example that says so.
+here, made only when asked for. What all of them made is synthesized once.
 """
 
 import ast
 import builtins
 import doctest
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 
 import aws_cdk as cdk
@@ -89,8 +89,11 @@ def test_prompt(docstring: Docstring, request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="module")
-def app() -> cdk.App:
-    return cdk.App(builtin_cloud_formation_validation=False)
+def app() -> Iterator[cdk.App]:
+    """Return the app of all examples, synthesized once, after the last of them."""
+    app = cdk.App(builtin_cloud_formation_validation=False)
+    yield app
+    app.synth()
 
 
 @pytest.fixture(name="self")
@@ -177,9 +180,9 @@ database_group = _group("DatabaseGroup")
 legacy_group = _group("LegacyGroup")
 
 
-@pytest.fixture(scope="module")
-def operators(stack: cdk.Stack) -> iam.Role:
-    return iam.Role(stack, "Operators", assumed_by=iam.AccountRootPrincipal())
+@pytest.fixture
+def operators(self: cdk.Stack) -> iam.Role:
+    return iam.Role(self, "Operators", assumed_by=iam.AccountRootPrincipal())
 
 
 @pytest.fixture(scope="module")
