@@ -69,7 +69,7 @@ def key(name: str) -> Key:
 
 
 class Guest:
-    """A server, powered off until `switch_on`.
+    """A server, powered off until `power_on`.
 
     Args:
         image: The image to boot.
@@ -83,8 +83,8 @@ class Guest:
         self.admin = ADMIN
         self.admin_key = admin_key
         self.console_log = folder / "console.log"
-        self.switched_on = 0.0
-        self.made = time.time()
+        self.powered_on = 0.0
+        self.created = time.time()
         self._image = image
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,9 +94,9 @@ class Guest:
             str(self._disk),
         )
 
-    def switch_on(self) -> None:
+    def power_on(self) -> None:
         """Power the machine on."""
-        self.switched_on = time.monotonic()
+        self.powered_on = time.monotonic()
         with (self._folder / "qemu.log").open("ab") as log:
             self._process = start(self.network.router.command(*self._qemu()), log)
 
@@ -109,7 +109,7 @@ class Guest:
         ticks = stat.rpartition(")")[2].split()[11:13]
         return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
-    def switch_off(self) -> None:
+    def cut_power(self) -> None:
         """Cut the power: the disk keeps only what the server had synced."""
         if self._process is not None:
             # On SIGTERM QEMU stops without telling the guest, but flushes its own disk cache.
@@ -221,7 +221,7 @@ class Guest:
             if time.monotonic() > deadline:
                 raise LabError(f"no login within {seconds:.0f} s:\n{self._tail()}")
             time.sleep(1)
-        return time.monotonic() - self.switched_on
+        return time.monotonic() - self.powered_on
 
     def wait_until_booted(self) -> None:
         """Wait until cloud-init and systemd have finished, for at most `SETTLE_SECONDS`.
@@ -296,7 +296,7 @@ def guest(image: Image, network: Network, admin_key: Key, console: Path) -> Iter
     try:
         yield machine
     finally:
-        machine.switch_off()
+        machine.cut_power()
         if machine.console_log.exists():
             console.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(machine.console_log, console)

@@ -146,7 +146,7 @@ class Intruder(threading.Thread):
         """Try until stopped: every 0.4 seconds until sshd answers, then every two."""
         pause = 0.4  # shorter pauses would slow down the emulated machine
         while not self._stopped.wait(pause):
-            seconds = time.monotonic() - self._guest.switched_on
+            seconds = time.monotonic() - self._guest.powered_on
             intruder = self._guest.network.intruder
             outcome = password_login(self._guest, intruder, self._user, self._password)
             self.attempts.append(PasswordAttempt(seconds=seconds, outcome=outcome))

@@ -161,7 +161,7 @@ def observe(guest: Guest, plan: Plan) -> Observation:
         canary = ask(
             guest,
             "search",
-            {"secret": plan.canary, "users": _searchers(guest, plan), "since": guest.made},
+            {"secret": plan.canary, "users": _searchers(guest, plan), "since": guest.created},
         )
         progress(f"{plan.name}: an allowed user, added now")
         later = _later_user(guest)

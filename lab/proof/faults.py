@@ -71,7 +71,7 @@ ExecStart=/bin/sh -c 'echo {_AT_WORK} >/dev/console'
 
 
 def _boot(guest: Guest) -> None:
-    guest.switch_on()
+    guest.power_on()
     guest.wait_for_login()
     guest.wait_until_booted()
 
@@ -86,7 +86,7 @@ def _fill_disk(guest: Guest) -> None:
 
 def _cut_power(guest: Guest) -> None:
     """Cut the power during the hardening, which takes half a minute under emulation."""
-    guest.switch_on()
+    guest.power_on()
     deadline = time.monotonic() + BOOT_SECONDS
     while _AT_WORK not in guest.console():
         if time.monotonic() > deadline:
@@ -97,7 +97,7 @@ def _cut_power(guest: Guest) -> None:
     time.sleep(3)
     if "HARDENING-RESULT" in guest.console():
         raise LabError("the hardening ended before the power was cut")
-    guest.switch_off()
+    guest.cut_power()
     _boot(guest)
 
 
@@ -115,7 +115,7 @@ def _boot_without_network(guest: Guest) -> None:
 
 def _boot_without_administrator(guest: Guest) -> None:
     """Boot a server that admits only a user with a known password, and give that user the key."""
-    guest.switch_on()
+    guest.power_on()
     deadline = time.monotonic() + BOOT_SECONDS
     while password_login(guest, guest.network.intruder, CLERK, PASSWORD) != "in":
         if time.monotonic() > deadline:

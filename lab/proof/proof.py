@@ -141,7 +141,7 @@ def prove(subject: Subject, server: Server, *, phases: tuple[str, ...]) -> Proof
     with running(subject.name, subject.distribution, server) as machine:
         intruder = Intruder(machine, CLERK, PASSWORD)
         progress(f"{name}: powered on")
-        machine.switch_on()
+        machine.power_on()
         with intruder.at_work():
             login = machine.wait_for_login()
             login_cpu = machine.cpu_seconds()
@@ -150,7 +150,7 @@ def prove(subject: Subject, server: Server, *, phases: tuple[str, ...]) -> Proof
             timing = Timing(
                 login_seconds=round(login, 1),
                 login_cpu_seconds=round(login_cpu, 1),
-                booted_seconds=round(time.monotonic() - machine.switched_on, 1),
+                booted_seconds=round(time.monotonic() - machine.powered_on, 1),
                 booted_cpu_seconds=round(machine.cpu_seconds(), 1),
             )
         progress(f"{name}: booted, {len(intruder.attempts)} passwords tried")

@@ -46,7 +46,7 @@ def run_inside(
         user_data=user_data.encode(), ingress=(_ALL_TRAFFIC,), egress=(_ALL_TRAFFIC,), hop_limit=2
     )
     with running(name, distribution, server, recipe) as machine:
-        machine.switch_on()
+        machine.power_on()
         machine.wait_for_login()
         machine.wait_until_booted()
         machine.root(f"mkdir -p {_FOLDER}/in {_FOLDER}/out")

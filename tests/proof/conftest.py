@@ -1,6 +1,6 @@
-"""Servers that are booted once and looked at by many tests, and the table of what was seen.
+"""Servers that boot once for many tests, and the table of their observations.
 
-Collected only where it is asked for (``make proof``): it takes half an hour.
+Collected only if pytest is given this folder, as in ``make proof``: a run takes half an hour.
 """
 
 import os
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave this folder out of a run of everything."""
+    """Leave this folder out unless it is on the command line."""
     asked = [Path(config.invocation_params.dir, arg.split("::")[0]) for arg in config.args]
     inside = any(path.resolve().is_relative_to(HERE) for path in asked)
     return None if inside or not collection_path.is_relative_to(HERE) else True
@@ -57,18 +57,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.fixture(scope="session", autouse=True)
 def _requirements() -> None:
     if needed := missing():
-        # A proof that was not made is not a proof: where CI is set nothing is left out.
+        # In CI a missing package fails the run: a skipped proof would look like a proof.
         leave = pytest.fail if os.environ.get("CI") else pytest.skip
-        leave(f"the proof needs {', '.join(needed)}: python -m lab.requirements installs it")
+        leave(f"the proof needs {', '.join(needed)}: run python -m lab.requirements as root")
 
 
 class Boots:
-    """The servers of this run: each booted once, two side by side, since each keeps one core busy.
+    """The servers of this run: each boots once, two side by side, because each needs one core.
 
-    What fails is not tried again: every test that needs it fails with its error.
+    A boot that fails is not repeated: every test of that server fails with its error.
 
     Args:
-        wanted: Name to what boots a server and looks at it, in the order to begin them.
+        wanted: Name to the function that boots and observes a server, in order of their start.
     """
 
     def __init__(self, wanted: Mapping[str, Callable[[], object]]) -> None:
@@ -86,10 +86,10 @@ class Boots:
 
 @pytest.fixture(scope="session")
 def boots(request: pytest.FixtureRequest, _requirements: None) -> Iterator[Boots]:
-    """Begin with every server that a collected test asks for."""
+    """Boot every server that a collected test needs."""
     listen(request.config.get_terminal_writer().line)
     server = cache(hardened_server)
-    # The longest first, so that the two that are at work end at about the same time.
+    # The longest first, so that the last two end at about the same time.
     longest: dict[str, Callable[[], object]] = {}
     wanted: dict[str, Callable[[], object]] = {}
     for item in request.session.items:
@@ -113,7 +113,7 @@ def boots(request: pytest.FixtureRequest, _requirements: None) -> Iterator[Boots
 
 @pytest.fixture
 def hardened(request: pytest.FixtureRequest, boots: Boots) -> Proof:
-    """A hardened server, at its first boot and after another one."""
+    """A hardened server, at its first boot and after a reboot."""
     return _proof(request, boots)
 
 
@@ -134,7 +134,7 @@ def _proof(request: pytest.FixtureRequest, boots: Boots) -> Proof:
 
 @pytest.fixture(params=BROKEN, ids=lambda each: str(each.title))
 def aftermath(request: pytest.FixtureRequest, boots: Boots) -> Aftermath:
-    """What is left of a server on which something went wrong."""
+    """A server after a fault."""
     found = boots.wait(request.param.title)
     assert isinstance(found, Aftermath)
     return found
@@ -142,7 +142,7 @@ def aftermath(request: pytest.FixtureRequest, boots: Boots) -> Aftermath:
 
 @pytest.fixture
 def table(request: pytest.FixtureRequest) -> Table:
-    """The table that the run ends with."""
+    """The table at the end of the run."""
     return request.config.stash[TABLE]
 
 
@@ -152,7 +152,7 @@ def pytest_terminal_summary(
     rows = config.stash[TABLE].rows
     if not rows:
         return
-    terminalreporter.section("what was expected, and what was seen")
+    terminalreporter.section("expected and observed")
     for row in rows:
         terminalreporter.write_line(_line(row))
     servers = [figures(proof) for proof in config.stash[PROOFS]]

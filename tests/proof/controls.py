@@ -1,27 +1,26 @@
-"""What the controls' own checks may say on a server of the lab, beside what they expect."""
+"""Checks of controls that do not apply to a server of the lab, and controls alike on a bare one."""
 
 from dataclasses import dataclass
 
+from lab.machines.distribution import BOOKWORM, TRIXIE, Distribution
 from lab.probes.control_checks import Outcome
-
-BOOKWORM, TRIXIE = "bookworm", "trixie"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """Checks that are not for a server of the lab: each is named here, so that none goes unseen.
+    """A check that does not apply to a server of the lab. A check that is not listed has to apply.
 
     Args:
         control: The control's name.
-        when: How the condition begins that does not hold.
-        why: Why it does not.
-        suites: The releases that this is about. Default: all.
+        when: The beginning of the check's condition.
+        why: The reason why the condition does not hold.
+        releases: The Debian releases of the servers. Default: both.
     """
 
     control: str
     when: str
     why: str
-    suites: tuple[str, ...] = (BOOKWORM, TRIXIE)
+    releases: tuple[Distribution, ...] = (BOOKWORM, TRIXIE)
 
 
 LEFT_OUT = (
@@ -33,55 +32,58 @@ LEFT_OUT = (
         when="systemctl cat avahi-daemon",
         why="mDNS is not installed",
     ),
-    LeftOut(control="unneeded-listeners", when="systemctl cat cups", why="no printing here"),
-    LeftOut(control="unneeded-listeners", when="systemctl cat telnet", why="no telnet here"),
+    LeftOut(control="unneeded-listeners", when="systemctl cat cups", why="CUPS is not installed"),
+    LeftOut(
+        control="unneeded-listeners", when="systemctl cat telnet", why="telnet is not installed"
+    ),
     LeftOut(
         control="unneeded-listeners",
         when="test -e /usr/lib/systemd/systemd-resolved",
         why="the image has no systemd-resolved",
-        suites=(BOOKWORM,),
+        releases=(BOOKWORM,),
     ),
     LeftOut(
         control="password-rules",
         when="test -s /etc/security/pwquality.conf",
         why="pam_pwquality is not installed",
     ),
-    LeftOut(control="core-dumps", when="test -e", why="systemd's core dump handler is not there"),
+    LeftOut(control="core-dumps", when="test -e", why="systemd-coredump is not installed"),
     LeftOut(
         control="time-source",
         when="! command -v chronyd",
         why="chrony sets the time",
-        suites=(BOOKWORM,),
+        releases=(BOOKWORM,),
     ),
     LeftOut(
         control="time-source",
         when="command -v chronyd",
         why="systemd-timesyncd sets the time",
-        suites=(TRIXIE,),
+        releases=(TRIXIE,),
     ),
     LeftOut(control="security-updates", when="test -e /etc/dnf", why="Debian has no dnf"),
 )
 
-_NO_TEXT = "no text is given here, so there is no control: the file is the package's own"
+_NO_TEXT = "the lab gives no banner, so the control leaves the package's own file"
 
 ALIKE_ON_A_BARE_SERVER = {
-    BOOKWORM: {"login-banner": _NO_TEXT},
-    TRIXIE: {
+    BOOKWORM.suite: {"login-banner": _NO_TEXT},
+    TRIXIE.suite: {
         "login-banner": _NO_TEXT,
-        "password-rules": "pam_pwquality is not installed, and YESCRYPT is Debian 13's own choice",
-        "sshd-moduli": "the sshd of Debian 13 offers no group exchange by itself",
+        "password-rules": "pam_pwquality is not installed, and yescrypt is Debian 13's default",
+        "sshd-moduli": "Debian 13's sshd offers no group exchange by default",
     },
 }
-"""Suite to the controls none of whose checks tells a hardened server from a bare one there."""
+"""Code name of a release to the controls whose checks a bare server of it passes too, with the
+reason."""
 
 
 def why_left_out(outcome: Outcome, suite: str) -> str | None:
-    """Return why a check is not for a server; None if it has to be."""
+    """Return the reason why a check does not apply to a server; None if it has to apply."""
     for each in LEFT_OUT:
         if (
             each.control == outcome.control
             and outcome.when.startswith(each.when)
-            and suite in each.suites
+            and suite in [release.suite for release in each.releases]
         ):
             return each.why
     return None

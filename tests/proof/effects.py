@@ -1,7 +1,7 @@
-"""What must be seen of a hardened server, as data: one effect, one line of the table.
+"""The effects that every hardened server shows: one effect, one line of the table.
 
-An effect of the hardening is `undone` on a server without it: the negative control asserts that,
-so no effect is proven by a probe that would say the same of any server.
+A bare server must not show an effect that is `undone` without the hardening: the negative control
+asserts that, so no probe passes that would say the same of every server.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,20 +15,20 @@ from lab.probes.observation import Attempt, Observation
 from lab.proof.proof import CANARY
 
 AT_ONCE = 3.0
-"""A client that hangs is a service that stalls. A refusal takes milliseconds, on a busy machine a
-second; who is left without an answer gives up later than this."""
+"""Seconds. A refusal takes milliseconds, or a second on a busy machine; a client without an answer
+waits longer than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """One thing to be seen.
+    """One effect of the hardening, or one property that the hardening must not break.
 
     Args:
-        title: What it says, as one reads it in a table.
-        seen: Takes it out of an observation.
-        expected: What a hardened server shows.
-        undone: Whether a server without the hardening, behind an open security group, shows
-            something else. False for what a hardened server must not break.
+        title: The effect's name in the table.
+        seen: Returns the value in an observation.
+        expected: The value of a hardened server.
+        undone: Whether a bare server, behind an open security group, shows another value. Default:
+            True; False for a property that the hardening must not break.
     """
 
     title: str
@@ -38,13 +38,13 @@ class Effect:
 
 
 def _who(attempts: Iterable[Attempt], addresses: Iterable[str], answer: str = "open") -> list[str]:
-    """Return who got an answer at any of some addresses."""
+    """Return the users with a given answer at any of some addresses."""
     wanted = set(addresses)
     return sorted({a.user for a in attempts if a.address in wanted and a.answer == answer})
 
 
 def _refusals(attempts: Iterable[Attempt]) -> list[str]:
-    """Return in which ways the metadata service was out of reach, and whether at once."""
+    """Return the kinds of refusal of metadata requests, and "slow" if one was not immediate."""
     refused = [a for a in attempts if a.address in METADATA and a.answer != "open"]
     slow = any(a.seconds > AT_ONCE for a in refused)
     return sorted({a.answer for a in refused} | ({"slow"} if slow else set()))
@@ -55,7 +55,7 @@ def _everybody(observation: Observation) -> list[str]:
 
 
 def _silent(attempts: Iterable[Attempt], addresses: Iterable[str]) -> list[str]:
-    """Return who does not reach one of some addresses."""
+    """Return the users that do not reach one of some addresses."""
     wanted = set(addresses)
     return sorted(
         {f"{a.user} {a.address}" for a in attempts if a.address in wanted}
@@ -64,7 +64,7 @@ def _silent(attempts: Iterable[Attempt], addresses: Iterable[str]) -> list[str]:
 
 
 def _allowed(address: str) -> Callable[[Observation], list[str]]:
-    """Who reaches the metadata at an address, without the allowed user who came later."""
+    """Return the users that reach metadata at an address, without the one added later."""
 
     def seen(observation: Observation) -> list[str]:
         reached = _who(observation.metadata, [address])
@@ -88,7 +88,7 @@ def _sshd(login: str, *keywords: str) -> Callable[[Observation], dict[str, str]]
 
 
 def _readable_copies(observation: Observation) -> dict[str, str]:
-    """Return copies of the user data that are not root's alone, whatever folder they are in."""
+    """Return the copies of user data that other users can open, with their modes."""
     modes = observation.facts["modes"]
     return {
         path: modes[path]
@@ -98,7 +98,7 @@ def _readable_copies(observation: Observation) -> dict[str, str]:
 
 
 def _own_modes(observation: Observation) -> set[str]:
-    """Return the modes that are found on the files that hold the user data as it was fetched."""
+    """Return the modes of the files that hold user data as cloud-init fetched it."""
     return {
         mode
         for path, mode in observation.facts["modes"].items()
@@ -107,16 +107,16 @@ def _own_modes(observation: Observation) -> set[str]:
 
 
 def _left_out(observation: Observation) -> list[str]:
-    """Return units that systemd dropped to get out of a circle of orderings.
+    """Return the units that systemd dropped to break an ordering cycle.
 
-    It calls such a boot a success. The console has it in every case: the journal starts later.
+    systemd reports such a boot as a success, on the console only: the journal starts later.
     """
     lines = observation.console.splitlines()
     return [line.strip() for line in lines if "to break ordering cycle" in line]
 
 
 def _outcomes(observation: Observation) -> list[str]:
-    """Return the steps that did not end well."""
+    """Return the steps of the hardening that failed."""
     return [
         line
         for line in observation.facts["hardening"].splitlines()
@@ -134,7 +134,7 @@ def _in_session(observation: Observation) -> list[str]:
 
 
 def _cloud_init(observation: Observation) -> tuple[str, list[str], dict[str, list[str]]]:
-    """Return what cloud-init says of itself; older ones know neither "degraded" nor warnings."""
+    """Return cloud-init's status; older releases know neither "degraded" nor warnings."""
     said = observation.facts["cloud_init"]
     status = said.get("extended_status", said["status"])
     return status, said.get("errors", []), said.get("recoverable_errors", {})
@@ -181,7 +181,7 @@ _ALWAYS = (
         title="login of root with the right password",
         seen=lambda o: o.logins["root, password"],
         expected="refused",
-        undone=False,  # Debian lets root in with keys only, by itself
+        undone=False,  # Debian's sshd accepts only keys for root by default
     ),
     *(
         Effect(
@@ -208,20 +208,20 @@ _ALWAYS = (
     ),
     *(
         Effect(
-            title=f"users who reach {address}",
+            title=f"users that reach {address}",
             seen=_allowed(address),
             expected=sorted(["root", ALLOWED_USER]),
         )
         for address in METADATA
     ),
     Effect(
-        title="an allowed user made a moment ago reaches the metadata",
+        title="an allowed user added a moment ago reaches metadata",
         seen=lambda o: {a.address: a.answer for a in o.later_user},
         expected=dict.fromkeys(METADATA, "open"),
         undone=False,
     ),
     Effect(
-        title="all others are refused at once",
+        title="all other users are refused at once",
         seen=lambda o: _refusals(o.metadata),
         expected=["refused"],
     ),
@@ -231,31 +231,31 @@ _ALWAYS = (
         expected=[(address, "refused") for address in METADATA],
     ),
     Effect(
-        title="who does not reach the name servers",
+        title="users that do not reach the DNS service",
         seen=lambda o: _silent((*o.metadata, *o.container), NAMES),
         expected=[],
         undone=False,
     ),
     Effect(
-        title="who does not reach the time servers",
+        title="users that do not reach the time service",
         seen=lambda o: _silent((*o.metadata, *o.container), TIME),
         expected=[],
         undone=False,
     ),
     Effect(
-        title="copies of user data that others may read",
+        title="copies of user data that other users can read",
         seen=_readable_copies,
         expected={},
-        undone=False,  # cloud-init's own modes are sound: they have to stay so
+        undone=False,  # cloud-init's own modes are sound and have to stay so
     ),
     Effect(
-        title="modes of the user data's own files",
+        title="modes of cloud-init's user data files",
         seen=_own_modes,
         expected={"0400 0:0"},
     ),
     *(
         Effect(
-            title=f"where {user} finds the secret of the user data",
+            title=f"places where {user} can read the secret in user data",
             seen=_finds(user),
             expected=[],
             undone=False,
@@ -263,7 +263,7 @@ _ALWAYS = (
         for user in (CLERK, "nobody")
     ),
     Effect(
-        title="the secret is where root looks for it, so the search finds it",
+        title="root finds the secret in its known places, so the search works",
         seen=lambda o: (
             {"/etc/application.conf"} <= set(o.canary["root"])
             and any("user-data.txt" in path for path in o.canary["root"])
@@ -286,7 +286,7 @@ _ALWAYS = (
         undone=False,
     ),
     Effect(
-        title="the hardening's own report: what failed",
+        title="failed steps in the hardening's own report",
         seen=lambda o: _outcomes(o) if o.facts["hardening"] else "no report",
         expected=[],
     ),
@@ -302,13 +302,13 @@ _ALWAYS = (
         undone=False,
     ),
     Effect(
-        title="the boot, as systemd sees it",
+        title="systemd's state of the system",
         seen=lambda o: o.facts["state"],
         expected="running",
         undone=False,
     ),
     Effect(
-        title="units that the boot left out",
+        title="units dropped from an ordering cycle",
         seen=_left_out,
         expected=[],
         undone=False,
@@ -317,10 +317,10 @@ _ALWAYS = (
         title="the state of hardened-ec2.service",
         seen=lambda o: o.facts["service"],
         expected={"Result": "success", "ExecMainStatus": "0"},
-        undone=False,  # systemd says so of a service that there is none of
+        undone=False,  # systemd says so of a missing service too
     ),
     Effect(
-        title="cloud-init: its status, errors, and what it recovered from",
+        title="cloud-init's status, errors and recoverable errors",
         seen=_cloud_init,
         expected=("done", [], {}),
         undone=False,
@@ -328,7 +328,7 @@ _ALWAYS = (
 )
 
 _FORWARDING = "ssh -L to sshd itself"
-_SESSION = "root of a login session reaches the metadata"
+_SESSION = "root in a login session reaches metadata"
 
 _BY_PROFILE: dict[Profile, tuple[Effect, ...]] = {
     "core": (
@@ -341,7 +341,7 @@ _BY_PROFILE: dict[Profile, tuple[Effect, ...]] = {
         Effect(title=_FORWARDING, seen=lambda o: o.forwarding.control, expected="closed"),
         Effect(title=_SESSION, seen=_in_session, expected=[]),
         Effect(
-            title="root of a login session reaches the time servers",
+            title="root in a login session reaches the time service",
             seen=lambda o: [a.address for a in o.session if a.address in TIME and _open(a)],
             expected=list(TIME),
             undone=False,
@@ -351,12 +351,12 @@ _BY_PROFILE: dict[Profile, tuple[Effect, ...]] = {
 
 
 def effects(profile: Profile) -> tuple[Effect, ...]:
-    """Return what a server of a profile shows, at the first boot and after each other one."""
+    """Return the effects of a hardening profile, the same at every boot."""
     return (*_ALWAYS, *_BY_PROFILE["strict" if profile == "strict" else "core"])
 
 
 def disturbed(observation: Observation) -> dict[str, str]:
-    """Return what became of each disturbance: "locked" again, or for how long it was open."""
+    """Return each disturbance's outcome: "locked" again, or the disturbance itself."""
     return {
         name: "locked" if each.seconds_open is not None and not each.exit_code else repr(each)
         for name, each in observation.disturbances.items()
@@ -364,5 +364,5 @@ def disturbed(observation: Observation) -> dict[str, str]:
 
 
 def everybody_reaches(observation: Observation) -> list[str]:
-    """Return who does not reach the metadata service: on a bare server nobody."""
+    """Return the users that do not reach the metadata service, none on a bare server."""
     return sorted(set(_everybody(observation)) - set(_who(observation.metadata, METADATA)))

@@ -1,4 +1,4 @@
-"""Servers on which something goes wrong: locked, open to the administrator, and honest."""
+"""Servers after a fault: locked, open to the administrator, and honest about the failure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.proof
 
 @dataclass(frozen=True, kw_only=True)
 class Aspect:
-    """One thing that a fault must not take away.
+    """One property that a fault must not break.
 
     Args:
-        title: What it says.
-        seen: Takes it out of what is left.
-        expected: What has to be left after a fault.
+        title: The property's name in the table.
+        seen: Returns the value after a fault.
+        expected: Returns the expected value after a fault.
     """
 
     title: str
@@ -30,10 +30,10 @@ class Aspect:
 
 
 def forwarded(aftermath: Aftermath) -> list[str]:
-    """Return how a container's requests ended, apart from the two ways of being refused.
+    """Return the answers to a container's requests other than the two kinds of refusal.
 
-    An address that the server itself has no route to, as IPv6 after a boot without a network, is
-    left out: nothing can be refused on the way there.
+    Addresses without a route, such as IPv6 after a boot without a network, are left out: the server
+    has nothing to refuse there.
     """
     nowhere = {a.address for a in aftermath.metadata if (a.user, a.answer) == ("root", "no route")}
     answers = {a.answer for a in aftermath.container if a.address in {*METADATA} - nowhere}
@@ -41,7 +41,7 @@ def forwarded(aftermath: Aftermath) -> list[str]:
 
 
 def said(aftermath: Aftermath) -> dict[str, str]:
-    """Return what the report says of the steps that the fault is about, and of what failed."""
+    """Return the report's lines of failed steps, and of the steps that the fault names."""
     lines = [line.split(" ", 2) for line in aftermath.report.splitlines()]
     return {
         name: f"{outcome} {name} {reason}".strip()
@@ -51,7 +51,7 @@ def said(aftermath: Aftermath) -> dict[str, str]:
 
 
 def told(aftermath: Aftermath) -> dict[str, str]:
-    """Return the same, each line only as far as the fault says what has to be there."""
+    """Return the same lines, each cut to the length of the fault's expectation."""
     return {
         name: line[: len(aftermath.fault.steps.get(name, line))]
         for name, line in said(aftermath).items()
@@ -60,12 +60,12 @@ def told(aftermath: Aftermath) -> dict[str, str]:
 
 ASPECTS = (
     Aspect(
-        title="who reaches the metadata",
+        title="users that reach metadata",
         seen=lambda a: sorted(a.reached()),
         expected=lambda _: sorted(["root", ALLOWED_USER]),
     ),
     Aspect(
-        title="what a container's network gets beside a refusal",
+        title="answers to a container's network other than refusals",
         seen=forwarded,
         expected=lambda _: [],
     ),
@@ -80,12 +80,12 @@ ASPECTS = (
         expected=lambda fault: "in" if "sshd" in fault.steps else "refused",
     ),
     Aspect(
-        title="the hardening's own report: what it is about, and what failed",
+        title="the hardening's own report",
         seen=told,
         expected=lambda fault: dict(fault.steps),
     ),
     Aspect(
-        title="the console says that something failed",
+        title="the console reports a failure",
         seen=lambda a: None if a.failures() is None else a.failures() != 0,
         expected=lambda fault: fault.fails,
     ),

@@ -1,4 +1,4 @@
-"""The lab itself: a lab that lets everything through, or nothing, proves nothing."""
+"""The lab itself: its metadata service, and the security group rules that it reads."""
 
 import subprocess
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def net() -> Iterator[Network]:
 
 
 def curl(net: Network, *arguments: str) -> tuple[int, str]:
-    """Ask from where the addresses are, so that no hop is in between."""
+    """Run curl in the router's namespace, which has the addresses, so that no hop is in between."""
     done = subprocess.run(
         net.router.command(
             *("curl", "--silent", "--max-time", "5", "--globoff", "--write-out", " %{http_code}"),

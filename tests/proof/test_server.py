@@ -1,4 +1,4 @@
-"""A server that booted the synthesized user data, and the same server without it."""
+"""A server that booted the synthesized user data, and the bare server."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_an_effect_of_the_hardening(
 
 @pytest.mark.parametrize(("hardened", "phase", "number"), CHECKS, indirect=["hardened"])
 def test_a_check_of_a_control(hardened: Proof, phase: str, number: int, table: Table) -> None:
-    """Exactly as docs/CONTROLS.md has it: what to run, and what it prints."""
+    """The command and its output, as in docs/CONTROLS.md."""
     outcome = hardened.observations[phase].checks[number]
     line = place(hardened, phase, f"control {outcome.control}", outcome.command)
     if not outcome.applies:
@@ -78,7 +78,7 @@ def test_an_effect_without_the_hardening(bare: Proof, effect: Effect, table: Tab
 @pytest.mark.parametrize("control", [control.name for control in CONTROLS])
 @the_bare_one
 def test_a_control_without_the_hardening(bare: Proof, control: str, table: Table) -> None:
-    """Its own checks see the difference: at least one of them is not as on a hardened server."""
+    """At least one check of the control differs from a hardened server."""
     outcomes = [
         each
         for each in bare.observations[FIRST_BOOT].checks
@@ -93,8 +93,8 @@ def test_a_control_without_the_hardening(bare: Proof, control: str, table: Table
 @each_subject
 def test_no_password_is_accepted_from_the_first_answer_on(hardened: Proof) -> None:
     outcomes = [attempt.outcome for attempt in hardened.attempts]
-    # There was an sshd that refused, and somebody who tried before it was there. Between the two,
-    # and where sshd makes who guesses wait, a connection may just end.
+    # Attempts begin before sshd answers, and sshd refuses later ones. In between, and while sshd
+    # slows down guessing, a connection may just end.
     assert outcomes[0] == "no answer"
     assert "refused" in outcomes
     assert "in" not in outcomes
@@ -118,7 +118,7 @@ def test_the_lock_comes_back(hardened: Proof, phase: str, table: Table) -> None:
     for name, became in found.items():
         seconds = hardened.observations[phase].disturbances[name].seconds_open
         table.add(
-            place(hardened, phase, "the lock, undone by others", name),
+            place(hardened, phase, "the lock, removed by others", name),
             expected=f"locked again within {REPAIR_SECONDS:.0f} s",
             seen=f"locked again after {seconds} s" if became == "locked" else became,
             passed=became == "locked",
@@ -129,7 +129,7 @@ def test_the_lock_comes_back(hardened: Proof, phase: str, table: Table) -> None:
 
 @each_subject
 def test_a_reboot_changes_nothing_about_sshd(hardened: Proof) -> None:
-    """Not even with what cloud-init writes planted in between."""
+    """Not even a file of cloud-init's, planted before the reboot."""
     first, second = (hardened.observations[phase].facts["sshd"] for phase in PHASES)
     assert first == second
 

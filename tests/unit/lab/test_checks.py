@@ -1,4 +1,4 @@
-"""Which checks a server is asked, and what becomes of the answers."""
+"""The checks that a server is asked, and their outcomes."""
 
 from typing import get_args
 

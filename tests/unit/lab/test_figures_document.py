@@ -1,4 +1,4 @@
-"""The figures of a run as Markdown, from results that are written and read again."""
+"""docs/FIGURES.md, from results that are written and read again."""
 
 from pathlib import Path
 

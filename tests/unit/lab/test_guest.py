@@ -1,4 +1,4 @@
-"""What the lab makes for its servers before one is booted."""
+"""The key pairs of the lab's servers."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +10,7 @@ from lab.machines import guest
 from lab.machines.guest import key
 
 
-def test_who_asks_first_for_a_key_is_not_disturbed_by_who_asks_at_the_same_time(
+def test_servers_that_ask_for_a_key_at_the_same_time_get_the_same_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (guest, cache):

@@ -1,4 +1,4 @@
-"""The report of a proof, from figures that no server was booted for."""
+"""The HTML report of a proof, from made-up figures."""
 
 import re
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ def filled() -> Table:
 
 
 class Reader(HTMLParser):
-    """Reads what an assistive program needs: captions, header cells, and that tags are closed."""
+    """Collects what assistive programs need: captions, header cells and closed tags."""
 
     VOID = frozenset({"meta", "link", "br", "hr", "img"})
 

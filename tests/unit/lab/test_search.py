@@ -1,4 +1,4 @@
-"""Where the search inside a server finds a secret: in the open, and in gzip as user data may be."""
+"""The search inside a server finds a secret in plain text and in gzip."""
 
 import gzip
 from pathlib import Path
@@ -15,7 +15,7 @@ SECRET = b"canary-0123456789abcdef"
     [
         SECRET,
         b"x" * (1 << 20) + SECRET,
-        # Across the end of a chunk.
+        # Across two chunks of the search.
         b"x" * ((1 << 20) - 5) + SECRET,
         gzip.compress(b"#!/bin/sh\necho " + SECRET),
         b"pickle" + gzip.compress(SECRET) + b"more",

@@ -1,4 +1,4 @@
-"""What real scanners said, cut down to a few lines."""
+"""Reports of real scanners, cut down to a few lines."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Reading what Lynis reports."""
+"""Reading Lynis' report."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Reading what OpenSCAP reports."""
+"""Reading OpenSCAP's results."""
 
 import pytest
 
