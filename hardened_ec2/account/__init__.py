@@ -1,1 +1,1 @@
-"""Settings, recordings and alarms of a whole AWS account."""
+"""Account-wide settings, session recording and alarms."""

@@ -1,4 +1,4 @@
-"""AccountSettings: settings that CloudFormation has no type for, as custom resources."""
+"""AccountSettings: custom resources for account settings that CloudFormation has no type for."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,23 +22,13 @@ FUNCTIONS = Path(__file__).parent / "functions"
 
 FUNCTION_TIMEOUT = Duration.minutes(2)
 SERVICE_TIMEOUT = Duration.minutes(10)
-"""Longer than Lambda needs to try three times, and not the hour that CloudFormation waits else."""
+"""Longer than three attempts by Lambda, shorter than CloudFormation's default of one hour."""
 
 
 class AccountSettings(Construct):
-    """One Lambda function, and a custom resource for each setting that it is in charge of.
+    """A Lambda function, and a custom resource for each account setting that it manages.
 
-    The function may do what reading and writing these settings takes, and nothing else. Its log
-    group is encrypted.
-
-    Args:
-        scope: The construct to make them in.
-        id: Their id there.
-        settings: The values of each setting, by its name in
-            `hardened_ec2.account.functions.account_settings`.
-        removal_policy: What becomes of the settings when the stack goes.
-        encryption_key: The KMS key of the log group. Default: one of its own, rotated.
-        log_retention: How long the log is kept. Default: one year.
+    The function's role can read and write only these settings. Its log group is encrypted.
 
     Example::
 
@@ -60,6 +50,17 @@ class AccountSettings(Construct):
         encryption_key: kms.IKey | None = None,
         log_retention: logs.RetentionDays | None = None,
     ) -> None:
+        """Create the function and its custom resources.
+
+        Args:
+            scope: The parent construct.
+            id: The construct's id in it.
+            settings: Each setting's properties, by the setting's name in
+                `hardened_ec2.account.functions.account_settings.settings.SETTINGS`.
+            removal_policy: What happens to the settings when the stack is deleted.
+            encryption_key: The KMS key of the log group. Default: a new key with rotation.
+            log_retention: How long log events are kept. Default: one year.
+        """
         super().__init__(scope, id)
         log_group = encrypted_log_group(
             self,
@@ -102,7 +103,7 @@ class AccountSettings(Construct):
             description="Custom resources: EC2 settings of the account",
         )
         acknowledge(self.function, *ACCOUNT_SETTINGS_FUNCTION)
-        # Not before it may do anything, and no longer than it may.
+        # The function exists only while its role has permissions: also when the stack is deleted.
         self.function.node.add_dependency(policy)
         self.resources = {
             name: CustomResource(
@@ -119,7 +120,7 @@ class AccountSettings(Construct):
 
 
 def _kinds(settings: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
-    """Return the actions that are for one kind of resource, by kind."""
+    """Return the actions that apply to one kind of resource, by kind."""
     kinds: dict[str, list[str]] = {}
     for name in settings:
         for kind, actions in SETTINGS[name].resource_actions.items():
@@ -133,7 +134,7 @@ def _statements(settings: Mapping[str, Mapping[str, str]]) -> list[iam.PolicySta
         iam.PolicyStatement(
             actions=sorted(everywhere),
             resources=["*"],
-            # The only condition that fits all of them: the function has no business elsewhere.
+            # The only condition key that all of these actions support.
             conditions={"StringEquals": {"aws:RequestedRegion": Aws.REGION}},
         ),
         *(

@@ -1,15 +1,14 @@
-"""Ec2Attributes: what an account lets its EC2 do, as values that an account or organization takes.
+"""Ec2Attributes: account-level EC2 settings, for one account and Region or for an organization.
 
-One value, two doors: `AccountGuardrails` deploys it to an account and Region, and
-`Ec2Attributes.declarative_policy` says the same to AWS Organizations. No CDK is needed for the
-second.
+`AccountGuardrails` deploys them to an account and Region; `Ec2Attributes.declarative_policy`
+returns them as a declarative policy for AWS Organizations, without CDK.
 """
 
 from dataclasses import dataclass
 from typing import Any, Self
 
 NO_PREFERENCE = "no-preference"
-"""How EC2 says that an account has no default of its own."""
+"""EC2's value for a setting without an account-level default."""
 
 MAX_HOPS = 64
 
@@ -17,28 +16,29 @@ _BLOCK_MODES = ("block-ingress", "block-bidirectional")
 _EXCLUSION_MODES = ("allow-bidirectional", "allow-egress")
 _SNAPSHOT_STATES = ("block-all-sharing", "block-new-sharing")
 _CUT_OFF = {
-    "block-ingress": "everything in the Region that the internet reaches: load balancers, "
-    "bastions, servers with public addresses",
-    "block-bidirectional": "everything in the Region that the internet reaches, and everything "
-    "that reaches the internet, NAT gateways included",
+    "block-ingress": "everything in the Region that is reachable from the internet: load "
+    "balancers, bastions, servers with public addresses",
+    "block-bidirectional": "everything in the Region that is reachable from the internet, and all "
+    "access to the internet, NAT gateways included",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublicAccessExclusion:
-    """A VPC or subnet that VPC Block Public Access leaves alone.
+    """A VPC or subnet that is excluded from VPC Block Public Access.
 
     Args:
-        name: What it is called, such as ``"Bastion"``: its name among the exclusions, its tag
-            ``Name``, and part of its logical id.
-        vpc_id: The VPC. Default: none, and then a subnet.
-        subnet_id: The subnet. Default: none, and then a VPC.
-        mode: ``allow-bidirectional``, which lets all internet traffic through, or
-            ``allow-egress``, which lets it out and is only for block-bidirectional. Default:
-            allow-bidirectional.
+        name: The exclusion's name, such as ``"Bastion"``, which is also its tag ``Name`` and part
+            of its logical id.
+        vpc_id: The VPC's id, instead of ``subnet_id``. Default: none.
+        subnet_id: The subnet's id, instead of ``vpc_id``. Default: none.
+        mode: ``allow-bidirectional`` allows internet traffic both ways; ``allow-egress`` allows
+            only outbound traffic, and only with ``block-bidirectional``. Default:
+            ``allow-bidirectional``.
 
     Raises:
-        ValueError: If there is no name, not exactly one of VPC and subnet, or no such mode.
+        ValueError: If the name is empty, both or neither of the ids are given, an id has another
+            form, or the mode is unknown.
 
     Source: AWS, "Create and delete exclusions", Amazon VPC User Guide.
 
@@ -54,7 +54,7 @@ class PublicAccessExclusion:
 
     def __post_init__(self) -> None:
         if not self.name:
-            raise ValueError("a PublicAccessExclusion has name='': write one, such as 'Bastion'")
+            raise ValueError("PublicAccessExclusion has name='': write a name such as 'Bastion'")
         if (self.vpc_id is None) == (self.subnet_id is None):
             raise ValueError(
                 f"PublicAccessExclusion {self.name!r} has vpc_id={self.vpc_id!r} and "
@@ -76,21 +76,20 @@ class PublicAccessExclusion:
 
 @dataclass(frozen=True, kw_only=True)
 class VpcBlockPublicAccess:
-    """VPC Block Public Access: whether an internet gateway works at all, whatever routes say.
+    """VPC Block Public Access, which blocks internet gateways whatever the route tables say.
 
-    It cuts off what is running, at once. So there is no mode by default, and a mode does not go
-    without its exclusions: what must stay reachable is named, or it is said that there is
-    nothing.
+    It cuts off running workloads at once. So there is no default mode, and a mode that blocks
+    needs ``exclusions``, even if there are none.
 
     Args:
-        mode: ``off``; ``block-ingress``, where only NAT gateways and egress-only internet
-            gateways still work; or ``block-bidirectional``, where nothing does.
-        exclusions: The VPCs and subnets that are left alone; ``()`` where nothing is. Must be
-            given, but for ``off``.
+        mode: ``off``, ``block-ingress`` (only NAT gateways and egress-only internet gateways
+            work) or ``block-bidirectional`` (all internet access is blocked).
+        exclusions: The VPCs and subnets that stay reachable, or ``()``. Required unless the mode
+            is ``off``.
 
     Raises:
-        ValueError: If there is no such mode, a mode goes without exclusions or ``off`` with
-            them, two exclusions share a name, or one of them has no effect in the mode.
+        ValueError: If the mode is unknown, a mode that blocks has no exclusions argument, ``off``
+            has exclusions, two exclusions share a name, or an exclusion has no effect in the mode.
 
     Source: AWS, "Block public access to VPCs and subnets"; Security Hub EC2.172.
 
@@ -111,31 +110,33 @@ class VpcBlockPublicAccess:
         if self.mode == "off":
             if self.exclusions:
                 raise ValueError(
-                    f"VpcBlockPublicAccess has mode='off' with {len(self.exclusions)} exclusions, "
-                    f"but nothing is blocked: leave them out, or write mode={_BLOCK_MODES[0]!r}"
+                    f"VpcBlockPublicAccess has mode='off', which blocks nothing, and "
+                    f"{len(self.exclusions)} exclusions: leave them out, or write "
+                    f"mode={_BLOCK_MODES[0]!r}"
                 )
             return
         if self.exclusions is None:
             raise ValueError(
                 f"VpcBlockPublicAccess has mode={self.mode!r}, which cuts off "
-                f"{_CUT_OFF[self.mode]}. Say what must stay: exclusions=(PublicAccessExclusion("
-                "name='Bastion', subnet_id='subnet-...'),), or exclusions=() if nothing must"
+                f"{_CUT_OFF[self.mode]}. Name what must stay reachable: write "
+                "exclusions=(PublicAccessExclusion(name='Bastion', subnet_id='subnet-...'),), or "
+                "exclusions=()"
             )
         names = [each.name for each in self.exclusions]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two exclusions are called {twice[0]!r}: give each a name of its own")
+            raise ValueError(f"two exclusions are called {twice[0]!r}: give each its own name")
         for each in self.exclusions:
             if each.mode == "allow-egress" and self.mode != "block-bidirectional":
                 raise ValueError(
                     f"PublicAccessExclusion {each.name!r} has mode='allow-egress', but "
-                    f"{self.mode!r} blocks no egress: leave the exclusion out, or write "
-                    "mode='allow-bidirectional' to let the internet in there"
+                    f"{self.mode!r} does not block egress: leave the exclusion out, or write "
+                    "mode='allow-bidirectional' to allow internet traffic both ways"
                 )
 
     @classmethod
     def off(cls) -> Self:
-        """Say that this account's workloads face the internet, and nothing is blocked.
+        """Return VPC Block Public Access that is disabled, for accounts that serve the internet.
 
         Example:
             >>> VpcBlockPublicAccess.off().mode
@@ -146,31 +147,29 @@ class VpcBlockPublicAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class Ec2Attributes:
-    """What EC2 is set to in an account and Region, or in all accounts of an organization.
+    """Account-level EC2 settings, for one account and Region or for an organization.
 
-    IMDSv2 and no public sharing of new images are guarantees: no argument gives them up.
+    IMDSv2 by default and blocked public sharing of new images are guarantees: no argument disables
+    them.
 
     Args:
-        http_tokens_enforced: Whether EC2 refuses to launch an instance with IMDSv1, and to bring
-            it back on one that is running. Default: True. Without it, IMDSv2 is only what an
-            instance gets that asks for nothing else. Templates of fleets that ask for IMDSv1
-            launch nothing any more: the metric ``MetadataNoToken`` says who still uses it.
-            EC2 has this since 2026: where Lambda's boto3 is older, the deployment fails and says
-            so, rather than leave it out.
-        http_put_response_hop_limit: Network hops that a session token may travel, 1 to 64, on
-            instances that ask for nothing else. Default: 1. Bridged containers need 2. None
-            leaves it to the image.
-        instance_metadata_tags: Whether tags can be read from the metadata service of instances
-            that ask for nothing else. Default: False.
-        snapshot_block_public_access: ``block-all-sharing``, where snapshots that are public
-            already are not reachable either, or ``block-new-sharing``. Default:
-            block-all-sharing.
-        serial_console_access: Whether the EC2 serial console can be used. Default: False: it
-            reaches a server past every network control.
-        vpc_block_public_access: Whether internet gateways work. Default: not touched.
+        http_tokens_enforced: Whether EC2 refuses to launch instances with IMDSv1, and to enable it
+            on running ones. Launch templates that request IMDSv1 then fail; the metric
+            ``MetadataNoToken`` shows which instances still use it. If Lambda's boto3 does not know
+            this setting yet (EC2 has it since 2026), the deployment fails and says so. False makes
+            IMDSv2 only a default that a launch can override. Default: True.
+        http_put_response_hop_limit: Default IMDS hop limit of launches that set none, 1 to 64.
+            Containers on a bridge network need 2. None leaves it to the image. Default: 1.
+        instance_metadata_tags: Whether launches that do not set it expose instance tags in the
+            metadata service. Default: False.
+        snapshot_block_public_access: ``block-all-sharing``, which also makes public snapshots
+            private, or ``block-new-sharing``. Default: ``block-all-sharing``.
+        serial_console_access: Whether the EC2 serial console, which bypasses every network
+            control, can be used. Default: False.
+        vpc_block_public_access: VPC Block Public Access. Default: it stays as it is.
 
     Raises:
-        ValueError: If the hop limit or the snapshots' state is none that EC2 knows.
+        ValueError: If the hop limit or ``snapshot_block_public_access`` is not a value of EC2's.
 
     Source: AWS, "EC2 policy syntax and examples", AWS Organizations User Guide; AWS, "Enforce
         IMDSv2 at the account level"; Security Hub EC2.172, EC2.182.
@@ -194,8 +193,8 @@ class Ec2Attributes:
         hops = self.http_put_response_hop_limit
         if hops is not None and not 1 <= hops <= MAX_HOPS:
             raise ValueError(
-                f"http_put_response_hop_limit is {hops}: write 1 (or 2 for container hosts), at "
-                f"most {MAX_HOPS}, or None to leave it to the image"
+                f"http_put_response_hop_limit is {hops}: 1 to {MAX_HOPS} is allowed; write 1, 2 "
+                "for container hosts, or None to leave it to the image"
             )
         if self.snapshot_block_public_access not in _SNAPSHOT_STATES:
             raise ValueError(
@@ -205,7 +204,7 @@ class Ec2Attributes:
 
     @property
     def instance_metadata_defaults(self) -> dict[str, str]:
-        """The account's IMDS defaults, in the words of ``ModifyInstanceMetadataDefaults``."""
+        """The account's IMDS defaults, as parameters of ``ModifyInstanceMetadataDefaults``."""
         return {
             "HttpTokens": "required",
             "HttpTokensEnforced": "enabled" if self.http_tokens_enforced else NO_PREFERENCE,
@@ -215,26 +214,26 @@ class Ec2Attributes:
 
     @property
     def image_block_public_access(self) -> str:
-        """The state of block public access for images: the only one that blocks."""
+        """The state of block public access for AMIs. EC2 has only this one that blocks."""
         return "block-new-sharing"
 
     def declarative_policy(self, *, exception_message: str | None = None) -> dict[str, Any]:
-        """Say the same as a declarative policy of AWS Organizations, for EC2.
+        """Return the settings as a declarative policy for EC2, for AWS Organizations.
 
-        Such a policy holds in every Region of every account it is attached to, also in those
-        that are yet to come, and no administrator there can change what it sets. It has no
-        attribute for EBS encryption by default, Default Host Management Configuration or the
-        default VPC: deploy ``AccountGuardrails(..., ec2_attributes=None)`` for these.
+        The policy applies in every Region of every account it is attached to, including future
+        accounts, and their administrators cannot change its settings. It has no attribute for EBS
+        encryption by default, Default Host Management Configuration or the default VPC: deploy
+        ``AccountGuardrails(..., ec2_attributes=None)`` for these.
 
-        Exclusions from VPC Block Public Access are made in the accounts. The policy only says
-        whether there may be any: yes where this value has some.
+        Exclusions from VPC Block Public Access are created in the accounts. The policy allows
+        them if this value has any.
 
         Args:
-            exception_message: What EC2 tells whoever tries something else. Default: EC2's own
-                words. It is shown to everyone: nothing secret or personal belongs there.
+            exception_message: The message of EC2's refusals. Everyone can see it, so it must not
+                contain secrets or personal data. Default: EC2's own message.
 
         Returns:
-            The policy's content, of the type ``DECLARATIVE_POLICY_EC2``.
+            The policy's content, of type ``DECLARATIVE_POLICY_EC2``.
 
         Raises:
             ValueError: If the message is empty.
@@ -246,8 +245,8 @@ class Ec2Attributes:
         """
         if exception_message is not None and not exception_message.strip():
             raise ValueError(
-                f"exception_message is {exception_message!r}: write what to do instead, or leave "
-                "it out"
+                f"exception_message is {exception_message!r}: write what users should do instead, "
+                "or leave it out"
             )
         attributes: dict[str, Any] = {
             "instance_metadata_defaults": {
@@ -277,7 +276,7 @@ class Ec2Attributes:
 
 
 def _assign(value: str) -> dict[str, str]:
-    # Policies write the API's values with underscores; numbers keep their sign.
+    # Policies spell the API's values with underscores; numbers keep their minus sign.
     return {"@@assign": value if value.lstrip("-").isdigit() else value.replace("-", "_")}
 
 

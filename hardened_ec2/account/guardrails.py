@@ -1,4 +1,4 @@
-"""AccountGuardrails: the floor of an account and Region, under every server in it."""
+"""AccountGuardrails: EC2 settings of an account and Region that apply to every server in it."""
 
 from enum import Enum
 
@@ -26,7 +26,7 @@ _REMOVAL_POLICIES = (
 
 
 class DefaultVpc(Enum):
-    """What becomes of the default VPC.
+    """What happens to the default VPC.
 
     Example::
 
@@ -34,76 +34,39 @@ class DefaultVpc(Enum):
     """
 
     KEEP = "keep"
-    """It is left alone."""
+    """It stays as it is."""
 
     CLOSE_SECURITY_GROUP = "close-security-group"
-    """Its default group loses every rule. The deployment fails if anything uses the group."""
+    """All rules of its default security group are removed. The deployment fails if the group is in
+    use."""
 
     DELETE = "delete"
-    """It is deleted. The deployment fails if anything is in it."""
+    """It is deleted. The deployment fails if it contains anything."""
 
 
 class AccountGuardrails(Construct):
-    """What an account lets its EC2 do in one Region, whoever asks.
+    """EC2 settings of an account and Region that apply to every caller.
 
     By default
 
-    - EC2 launches instances with IMDSv2 only, and refuses those that ask for IMDSv1;
-    - every new EBS volume is encrypted, and neither snapshots nor images are shared publicly;
-    - the EC2 serial console is off;
-    - instances without a profile are managed by Systems Manager (Default Host Management
-      Configuration), so that none needs an open port;
-    - the default VPC's default group is closed.
+    - EC2 launches instances with IMDSv2 only, and refuses launches that request IMDSv1;
+    - new EBS volumes are encrypted, and snapshots and images cannot be shared publicly;
+    - the EC2 serial console is disabled;
+    - Systems Manager manages instances without an instance profile (Default Host Management
+      Configuration), so that they need no open port;
+    - all rules of the default VPC's default security group are removed.
 
-    VPC Block Public Access is not among them: it cuts off what is running, so
-    ``ec2_attributes`` must say which mode, and what stays reachable. Until it does, there is a
-    warning at synth.
+    VPC Block Public Access has no default mode, because it cuts off running workloads:
+    ``ec2_attributes`` names the mode and what stays reachable. Without it, synth warns.
 
-    Encryption of EBS volumes is a guarantee, as are those of `Ec2Attributes`: no argument gives
-    them up.
+    EBS encryption and the guarantees of `Ec2Attributes` cannot be disabled by an argument.
 
-    These settings are there once for each account and Region: deploy one of these to each. In an
-    organization, have `Ec2Attributes.declarative_policy` set what it can for all accounts, and
-    deploy this with ``ec2_attributes=None`` for the rest. A setting that such a policy already
-    holds at the same value is taken as it is; at another value the deployment fails and says so.
+    Deploy one AccountGuardrails to each account and Region. In an organization, set what you can
+    for all accounts with `Ec2Attributes.declarative_policy`, and deploy this construct with
+    ``ec2_attributes=None`` for the rest. A setting that the policy already enforces with the same
+    value is accepted; with another value the deployment fails and says so.
 
-    When the stack is deleted, or a guardrail is taken out of it, the account stays as it is: a
-    mistake with a stack must not open an account. A first deployment that fails is undone. With
-    ``removal_policy=RemovalPolicy.DESTROY`` the settings go with the stack: those for which
-    CloudFormation has a type (snapshots, Default Host Management Configuration) to AWS's own
-    default, which is off, and the others to what they were before. Two things are not up to the
-    removal policy:
-
-    - VPC Block Public Access and its exclusions always go with the stack: an exclusion that is
-      taken out must close what it opened, and a block that stays without its exclusions would
-      cut off what they kept reachable. Protect the stack from termination.
-    - The default VPC's group stays closed, and a deleted default VPC stays deleted. The
-      function's log has the rules; ``aws ec2 create-default-vpc`` makes a new VPC.
-
-    It costs nothing but the key of the log, $1 a month without an ``encryption_key``.
-
-    Args:
-        scope: The construct to make them in.
-        id: Their id there.
-        ec2_attributes: What EC2 is set to. Default: `Ec2Attributes()`. None leaves all of it to
-            the organization's declarative policy.
-        ebs_encryption_key: The KMS key that new volumes are encrypted with by default. Whoever
-            launches instances must be allowed to use it, Auto Scaling's service-linked role
-            included. Default: the account's key stays what it is.
-        default_host_management: Whether Systems Manager manages instances without a profile.
-            Default: True. An instance needs the metadata service and a recent agent for it.
-        default_host_management_role: The role that such instances get, in the path ``/``.
-            Default: one with AWS's policy for it.
-        default_vpc: What becomes of the default VPC. Default: its default group is closed.
-        removal_policy: What becomes of the settings when the stack is deleted. Default:
-            ``RETAIN_ON_UPDATE_OR_DELETE``, see above.
-        encryption_key: The KMS key of the function's log group. It must let CloudWatch Logs use
-            it. Default: one of its own, rotated.
-        log_retention: How long that log is kept. Default: one year.
-
-    Raises:
-        ValueError: If the stack already has guardrails, a role is given that is not used, or the
-            removal policy is none that fits.
+    It costs $1 a month for the log's KMS key, unless you pass ``encryption_key``.
 
     Source: AWS, "Data protection in Amazon EC2"; AWS, "Default Host Management Configuration";
         Security Hub EC2.2, EC2.7, EC2.172, EC2.182; CIS AWS Foundations 5.1.1, 5.5, 5.7.
@@ -136,10 +99,44 @@ class AccountGuardrails(Construct):
         encryption_key: kms.IKey | None = None,
         log_retention: logs.RetentionDays | None = None,
     ) -> None:
+        """Apply the settings to the stack's account and Region.
+
+        Args:
+            scope: The parent construct.
+            id: The construct's id in it.
+            ec2_attributes: The EC2 settings. None leaves all of them to the organization's
+                declarative policy. Default: `Ec2Attributes()`.
+            ebs_encryption_key: The default KMS key for new EBS volumes. Every principal that
+                launches instances needs permission to use it, including the service-linked role of
+                EC2 Auto Scaling. Default: the account's current key.
+            default_host_management: Whether Systems Manager manages instances without an instance
+                profile. They need a recent SSM Agent and the metadata service. Default: True.
+            default_host_management_role: The role for such instances, with the path ``/``.
+                Default: a new role with AWS's managed policy for this purpose.
+            default_vpc: What happens to the default VPC. Its changes are permanent: the removed
+                rules are in the function's log, and ``aws ec2 create-default-vpc`` creates a new
+                VPC. Default: the rules of its default security group are removed.
+            removal_policy: What happens to the settings when the stack is deleted or a guardrail is
+                removed from it. With ``DESTROY``, settings with a CloudFormation type (snapshots,
+                Default Host Management Configuration) return to AWS's default, which is off, and
+                the others to their previous value. VPC Block Public Access and its exclusions are
+                always deleted with the stack, since a block without its exclusions would cut off
+                what they kept reachable: enable termination protection for the stack. Default:
+                ``RETAIN_ON_UPDATE_OR_DELETE``: the settings stay, except that a first deployment
+                that fails is rolled back.
+            encryption_key: The KMS key of the function's log group. Its policy must allow
+                CloudWatch Logs to use it. Default: a new key with rotation.
+            log_retention: How long log events are kept. Default: one year.
+
+        Raises:
+            ValueError: If the stack already has AccountGuardrails, a role is given with
+                ``default_host_management=False``, or the removal policy is not RETAIN,
+                RETAIN_ON_UPDATE_OR_DELETE or DESTROY.
+        """
         if default_host_management_role is not None and not default_host_management:
             raise ValueError(
-                "default_host_management_role is given with default_host_management=False, so no "
-                "instance would get it: leave one of the two out"
+                "default_host_management_role is given, but default_host_management is False, so "
+                "no instance would use the role: leave one of the two out"
             )
         _check_removal_policy(removal_policy)
         _check_only_one(Stack.of(scope))
@@ -171,7 +168,7 @@ class AccountGuardrails(Construct):
             log_retention=log_retention,
         )
         if ebs_encryption_key is not None:
-            # Never a volume with the wrong key between the two.
+            # The key first, so that no volume is encrypted with the previous default key.
             self.settings.resources["EbsEncryptionByDefault"].node.add_dependency(
                 self.settings.resources["EbsDefaultKmsKey"]
             )
@@ -180,10 +177,10 @@ class AccountGuardrails(Construct):
         if block is None:
             Annotations.of(self).add_warning_v2(
                 "hardened-ec2:VpcBlockPublicAccess",
-                "VPC Block Public Access is not set, so any route to an internet gateway opens a "
-                "subnet. Write ec2_attributes=Ec2Attributes(vpc_block_public_access="
+                "VPC Block Public Access is not set, so any route to an internet gateway makes a "
+                "subnet public: write ec2_attributes=Ec2Attributes(vpc_block_public_access="
                 "VpcBlockPublicAccess(mode='block-ingress', exclusions=(...))), or "
-                "vpc_block_public_access=VpcBlockPublicAccess.off() if that is meant",
+                "vpc_block_public_access=VpcBlockPublicAccess.off() to allow it",
             )
             return
         if block.mode == "off":
@@ -200,7 +197,7 @@ class AccountGuardrails(Construct):
                 subnet_id=each.subnet_id,
                 tags=[CfnTag(key="Name", value=each.name)],
             )
-            # First the exclusion, then the block: there is no moment when it is cut off.
+            # The exclusion first, so that its VPC or subnet stays reachable throughout.
             options.add_resource_dependency(exclusion)
 
     def _manage_hosts(self, role: iam.IRole | None, removal_policy: RemovalPolicy) -> None:
@@ -231,7 +228,7 @@ def _check_removal_policy(given: RemovalPolicy) -> None:
     if given not in _REMOVAL_POLICIES:
         raise ValueError(
             f"removal_policy is {given.name}: write one of "
-            f"{', '.join(each.name for each in _REMOVAL_POLICIES)}"
+            f"{', '.join(f'RemovalPolicy.{each.name}' for each in _REMOVAL_POLICIES)}"
         )
 
 
@@ -239,13 +236,13 @@ def _check_only_one(stack: Stack) -> None:
     for other in stack.node.find_all():
         if isinstance(other, AccountGuardrails):
             raise ValueError(
-                f"{other.node.path} already sets the guardrails of this account and Region: "
-                "deploy one AccountGuardrails to each, and give that one all the arguments"
+                f"{other.node.path} already sets the guardrails of this account and Region, which "
+                "can have one AccountGuardrails: pass all arguments to that one"
             )
 
 
 def _attribute_settings(attributes: Ec2Attributes) -> dict[str, dict[str, str]]:
-    """Return what of the attributes takes a custom resource."""
+    """Return the settings that need a custom resource."""
     return {
         "InstanceMetadataDefaults": attributes.instance_metadata_defaults,
         "ImageBlockPublicAccess": {

@@ -1,4 +1,4 @@
-"""MetadataAlarms: told when something asks the metadata service in a way that nothing should."""
+"""MetadataAlarms: CloudWatch alarms on IMDSv1 requests and on denied metadata requests."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from constructs import Construct
 from hardened_ec2.support.topic import encrypted_topic
 
 DENIED = "imds-denied"
-"""What the host's metadata lock writes in front of each denied call it logs."""
+"""The prefix of the log lines in which the host's metadata lock reports a denied request."""
 
 METRIC_NAMESPACE = "HardenedEc2"
 
@@ -23,7 +23,7 @@ _PERIOD = Duration.minutes(5)
 
 
 class _Watched(NamedTuple):
-    """A metric of EC2, and what it means when it is above nothing."""
+    """A metric to alarm on, and the alarm's description."""
 
     name: str
     description: str
@@ -44,35 +44,23 @@ _IMDS_V1 = (
 
 
 class MetadataAlarms(Construct):
-    """Alarms on a server, or a fleet, whose metadata service is asked as it should not be.
+    """CloudWatch alarms on suspicious requests to an instance's or a group's metadata service.
 
-    - ``MetadataNoToken``: EC2 answered a call without a session token (IMDSv1). On a server of ours
-      that cannot be, unless somebody changed the server.
-    - ``MetadataNoTokenRejected``: EC2 refused one. Nothing that is up to date asks so; a request
-      that an attacker has the server make does.
-    - With a ``log_group`` also on calls that the host's own lock denied, whatever their version:
-      by users who are neither root nor named, by containers, by login sessions.
+    - ``MetadataNoToken``: EC2 answered a request without a session token (IMDSv1). This cannot
+      happen on a hardened server, unless somebody changed its metadata options.
+    - ``MetadataNoTokenRejected``: EC2 rejected such a request. Attackers send them through a
+      server-side request forgery, and so do legitimate clients that try IMDSv1 or fall back to it:
+      docs/MONITORING.md names some.
+    - ``MetadataDenied``, only with a ``log_group``: the host's metadata lock denied a request, of
+      either version: from a user who is neither root nor in ``imds_users``, from a container or
+      from a login session.
 
-    The first two need nothing on the server. For the third the kernel's log has to get into the
-    log group: docs/MONITORING.md says how. The lock logs six denied calls a minute at most, and
-    none where the host has no nftables and locks by ``ip rule``.
+    The first two need nothing on the server. The third needs the kernel log in the log group, see
+    docs/MONITORING.md. The lock logs at most six denied requests a minute, and none on hosts
+    without nftables, where it uses ``ip rule``.
 
-    What it costs: $0.10 a month for each alarm, $0.30 for the metric of denied calls, and $1 for
-    the topic's key, unless you pass a topic.
-
-    Args:
-        scope: The construct to make them in.
-        id: Their id there.
-        server: The server, or the Auto Scaling group.
-        topic: Who is told. It must let CloudWatch publish, and its key be used by CloudWatch.
-            Default: an encrypted topic of their own, ``topic``, without subscribers.
-        log_group: Where the kernel's log of the server, or of the fleet, goes. Default: none, and
-            denied calls stay in the host's journal.
-        denied_calls: How many logged denials in five minutes are an alarm. Default: 1.
-
-    Raises:
-        ValueError: If the server is none, or ``denied_calls`` is no number of calls or given
-            without a log group.
+    It costs $0.10 a month for each alarm, $0.30 for the metric of denied requests, and $1 for the
+    topic's KMS key, unless you pass ``topic``.
 
     Source: AWS, "CloudWatch metrics that are available for your instances"; AWS, "Transition to
         using Instance Metadata Service Version 2"; AWS, "Filter pattern syntax for metric filters".
@@ -93,14 +81,32 @@ class MetadataAlarms(Construct):
         log_group: logs.ILogGroup | None = None,
         denied_calls: int | None = None,
     ) -> None:
+        """Create the alarms.
+
+        Args:
+            scope: The parent construct.
+            id: The construct's id in it.
+            server: The instance, or the Auto Scaling group.
+            topic: The SNS topic that the alarms notify. Its policy must allow CloudWatch to
+                publish, and its KMS key must allow CloudWatch to use it. Default: a new encrypted
+                topic without subscribers.
+            log_group: The log group that receives the kernel log of the server or group. Default:
+                none; denied requests stay in the host's journal.
+            denied_calls: How many logged denials in five minutes raise an alarm, from 1. It needs
+                ``log_group``. Default: 1.
+
+        Raises:
+            ValueError: If the server is neither an instance nor a group, or ``denied_calls`` is
+                not a whole number from 1 or is given without ``log_group``.
+        """
         dimensions = _dimensions(server)
         threshold = _threshold(denied_calls, logged=log_group is not None)
         super().__init__(scope, id)
         self.topic: sns.ITopic = topic or _topic_of_cloud_watch(self)
-        """Who is told."""
+        """The SNS topic that the alarms notify."""
         tell = actions.SnsAction(self.topic)
         self.alarms: dict[str, cloudwatch.Alarm] = {}
-        """The alarms, by the name of what they watch."""
+        """The alarms, by metric name."""
         for watched in _IMDS_V1:
             metric = cloudwatch.Metric(
                 namespace="AWS/EC2", metric_name=watched.name, dimensions_map=dimensions
@@ -118,7 +124,7 @@ class MetadataAlarms(Construct):
                 log_group=log_group,
                 filter_pattern=logs.FilterPattern.all_terms(DENIED),
                 metric_namespace=METRIC_NAMESPACE,
-                # One of its own for each log group, since they would count into one another.
+                # Unique, since filters with one metric name would add their counts up.
                 metric_name=f"{denied.name}-{Names.unique_resource_name(self, max_length=200)}",
                 default_value=0,
             )
@@ -139,7 +145,7 @@ class MetadataAlarms(Construct):
             threshold=threshold,
             evaluation_periods=1,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            # EC2 sends nothing where there was no such call.
+            # EC2 publishes no data while there are no such requests.
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         alarm.add_alarm_action(tell)
@@ -165,8 +171,8 @@ def _threshold(denied_calls: int | None, *, logged: bool) -> int:
         return 1
     if not logged:
         raise ValueError(
-            f"denied_calls is {denied_calls!r} without a log_group, in which they would be "
-            "counted: pass the log group that the kernel's log goes to, or leave it out"
+            f"denied_calls is {denied_calls!r} without log_group, where the denied requests are "
+            "counted: pass the log group of the kernel log, or leave denied_calls out"
         )
     if type(denied_calls) is not int or denied_calls < 1:
         raise ValueError(f"denied_calls is {denied_calls!r}: write a whole number of at least 1")
@@ -179,7 +185,7 @@ def _topic_of_cloud_watch(scope: Construct) -> sns.Topic:
     topic = encrypted_topic(
         scope, key_description="Alarms of the metadata service", publisher=cloud_watch
     )
-    # A policy of its own takes the place of SNS's default one, which lets the account publish.
+    # An explicit policy replaces SNS's default one, which lets the whole account publish.
     topic.add_to_resource_policy(
         iam.PolicyStatement(
             principals=[cloud_watch], actions=["sns:Publish"], resources=[topic.topic_arn]

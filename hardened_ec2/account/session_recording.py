@@ -1,4 +1,4 @@
-"""SessionRecording: what is typed and shown in Session Manager, encrypted and kept."""
+"""SessionRecording: encrypted recordings of Session Manager shell sessions."""
 
 import re
 
@@ -15,11 +15,11 @@ from hardened_ec2.servers.role import SessionLogs
 from hardened_ec2.support.log_group import encrypted_log_group, log_key
 
 PREFERENCES = "SSM-SessionManagerRunShell"
-"""The document that Session Manager takes its preferences from, one for each account and Region."""
+"""The name of Session Manager's preferences document, one for each account and Region."""
 
 SESSION_RECORDING_ENDPOINTS = ("kms", "logs")
-"""The interface endpoints that a recorded session needs in a VPC without internet, besides those of
-Session Manager.
+"""The interface endpoints that a recorded session needs in a VPC without internet access, besides
+those of Session Manager itself.
 
 Source: AWS, "Improve the security of EC2 instances by using VPC endpoints for Systems Manager".
 """
@@ -31,53 +31,29 @@ _USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
 
 class SessionRecording(Construct):
-    """Records every shell session of Session Manager in an account and Region.
+    """Recording of all Session Manager shell sessions in an account and Region.
 
-    It writes the preferences of Session Manager (the document ``SSM-SessionManagerRunShell``):
+    It is Session Manager's preferences document, ``SSM-SessionManagerRunShell``:
 
-    - what is typed and shown streams to an encrypted log group while it happens, and goes to an S3
-      bucket too at the end, if one is given;
-    - the session itself is encrypted with the same KMS key, on top of TLS;
-    - a session ends after 15 minutes without a key stroke, and after 8 hours in any case.
+    - input and output stream to an encrypted log group, and are copied to an S3 bucket when the
+      session ends, if you pass one;
+    - sessions are encrypted with the same KMS key, in addition to TLS;
+    - idle sessions end after 15 minutes, and all sessions after 8 hours.
 
-    A session is refused by the agent where it could not be recorded: the log group or the bucket is
-    not encrypted, or the server's role may not write to it. So give each server the permission,
-    with ``InstanceRole(..., session_logs=recording.session_logs)``, and in a VPC without internet
-    the endpoints (`SESSION_RECORDING_ENDPOINTS`).
+    SSM Agent refuses a session that it cannot record: if the log group or bucket is not encrypted,
+    or the server's role may not write to it. So pass each server's role the permission,
+    ``InstanceRole(..., session_logs=recording.session_logs)``, and create the endpoints
+    `SESSION_RECORDING_ENDPOINTS` in a VPC without internet access.
 
-    Only shells are recorded. Port forwarding and SSH through Session Manager are not, whatever the
-    preferences say, and other documents have preferences of their own: let people in with
-    `grant_start_session`, which leaves them no document but this one.
+    Only shell sessions are recorded. Port forwarding and SSH through Session Manager are not, and
+    other session documents have their own preferences: give people access with
+    `grant_start_session`, which allows only this document.
 
-    An account and Region has one such document. Where it was made by hand already, in the console
-    or by the CLI, CloudFormation refuses to create it: bring it in with ``cdk import``.
+    There is one such document in each account and Region. If somebody already created it in the
+    console or with the CLI, CloudFormation cannot create it: use ``cdk import``.
 
-    What it costs: $1 a month for the key, $0.50 for each GB of sessions, and in a VPC without
-    internet $7.30 a month for each of the two endpoints and zone.
-
-    Args:
-        scope: The construct to make it in.
-        id: Its id there.
-        bucket: An encrypted S3 bucket that whole sessions go to as well. Default: none.
-        key_prefix: Where in the bucket. Default: its root.
-        encryption_key: The KMS key of the sessions and their log. It must let CloudWatch Logs use
-            it. Default: one of its own, rotated, and kept with what it encrypted.
-        log_retention: How long the log is kept. Default: one year.
-        idle_timeout: After how long without a key stroke a session ends, from 1 to 60 minutes.
-            Default: 15 minutes.
-        max_duration: After how long it ends in any case, from 1 minute to 24 hours. Default: 8
-            hours.
-        run_as: The user of the server that a session runs as, whom the server must have. The tag
-            ``SSMSessionRunAs`` of whoever starts it names another. Default: ``ssm-user``, whom the
-            agent makes, with sudo.
-        removal_policy: What becomes of the preferences when the stack is deleted. The log group and
-            the key are always kept. Default: ``RETAIN_ON_UPDATE_OR_DELETE``, so that a mistake with
-            a stack does not leave sessions unrecorded; with ``DESTROY`` they are deleted, and
-            nothing is recorded any more.
-
-    Raises:
-        ValueError: If the stack records sessions already, a prefix is given without a bucket, a
-            duration is none that Session Manager takes, or the user is root or no user name.
+    It costs $1 a month for the key, $0.50 for each GB of sessions, and in a VPC without internet
+    access $7.30 a month for each of the two endpoints in each zone.
 
     Source: AWS, "Logging session activity"; AWS, "Session document schema"; AWS, "Turn on KMS key
         encryption of session data"; NIST SP 800-53 Rev. 5 AC-12, AU-14.
@@ -104,11 +80,37 @@ class SessionRecording(Construct):
         run_as: str | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     ) -> None:
+        """Create the preferences document, its log group and its key.
+
+        Args:
+            scope: The parent construct.
+            id: The construct's id in it.
+            bucket: An encrypted S3 bucket for copies of whole sessions. Default: none.
+            key_prefix: The prefix of the objects in the bucket. Default: none.
+            encryption_key: The KMS key of the sessions and the log group. Its policy must allow
+                CloudWatch Logs to use it. Default: a new key with rotation, which is kept when the
+                stack is deleted.
+            log_retention: How long log events are kept. Default: one year.
+            idle_timeout: How long a session may be idle, 1 to 60 minutes. Default: 15 minutes.
+            max_duration: How long a session may last, 1 minute to 24 hours. Default: 8 hours.
+            run_as: The operating system user of the sessions, who must exist on the server. The tag
+                ``SSMSessionRunAs`` of the caller's user or role overrides it. Default:
+                ``ssm-user``, whom SSM Agent creates with sudo rights.
+            removal_policy: What happens to the document when the stack is deleted. With
+                ``DESTROY`` it is deleted, and sessions are no longer recorded. The log group and
+                the key are always kept. Default: ``RETAIN_ON_UPDATE_OR_DELETE``.
+
+        Raises:
+            ValueError: If the stack already has a SessionRecording, ``key_prefix`` is given without
+                ``bucket``, a duration is out of its range or not in whole minutes, or ``run_as`` is
+                root or not a user name.
+        """
         idle = _minutes("idle_timeout", idle_timeout, 60)
         longest = _minutes("max_duration", max_duration, 1440)
         if key_prefix and bucket is None:
             raise ValueError(
-                f"key_prefix is {key_prefix!r} without a bucket: pass bucket=..., or leave it out"
+                f"key_prefix is {key_prefix!r} without bucket: pass bucket=..., or leave "
+                "key_prefix out"
             )
         _refuse_user(run_as)
         _refuse_second(Stack.of(scope))
@@ -116,7 +118,7 @@ class SessionRecording(Construct):
         self.encryption_key: kms.IKey = encryption_key or log_key(
             self, "Key", description="Sessions of Session Manager"
         )
-        """The KMS key of the sessions and their log."""
+        """The KMS key of the sessions and the log group."""
         self.log_group = encrypted_log_group(
             self,
             "LogGroup",
@@ -125,22 +127,21 @@ class SessionRecording(Construct):
             encryption_key=self.encryption_key,
             retention=log_retention,
         )
-        """Where sessions are recorded."""
+        """The log group of the recordings."""
         self.session_logs = SessionLogs(
             bucket=bucket,
             key_prefix=key_prefix,
             log_group=self.log_group,
             encryption_key=self.encryption_key,
         )
-        """What a server's role has to be given, for its sessions to be recorded."""
+        """The value of ``session_logs`` for the `InstanceRole` of each server."""
         self.document = ssm.CfnDocument(
             self,
             "Preferences",
             name=PREFERENCES,
             document_type="Session",
             document_format="JSON",
-            # A new version, which becomes the default one: a document of this name cannot be
-            # replaced while the old one is there.
+            # A new default version: CloudFormation cannot replace a document under the same name.
             update_method="NewVersion",
             content={
                 "schemaVersion": "1.0",
@@ -165,20 +166,20 @@ class SessionRecording(Construct):
         self.document.apply_removal_policy(removal_policy)
 
     def grant_start_session(self, grantee: iam.IGrantable, server: ec2.IInstance) -> iam.Grant:
-        """Let someone start recorded shell sessions on one server, and end their own.
+        """Grant permission to start recorded shell sessions on a server, and to end one's own.
 
-        Nothing else: no other document, so no port forwarding, no SSH through Session Manager and
-        no single commands, none of which is recorded.
+        Only this document is allowed: port forwarding, SSH through Session Manager and single
+        commands, which are not recorded, stay forbidden.
 
         Args:
-            grantee: Who: a role, a group, a user, or an ``iam.ManagedPolicy`` to attach.
-            server: The server.
+            grantee: A role, group or user, or an ``iam.ManagedPolicy`` to attach.
+            server: The instance.
 
         Returns:
             The grant.
 
         Raises:
-            ValueError: If the server is none.
+            ValueError: If the server is not an instance.
 
         Source: AWS, "Start a default shell session by specifying the default session document in
             IAM policies"; AWS, "Additional sample IAM policies for Session Manager".
@@ -189,9 +190,9 @@ class SessionRecording(Construct):
         """
         if not hasattr(server, "instance_private_ip"):
             raise ValueError(
-                f"server is {server!r}: write an ec2.IInstance, such as a HardenedInstance. For "
-                "the servers of a fleet grant ssm:StartSession on their tag "
-                "aws:autoscaling:groupName, with this recording's document"
+                f"server is {server!r}: write an ec2.IInstance, such as a HardenedInstance. For an "
+                "Auto Scaling group, grant ssm:StartSession on instances with its tag "
+                "aws:autoscaling:groupName and on this recording's document"
             )
         stack = Stack.of(self)
         start = iam.Grant.add_to_principal(
@@ -203,7 +204,7 @@ class SessionRecording(Construct):
                 ),
                 stack.format_arn(service="ssm", resource="document", resource_name=PREFERENCES),
             ],
-            # Without it whoever may use the server may use it with any document.
+            # Without it, StartSession on the instance alone would allow every document.
             conditions={"BoolIfExists": {"ssm:SessionDocumentAccessCheck": "true"}},
         )
         own = iam.Grant.add_to_principal(
@@ -226,8 +227,8 @@ def _minutes(name: str, duration: Duration, most: int) -> int:
     minutes, rest = divmod(seconds, 60)
     if rest or not 1 <= minutes <= most:
         raise ValueError(
-            f"{name} is {seconds} seconds, where Session Manager takes 1 to {most} whole minutes: "
-            "write such as Duration.minutes(15)"
+            f"{name} is {seconds} seconds: Session Manager allows 1 to {most} whole minutes; "
+            f"write such as {name}=Duration.minutes(15)"
         )
     return minutes
 
@@ -235,13 +236,13 @@ def _minutes(name: str, duration: Duration, most: int) -> int:
 def _refuse_user(run_as: str | None) -> None:
     if run_as == "root":
         raise ValueError(
-            "run_as is 'root', whose sessions could stop their own recording, and whom Session "
-            "Manager refuses: write a user with the sudo rights that are needed, or leave it out"
+            "run_as is 'root', which Session Manager refuses, and whose sessions could stop their "
+            "own recording: write a user with the sudo rights it needs, or leave run_as out"
         )
     if run_as is not None and not _USER.fullmatch(run_as):
         raise ValueError(
-            f"run_as is {run_as!r}: write the name of a user that the servers have, such as "
-            "'operator', or leave it out"
+            f"run_as is {run_as!r}: write a user name that exists on the servers, such as "
+            "'operator', or leave run_as out"
         )
 
 
@@ -249,7 +250,6 @@ def _refuse_second(stack: Stack) -> None:
     for other in stack.node.find_all():
         if isinstance(other, SessionRecording):
             raise ValueError(
-                f"{other.node.path} already records the sessions of this account and Region: "
-                "Session Manager has one document of preferences for each, so give that one all "
-                "the arguments"
+                f"{other.node.path} already records the sessions of this account and Region, which "
+                "has one preferences document: pass all arguments to that one"
             )

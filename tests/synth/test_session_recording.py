@@ -186,14 +186,14 @@ def minutes(number: float) -> cdk.Duration:
 @pytest.mark.parametrize(
     ("props", "says"),
     [
-        ({"idle_timeout": minutes(0)}, r"idle_timeout is 0 seconds, .* takes 1 to 60 whole min"),
+        ({"idle_timeout": minutes(0)}, r"idle_timeout is 0 seconds: .* allows 1 to 60 whole min"),
         ({"idle_timeout": minutes(61)}, r"idle_timeout is 3660 seconds"),
         ({"idle_timeout": minutes(1.5)}, r"idle_timeout is 90 seconds"),
-        ({"max_duration": minutes(1441)}, r"max_duration is 86460 seconds, .* 1 to 1440 whole"),
-        ({"key_prefix": "a"}, r"key_prefix is 'a' without a bucket: pass bucket=..., or leave"),
-        ({"run_as": "root"}, r"run_as is 'root', .* whom Session Manager refuses: write a user"),
-        ({"run_as": "a b"}, r"run_as is 'a b': write the name of a user that the servers have"),
-        ({"run_as": ""}, r"run_as is '': write the name"),
+        ({"max_duration": minutes(1441)}, r"max_duration is 86460 seconds: .* 1 to 1440 whole"),
+        ({"key_prefix": "a"}, r"key_prefix is 'a' without bucket: pass bucket=..., or leave"),
+        ({"run_as": "root"}, r"run_as is 'root', which Session Manager refuses, .*: write a user"),
+        ({"run_as": "a b"}, r"run_as is 'a b': write a user name that exists on the servers"),
+        ({"run_as": ""}, r"run_as is '': write a user name"),
     ],
 )
 def test_wrong_props_are_refused_and_leave_nothing_behind(
@@ -213,5 +213,5 @@ def test_a_second_one_in_a_stack_is_refused(stack: cdk.Stack) -> None:
 def test_sessions_on_what_is_no_server_are_refused(stack: cdk.Stack) -> None:
     recording = SessionRecording(stack, "Sessions")
     role = iam.Role(stack, "Operators", assumed_by=iam.AccountRootPrincipal())
-    with pytest.raises(ValueError, match=r"write an ec2.IInstance, .*their tag aws:autoscaling"):
+    with pytest.raises(ValueError, match=r"write an ec2.IInstance, .*its tag aws:autoscaling"):
         recording.grant_start_session(role, "i-1")  # type: ignore[arg-type]

@@ -84,9 +84,9 @@ def test_imdsv2_and_private_images_cannot_be_given_up() -> None:
     [
         (
             {"http_put_response_hop_limit": 0},
-            r"http_put_response_hop_limit is 0: write 1 .*at most 64, or None",
+            r"http_put_response_hop_limit is 0: 1 to 64 is allowed; write 1, .*or None",
         ),
-        ({"http_put_response_hop_limit": 65}, r"is 65: write 1 "),
+        ({"http_put_response_hop_limit": 65}, r"is 65: 1 to 64 is allowed"),
         (
             {"snapshot_block_public_access": "unblocked"},
             r"is 'unblocked': write one of 'block-all-sharing', 'block-new-sharing'",
@@ -100,15 +100,15 @@ def test_wrong_attributes_are_refused(options: dict[str, Any], says: str) -> Non
 
 @pytest.mark.parametrize("message", ["", "  "])
 def test_an_empty_message_is_refused(message: str) -> None:
-    with pytest.raises(ValueError, match="write what to do instead, or leave it out"):
+    with pytest.raises(ValueError, match="write what users should do instead, or leave it out"):
         Ec2Attributes().declarative_policy(exception_message=message)
 
 
 @pytest.mark.parametrize(
     ("mode", "says"),
     [
-        ("block-ingress", "load balancers, bastions, servers with public addresses. Say what"),
-        ("block-bidirectional", "everything that reaches the internet, NAT gateways included"),
+        ("block-ingress", "load balancers, bastions, servers with public addresses. Name what"),
+        ("block-bidirectional", "all access to the internet, NAT gateways included"),
     ],
 )
 def test_a_block_does_not_go_without_its_exclusions(mode: str, says: str) -> None:
@@ -130,11 +130,11 @@ WEB = PublicAccessExclusion(name="Web", vpc_id="vpc-1")
         ),
         (
             {"mode": "off", "exclusions": (WEB,)},
-            "mode='off' with 1 exclusions, but nothing is blocked: leave them out",
+            "mode='off', which blocks nothing, and 1 exclusions: leave them out",
         ),
         (
             {"mode": "block-ingress", "exclusions": (WEB, WEB)},
-            "two exclusions are called 'Web': give each a name of its own",
+            "two exclusions are called 'Web': give each its own name",
         ),
         (
             {
@@ -143,7 +143,7 @@ WEB = PublicAccessExclusion(name="Web", vpc_id="vpc-1")
                     PublicAccessExclusion(name="Out", vpc_id="vpc-1", mode="allow-egress"),
                 ),
             },
-            "'Out' has mode='allow-egress', but 'block-ingress' blocks no egress",
+            "'Out' has mode='allow-egress', but 'block-ingress' does not block egress",
         ),
     ],
 )
@@ -155,7 +155,7 @@ def test_a_wrong_block_is_refused(options: dict[str, Any], says: str) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"name": "", "vpc_id": "vpc-1"}, "has name='': write one, such as 'Bastion'"),
+        ({"name": "", "vpc_id": "vpc-1"}, "has name='': write a name such as 'Bastion'"),
         ({"name": "Web"}, "'Web' has vpc_id=None and subnet_id=None: write exactly one"),
         (
             {"name": "Web", "vpc_id": "vpc-1", "subnet_id": "subnet-1"},
