@@ -120,7 +120,7 @@ class VpcBlockPublicAccess:
                 f"VpcBlockPublicAccess has mode={self.mode!r}, which cuts off "
                 f"{_CUT_OFF[self.mode]}. Name what must stay reachable: write "
                 "exclusions=(PublicAccessExclusion(name='Bastion', subnet_id='subnet-...'),), or "
-                "exclusions=()"
+                "exclusions=() if nothing must"
             )
         names = [each.name for each in self.exclusions]
         twice = sorted({name for name in names if names.count(name) > 1})
