@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from hardened_ec2.host import HostHardening
 from hardened_ec2.host.controls.all import CONTROLS
 from hardened_ec2.host.controls.types import Check, Profile
+from lab.machines.guest import Guest
+from lab.probes.programs import ask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +87,20 @@ def outcomes(
         )
         for question, answer in zip(asked, answers, strict=True)
     )
+
+
+def check(guest: Guest, asked: Sequence[Question]) -> tuple[Outcome, ...]:
+    """Run checks of controls.
+
+    Args:
+        guest: The server.
+        asked: The checks.
+
+    Returns:
+        The outcomes, in the same order.
+
+    Raises:
+        LabError: If the checks cannot be run.
+    """
+    wanted = [{"when": each.check.when, "command": each.check.command} for each in asked]
+    return outcomes(asked, ask(guest, "checks", {"checks": wanted})["outcomes"])

@@ -1,18 +1,13 @@
 """The observation of a running server: what clients see, and what the server says of itself."""
 
-import json
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from lab.commands import LabError, progress
-from lab.machines.careless_image import LATER_USER
+from lab.commands import progress
 from lab.machines.guest import ADMIN, Guest, Key
-from lab.machines.metadata_service import METADATA, NAMES, TIME
 from lab.probes.clients import (
     Forwarding,
     forwarding,
@@ -22,53 +17,15 @@ from lab.probes.clients import (
     settled,
     ssh_audit,
 )
-from lab.probes.control_checks import Outcome, Question, outcomes
-
-NOBODY = 65534
-STRANGERS = (1, 4321, NOBODY, 2**31, 2**32 - 3)
-"""Uids without an account, up to the highest, tried in addition to every account."""
-
-REPAIR_SECONDS = 120.0
-"""The limit of a repair: the lock is checked once a minute, and a busy machine takes longer."""
+from lab.probes.control_checks import Outcome, Question, check
+from lab.probes.disturbances import Disturbance, disturb
+from lab.probes.metadata_requests import NOBODY, Attempt, later_user, survey
+from lab.probes.programs import ask
 
 MODES = (
     *("/var/lib/cloud/**", "/run/cloud-init/**", "/var/log/cloud-init*", "/etc/ssh/**"),
     *("/var/lib/hardened-ec2/**", "/etc/sudoers.d/*", "/usr/local/sbin/hardened-ec2"),
 )
-
-_RESULT = "/run/lab-disturb.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One request from inside the guest.
-
-    Args:
-        user: The user's name, or the uid if it has no account.
-        address: The address that was asked.
-        answer: "open", or the failure: "refused", "prohibited", "connected", "silent", ...
-        seconds: The duration of the request.
-    """
-
-    user: str
-    address: str
-    answer: str
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Disturbance:
-    """One removal of the metadata lock, as other programs may cause it.
-
-    Args:
-        exit_code: The exit code of the command that removed the lock.
-        said: The command's output.
-        seconds_open: Seconds until the lock held again; None if it did not.
-    """
-
-    exit_code: int
-    said: str
-    seconds_open: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +121,7 @@ def observe(guest: Guest, plan: Plan) -> Observation:
             {"secret": plan.canary, "users": _searchers(guest, plan), "since": guest.created},
         )
         progress(f"{plan.name}: an allowed user, added now")
-        later = _later_user(guest)
+        later = later_user(guest)
         progress(f"{plan.name}: ssh-audit")
         audit = ssh_audit(plan.ssh_audit, guest.network.admin)
         if plan.disturbances:
@@ -187,141 +144,6 @@ def observe(guest: Guest, plan: Plan) -> Observation:
             disturbances=disturbed,
             console=guest.console(),
         )
-
-
-def ask(
-    guest: Guest, program: str, question: Mapping[str, Any], *, in_session: bool = False
-) -> dict[str, Any]:
-    """Run a program of `lab.inside` in a guest, as root.
-
-    The program runs as a service, because the hardening may keep login sessions from metadata.
-
-    Args:
-        guest: The server.
-        program: The module's name.
-        question: The program's input.
-        in_session: Whether to run it in the administrator's login session, through sudo, instead.
-            Default: False.
-
-    Returns:
-        The program's output.
-
-    Raises:
-        LabError: If the program fails.
-    """
-    put(guest, program)
-    service = () if in_session else ("systemd-run", "--quiet", "--collect", "--wait", "--pipe")
-    done = guest.ssh(
-        *("sudo", *service, "python3", f"/run/lab-{program}.py"),
-        stdin=json.dumps(question),
-        timeout=900,
-    )
-    if done.returncode:
-        raise LabError(f"{program}.py: exit code {done.returncode}\n{done.stdout}{done.stderr}")
-    return dict(json.loads(done.stdout))
-
-
-def check(guest: Guest, asked: Sequence[Question]) -> tuple[Outcome, ...]:
-    """Run checks of controls.
-
-    Args:
-        guest: The server.
-        asked: The checks.
-
-    Returns:
-        The outcomes, in the same order.
-
-    Raises:
-        LabError: If the checks cannot be run.
-    """
-    wanted = [{"when": each.check.when, "command": each.check.command} for each in asked]
-    return outcomes(asked, ask(guest, "checks", {"checks": wanted})["outcomes"])
-
-
-def put(guest: Guest, program: str) -> None:
-    """Copy a program of `lab.inside` into a guest.
-
-    Args:
-        guest: The server.
-        program: The module's name.
-
-    Raises:
-        LabError: If the file cannot be written.
-    """
-    text = (files("lab.inside") / f"{program}.py").read_text(encoding="utf-8")
-    done = guest.ssh("sudo", "tee", f"/run/lab-{program}.py", stdin=text)
-    if done.returncode:
-        raise LabError(f"cannot copy {program}.py into the guest: {done.stderr}")
-
-
-def survey(
-    guest: Guest, uids: Sequence[int] | None = None, *, in_session: bool = False
-) -> tuple[tuple[Attempt, ...], tuple[Attempt, ...]]:
-    """Request the link-local services from inside a guest.
-
-    Args:
-        guest: The server.
-        uids: The uids to try as. Default: every account, `STRANGERS`, and a container.
-        in_session: Whether to try from the administrator's login session. Default: False.
-
-    Returns:
-        The requests of users, and those of the container.
-
-    Raises:
-        LabError: If the probe fails.
-    """
-    question = {
-        "uids": STRANGERS if uids is None else uids,
-        "everybody": uids is None,
-        "addresses": METADATA,
-        "names": NAMES,
-        "times": TIME,
-    }
-    found = ask(guest, "metadata", question, in_session=in_session)
-    users, container = (
-        tuple(Attempt(**each) for each in found[who]) for who in ("users", "container")
-    )
-    return users, container
-
-
-def disturb(guest: Guest, disturbances: Mapping[str, str]) -> dict[str, Disturbance]:
-    """Remove the metadata lock in several ways, and wait each time until it holds again.
-
-    Args:
-        guest: The server.
-        disturbances: Name to the shell command that removes the lock.
-
-    Returns:
-        Name to removal of the lock.
-
-    Raises:
-        LabError: If the guest is not reachable afterwards.
-    """
-    if not disturbances:
-        return {}
-    put(guest, "disturb")
-    question = {
-        "address": METADATA[0],
-        "uid": NOBODY,
-        "patience": REPAIR_SECONDS,
-        "disturbances": dict(disturbances),
-        "result": _RESULT,
-    }
-    # A transient unit keeps running while the network, and this SSH session with it, is down.
-    guest.root(
-        f"rm -f {_RESULT}; cat >/run/lab-question.json <<'END'\n{json.dumps(question)}\nEND\n"
-        "systemd-run --quiet --collect --property=StandardInput=file:/run/lab-question.json "
-        "python3 /run/lab-disturb.py"
-    )
-    deadline = time.monotonic() + len(disturbances) * REPAIR_SECONDS + 300
-    while True:
-        done = guest.ssh("sudo", "cat", _RESULT, timeout=180)
-        if done.returncode == 0:
-            found = json.loads(done.stdout)
-            return {name: Disturbance(**each) for name, each in found.items()}
-        if time.monotonic() > deadline:
-            raise LabError(f"the guest is not reachable after the disturbances: {done.stderr}")
-        time.sleep(2)
 
 
 def _questions(plan: Plan) -> dict[str, Any]:
@@ -347,14 +169,3 @@ def _logins(guest: Guest, plan: Plan) -> dict[str, str]:
 def _searchers(guest: Guest, plan: Plan) -> dict[str, int]:
     uid = int(guest.ssh("id", "-u", plan.password_user).stdout)
     return {plan.password_user: uid, "nobody": NOBODY}
-
-
-def _later_user(guest: Guest) -> tuple[Attempt, ...]:
-    """Add an allowed user, and wait up to `REPAIR_SECONDS` until IMDS answers that user."""
-    guest.root(f"id {LATER_USER} >/dev/null 2>&1 || useradd --system {LATER_USER}")
-    uid = int(guest.ssh("id", "-u", LATER_USER).stdout)
-    deadline = time.monotonic() + REPAIR_SECONDS
-    while True:
-        seen = tuple(a for a in survey(guest, [uid])[0] if a.address in METADATA)
-        if all(each.answer == "open" for each in seen) or time.monotonic() > deadline:
-            return seen

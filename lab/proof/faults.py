@@ -20,7 +20,8 @@ from lab.machines.network import TAP
 from lab.machines.server import running
 from lab.paths import EVIDENCE
 from lab.probes.clients import key_login, password_command, password_login, settled
-from lab.probes.observation import Attempt, ask, survey
+from lab.probes.metadata_requests import Attempt, survey
+from lab.probes.programs import ask
 from lab.template.assembly import Server
 
 _WITHOUT_NETWORK = 60

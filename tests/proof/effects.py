@@ -11,7 +11,8 @@ from typing import Any
 from hardened_ec2.host.controls.types import Profile
 from lab.machines.careless_image import ALLOWED_USER, CLERK, LATER_USER
 from lab.machines.metadata_service import METADATA, NAMES, TIME
-from lab.probes.observation import Attempt, Observation
+from lab.probes.metadata_requests import Attempt
+from lab.probes.observation import Observation
 from lab.proof.proof import CANARY
 
 AT_ONCE = 3.0

@@ -4,7 +4,7 @@ import pytest
 
 from hardened_ec2.host.controls.all import CONTROLS
 from lab.probes.control_checks import Question, questions
-from lab.probes.observation import REPAIR_SECONDS
+from lab.probes.metadata_requests import REPAIR_SECONDS
 from lab.proof.proof import FIRST_BOOT, REBOOT, Proof
 from lab.report.evidence import Place, Table
 from tests.proof.conftest import BARE, SUBJECTS
