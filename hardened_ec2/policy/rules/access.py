@@ -1,4 +1,4 @@
-"""Ways to a server that are no open port: Instance Connect Endpoints and Session Manager."""
+"""EC2 Instance Connect Endpoints, Session Manager and Network Access Scopes."""
 
 import json
 from collections.abc import Iterator
@@ -34,25 +34,26 @@ from hardened_ec2.policy.rules.subjects import Subject
 
 _ENDPOINT: Final = "AWS::EC2::InstanceConnectEndpoint"
 _TUNNELLED: Final = (22, 3389)
-"""The ports that EC2 tunnels to."""
+"""The ports that an EC2 Instance Connect Endpoint can tunnel to."""
 
 
 @rule(
     id="HardenedEc2-InstanceConnectEndpointReach",
     severity=Severity.WARNING,
     subject=Subject.ENDPOINTS,
-    fact="An EC2 Instance Connect Endpoint reaches the servers it is for, and no others.",
+    fact="An EC2 Instance Connect Endpoint can reach only the servers it is for.",
     why=(
-        "Whoever may open a tunnel through it reaches whatever it reaches: one that is let out to "
-        "the whole network leads to every server that was left open inside."
+        "Anyone allowed to open a tunnel through the endpoint reaches everything that it can "
+        "reach: with wide egress, that is SSH and RDP on every server that was left open "
+        "inside the network."
     ),
     fix=(
-        "Give it a security group of its own whose egress names the groups of those servers, on "
-        "port 22."
+        "Give the endpoint a security group of its own whose SecurityGroupEgress allows port "
+        "22 to the security groups of those servers only."
     ),
 )
 def endpoint_reach(case: Case) -> Iterator[Outcome]:
-    """Unite what the groups of each endpoint let out to the ports that it tunnels to."""
+    """Count the addresses that the groups of each endpoint allow it to tunnel to."""
     groups = Groups(case.deployment)
     egress = egress_rules(case)
     for endpoint in case.deployment.resources(_ENDPOINT):
@@ -63,13 +64,15 @@ def endpoint_reach(case: Case) -> Iterator[Outcome]:
                 yield doubtful(listed, f"SecurityGroupIds is not known: {why}")
                 continue
             if not named:
-                yield faulty(listed, "it has no security group, so it gets its VPC's default group")
+                yield faulty(
+                    listed, "it has no security group, so it gets the default group of its VPC"
+                )
             for each in named:
                 key = groups.key(each.content)
                 if Groups.is_default(key):
                     yield faulty(each, f"{key[1]} is the default group of its VPC")
                 elif not key[0]:
-                    yield doubtful(each, f"what {key[1]} lets out is not in the templates")
+                    yield doubtful(each, f"the egress rules of {key[1]} are not in the templates")
                 else:
                     yield from _reach(case, groups, each, egress.get(key, []))
 
@@ -81,7 +84,7 @@ def _reach(case: Case, groups: Groups, group: Value, rules: list[Value]) -> Iter
         if when is not None and lets_everything_out(egress):
             yield Fault(
                 place=group.place,
-                message="its group names no egress, so EC2 lets it out to everywhere",
+                message="its group has no egress rules, so EC2 allows all outbound traffic",
                 when=when,
             )
     reached = AddressSet()
@@ -90,13 +93,13 @@ def _reach(case: Case, groups: Groups, group: Value, rules: list[Value]) -> Iter
             if opening.peer is not None or not any(opening.admits(TCP, p) for p in _TUNNELLED):
                 continue
             if opening.unknown:
-                yield doubtful(each, f"how far the endpoint reaches: {opening.unknown}")
+                yield doubtful(each, f"what the endpoint can reach is not known: {opening.unknown}")
             elif together(group.when, opening.when) is not None:
                 reached |= opening.addresses
     if reached.width > case.settings.whitelist_width:
         yield faulty(
             group,
-            f"it reaches port 22 or 3389 of {spelled_addresses(reached)}, {reached.width} "
+            f"it can reach port 22 or 3389 of {spelled_addresses(reached)}, {reached.width} "
             f"addresses where {case.settings.whitelist_width} are allowed",
         )
 
@@ -105,15 +108,19 @@ def _reach(case: Case, groups: Groups, group: Value, rules: list[Value]) -> Iter
     id="HardenedEc2-InstanceConnectClientIp",
     severity=Severity.WARNING,
     subject=Subject.ENDPOINTS,
-    fact="Servers see an EC2 Instance Connect Endpoint itself, not its clients' addresses.",
+    fact="Servers see the address of an EC2 Instance Connect Endpoint, not its clients' addresses.",
     why=(
-        "Where the client's address is preserved, the group of each server has to let in the "
-        "public addresses of all clients on port 22, and then does so by every other way too."
+        "With client addresses preserved, the security group of each server has to allow port "
+        "22 from every client's public address, and such a rule also admits connections that "
+        "bypass the endpoint."
     ),
-    fix="Write PreserveClientIp false, and let the servers' groups name the endpoint's group.",
+    fix=(
+        "Write PreserveClientIp false, and let the servers' security groups allow the "
+        "endpoint's security group."
+    ),
 )
 def endpoint_client_ip(case: Case) -> Iterator[Outcome]:
-    """Judge PreserveClientIp of every endpoint; EC2 preserves no address unless it is told to."""
+    """Judge PreserveClientIp of every endpoint; the default is false."""
     for endpoint in case.deployment.resources(_ENDPOINT):
         for answer in endpoint.properties.at("PreserveClientIp"):
             why = why_unknown(answer.content)
@@ -127,14 +134,14 @@ def endpoint_client_ip(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-SessionRecording",
     severity=Severity.WARNING,
     subject=Subject.DOCUMENTS,
-    fact="Shell sessions of Session Manager are recorded, and encrypted wherever they are.",
+    fact="Session Manager records shell sessions, and encrypts both the session and its log.",
     why=(
-        "A shell as a user with sudo leaves no other trace that its user could not remove; and "
-        "what is typed in it, passwords included, lies readable where its log is not encrypted."
+        "A user with sudo can erase every other trace of a session on the server, and an "
+        "unencrypted log exposes what was typed in it, passwords included."
     ),
     fix=(
-        "Write cloudWatchLogGroupName with cloudWatchEncryptionEnabled true, or s3BucketName with "
-        "s3EncryptionEnabled true, and a kmsKeyId."
+        "Write cloudWatchLogGroupName with cloudWatchEncryptionEnabled true, or s3BucketName "
+        "with s3EncryptionEnabled true, and a kmsKeyId."
     ),
     references=(
         Control(Framework.NIST, "AU-14"),
@@ -143,14 +150,14 @@ def endpoint_client_ip(case: Case) -> Iterator[Outcome]:
     ),
 )
 def session_recording(case: Case) -> Iterator[Outcome]:
-    """Judge the inputs of session documents for shells; other kinds of sessions record nothing."""
+    """Judge the inputs of session documents for shells; other session types have no log."""
     for document in case.deployment.resources("AWS::SSM::Document"):
         if not any(kind.content == "Session" for kind in document.properties.at("DocumentType")):
             continue
         for written in document.properties.at("Content"):
             content = _read(written)
             if content is None:
-                yield doubtful(written, "the session document is not known: it is no plain JSON")
+                yield doubtful(written, "the session document is not known: it is not plain JSON")
                 continue
             for kind in content.at("sessionType"):
                 if kind.content == "Standard_Stream":
@@ -158,7 +165,7 @@ def session_recording(case: Case) -> Iterator[Outcome]:
 
 
 def _read(written: Value) -> Value | None:
-    """Return the document as an object, also where it is JSON in text."""
+    """Return the document as an object, parsed where it is JSON text."""
     content = written.content
     if isinstance(content, Tree):
         return written
@@ -196,13 +203,14 @@ def _recorded(content: Value, shell: When) -> Iterator[Outcome]:
         if holds(shell, scenario) and not any(holds(each.when, scenario) for each in destinations):
             yield Fault(
                 place=content.place,
-                message="sessions are recorded nowhere: no log group and no bucket is given",
+                message="sessions are not recorded: neither cloudWatchLogGroupName nor "
+                "s3BucketName is given",
                 when=scenario or ALWAYS,
             )
             break
     for key in content.at("inputs", "kmsKeyId"):
         if not _is_given(key):
-            yield faulty(key, "kmsKeyId is not given, so TLS alone encrypts a session")
+            yield faulty(key, "kmsKeyId is not given, so only TLS encrypts a session")
 
 
 def _is_given(value: Value) -> bool:
@@ -213,23 +221,26 @@ def _is_given(value: Value) -> bool:
     id="HardenedEc2-AccessScopeHole",
     severity=Severity.WARNING,
     subject=Subject.ACCESS_SCOPES,
-    fact="What a Network Access Scope leaves out is named one by one.",
+    fact="The exclusions of a Network Access Scope name individual resources.",
     why=(
-        "A path that is left out is never a finding again: leave out every load balancer, and the "
-        "one that somebody opens next year is no finding either."
+        "An excluded path is never reported: where all load balancers are excluded, the one "
+        "that exposes a server next year goes unnoticed."
     ),
-    fix="Write Resources with the load balancer or gateway that is meant, not ResourceTypes.",
+    fix=(
+        "In ExcludePaths, name the load balancer or gateway with Resources instead of "
+        "ResourceTypes."
+    ),
 )
 def access_scope_hole(case: Case) -> Iterator[Outcome]:
-    """Report exclusions in which no resource statement and no packet header names anything."""
+    """Report exclusions that neither a resource nor a packet header narrows."""
     for scope in case.deployment.resources("AWS::EC2::NetworkInsightsAccessScope"):
         for paths in scope.properties.at("ExcludePaths"):
             for path in paths.entries():
                 why = why_unknown(path.content)
                 if why is not None:
-                    yield doubtful(path, f"what the scope leaves out is not known: {why}")
+                    yield doubtful(path, f"what the scope excludes is not known: {why}")
                 elif not _names_anything(path):
-                    yield faulty(path, "it leaves out paths by their kind, and names none of them")
+                    yield faulty(path, "it excludes paths by resource type and names no resource")
 
 
 def _names_anything(path: Value) -> bool:

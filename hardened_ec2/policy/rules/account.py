@@ -1,4 +1,4 @@
-"""What guards servers from outside them: the account's floor, keys, transit gateways."""
+"""Protections around servers: VPC Block Public Access, transit gateways, KMS keys."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -29,10 +29,10 @@ _KEY: Final = "AWS::KMS::Key"
     id="HardenedEc2-BlockPublicAccess",
     severity=Severity.WARNING,
     subject=Subject.PUBLIC_ACCESS_BLOCKS,
-    fact="VPC Block Public Access is on, and nothing is excluded from it both ways.",
+    fact="VPC Block Public Access is enabled, and its exclusions allow egress only.",
     why=(
-        "It is the one switch that no route, public address or security group gets past; where a "
-        "template sets it, it says what the account is meant to be."
+        "It is the one setting that overrides every route, public address and security group; "
+        "without it, a mistake in any of them can expose a server."
     ),
     fix=(
         'Write InternetGatewayBlockMode "block-bidirectional" or "block-ingress", and '
@@ -42,7 +42,7 @@ _KEY: Final = "AWS::KMS::Key"
     references=(Control(Framework.SECURITY_HUB, "EC2.172"),),
 )
 def block_public_access(case: Case) -> Iterator[Outcome]:
-    """Judge the account's setting, and its exclusions, where a template makes them."""
+    """Judge the account's setting and its exclusions where a template declares them."""
     for kind, key, bad in (
         ("AWS::EC2::VPCBlockPublicAccessOptions", "InternetGatewayBlockMode", "off"),
         (
@@ -60,9 +60,12 @@ def block_public_access(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-TransitGateway",
     severity=Severity.WARNING,
     subject=Subject.TRANSIT_GATEWAYS,
-    fact="A transit gateway takes no network of another account unasked.",
-    why="A network that attaches itself is inside: private addresses in rules are its own, too.",
-    fix='Leave AutoAcceptSharedAttachments out or write "disable".',
+    fact="A transit gateway accepts attachments from other accounts only after approval.",
+    why=(
+        "An account that attaches its VPC by itself is inside the network: security groups "
+        "that trust private addresses trust its servers, too."
+    ),
+    fix='Omit AutoAcceptSharedAttachments or write "disable".',
     references=(
         Control(Framework.SECURITY_HUB, "EC2.23"),
         Control(Framework.CONTROL_TOWER, "CT.EC2.PR.6"),
@@ -80,8 +83,11 @@ def transit_gateway(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-KeyRotation",
     severity=Severity.WARNING,
     subject=Subject.KEYS,
-    fact="The keys of servers' volumes are rotated.",
-    why="A key that never changes opens every snapshot there ever was, to whoever gets it once.",
+    fact="KMS keys that encrypt volumes are rotated.",
+    why=(
+        "Without rotation, the same key material protects every volume and snapshot ever made: "
+        "one compromise of the key opens them all."
+    ),
     fix="Write EnableKeyRotation true.",
     references=(
         Control(Framework.CHECKOV, "CKV_AWS_7"),
@@ -89,14 +95,16 @@ def transit_gateway(case: Case) -> Iterator[Outcome]:
     ),
 )
 def key_rotation(case: Case) -> Iterator[Outcome]:
-    """Judge the keys of the templates that encrypt a volume."""
+    """Judge every key in the templates that encrypts a volume."""
     for key in _keys_of_volumes(case):
         for answer in key.properties.at("EnableKeyRotation"):
             why = why_unknown(answer.content)
             if why is not None:
                 yield doubtful(answer, f"EnableKeyRotation is not known: {why}")
             elif as_bool(answer.content) is not True:
-                yield faulty(answer, f"the key {key.logical_id} of a volume is not rotated")
+                yield faulty(
+                    answer, f"the key {key.logical_id}, which encrypts a volume, is not rotated"
+                )
 
 
 def _keys_of_volumes(case: Case) -> Iterator[Resource]:

@@ -1,4 +1,4 @@
-"""Administrative ports: who may knock at SSH, RDP and their like."""
+"""Administrative ports: which addresses can reach SSH, RDP and the like."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -42,9 +42,9 @@ _WORLD: Final = (
 )
 
 _FIX: Final = (
-    "Name the addresses that administer the server (203.0.113.7/32), or let in only the security "
-    "group of an EC2 Instance Connect Endpoint or a bastion, or use Session Manager, which needs "
-    "no open port."
+    "Allow only the addresses that administer the server (203.0.113.7/32), or only the "
+    "security group of an EC2 Instance Connect Endpoint or a bastion; or use Session Manager, "
+    "which needs no open port."
 )
 
 
@@ -52,16 +52,16 @@ _FIX: Final = (
     id="HardenedEc2-AdminPortOpenToWorld",
     severity=Severity.ERROR,
     subject=Subject.GROUPS,
-    fact="No administrative port is open to the internet.",
+    fact="Administrative ports are closed to the internet.",
     why=(
-        "Every address on the internet is scanned for these ports within minutes; what answers "
-        "there is attacked with stolen keys, guessed passwords and the next flaw of the service."
+        "Every public address is scanned for these ports within minutes, and a service that "
+        "answers is attacked with stolen keys, guessed passwords and its next vulnerability."
     ),
     fix=_FIX,
     references=_WORLD,
 )
 def admin_port_open_to_world(case: Case) -> Iterator[Outcome]:
-    """Report world-open administrative ports, and rules that may open them for all we know."""
+    """Report world-open administrative ports, and ingress rules with sources that are not known."""
     yield from _breaches(case, Width.WORLD)
     for opening in case.admin_ports.doubtful:
         yield Doubt(
@@ -85,10 +85,10 @@ def admin_port_open_to_world(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-AdminPortTooWide",
     severity=Severity.ERROR,
     subject=Subject.GROUPS,
-    fact="No more public addresses than a whitelist holds may reach an administrative port.",
+    fact="At most Settings.whitelist_width public addresses can reach an administrative port.",
     why=(
-        "A whitelist of thousands of addresses is a provider's whole network: everyone who rents "
-        "a machine there is on it."
+        "A whitelist of thousands of addresses is usually a provider's entire network, where "
+        "an attacker can rent a machine."
     ),
     fix=_FIX,
     references=(
@@ -105,10 +105,10 @@ def admin_port_too_wide(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-AdminPortWideInside",
     severity=Severity.WARNING,
     subject=Subject.GROUPS,
-    fact="No more private addresses than a whitelist holds may reach an administrative port.",
+    fact="At most Settings.whitelist_width private addresses can reach an administrative port.",
     why=(
-        "Whoever is in one machine of the network goes on to the next; a whole private network in "
-        "a whitelist is every one of its machines."
+        "An attacker on one server moves on to the next: a whitelist that covers a whole "
+        "private network lets every compromised machine in it try to log in."
     ),
     fix=_FIX,
 )
@@ -126,7 +126,7 @@ def _breaches(case: Case, width: Width) -> Iterator[Fault]:
 def _message(case: Case, breach: Breach) -> str:
     names = case.settings.administrative_ports
     opened = (
-        "every administrative port"
+        "all administrative ports"
         if len(breach.ports) == len(names)
         else f"{'port' if len(breach.ports) == 1 else 'ports'} {port_names(breach.ports, names)}"
     )
@@ -142,5 +142,5 @@ def _message(case: Case, breach: Breach) -> str:
         )
     if len(breach.openings) > 1:
         places = dict.fromkeys(str(opening.place) for opening in breach.openings)
-        text += f", by {len(breach.openings)} rules together: {', '.join(places)}"
+        text += f", by {len(breach.openings)} ingress rules together: {', '.join(places)}"
     return text

@@ -26,10 +26,10 @@ from hardened_ec2.policy.rules.subjects import Subject
 from hardened_ec2.policy.settings import Settings
 
 _SHOWN: Final = 3
-"""Servers or ports that a message names before it only counts them."""
+"""Servers or ports that a message names; the rest are counted."""
 
 _NEEDED_ICMP: Final = {ICMP: (3, 11), ICMPV6: (1, 2, 3, 4)}
-"""ICMP types without which connections break: unreachable, too big, time exceeded (RFC 4890)."""
+"""ICMP types that connections need: unreachable, too big, time exceeded (RFC 4890)."""
 
 _Sighting: TypeAlias = tuple[Reach, When]
 
@@ -38,14 +38,14 @@ _Sighting: TypeAlias = tuple[Reach, When]
     id="HardenedEc2-PrivateServerOpenToWorld",
     severity=Severity.ERROR,
     subject=Subject.SERVERS,
-    fact="No group of a server in a private subnet lets the internet in.",
+    fact="Security groups of servers in private subnets are closed to the internet.",
     why=(
-        "Nobody can use the rule today, so nobody needs it; the day a route, a load balancer or a "
-        "public address is added, it is an open door that no one decided on."
+        "The rule has no effect today, so nobody notices it; once a route, a load balancer or "
+        "a public address is added, it exposes the server without anyone having decided so."
     ),
     fix=(
-        "Remove the rule, or let in only those who use it: the security group of the load balancer "
-        "in front, or the network's own addresses."
+        "Remove the rule, or allow only its actual clients: the security group of the load "
+        "balancer in front, or the addresses of the network."
     ),
     references=(
         Control(Framework.SECURITY_HUB, "EC2.18"),
@@ -54,10 +54,10 @@ _Sighting: TypeAlias = tuple[Reach, When]
     ),
 )
 def private_server_open_to_world(case: Case) -> Iterator[Outcome]:
-    """Join subnet, route and group: world ingress where no route brings the world.
+    """Report world-open ingress rules of servers that no route connects to the internet.
 
-    A Network Load Balancer that leaves the sender's address as it is brings the world, too: the
-    rules it needs are judged by `load_balancer_opens_server`.
+    Ingress rules for a Network Load Balancer that preserves client addresses are left to
+    `load_balancer_opens_server`.
     """
     seen = _Sightings()
     reported = _reported(case)
@@ -79,9 +79,9 @@ def private_server_open_to_world(case: Case) -> Iterator[Outcome]:
                 elif not all(opening.place in reported for opening in reach.openings):
                     seen.doubt(server, reach, scenario)
     yield from seen.outcomes(
-        "{ports} is open to {addresses} on {servers}, which is in a private subnet",
-        "{ports} is open to {addresses} on {servers}, and whether that is in a private subnet is "
-        "not in the templates",
+        "{ports} open to {addresses} on {servers}, which is in a private subnet",
+        "{ports} open to {addresses} on {servers}, and the templates do not show whether its "
+        "subnet is private",
     )
 
 
@@ -89,14 +89,14 @@ def private_server_open_to_world(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-ServerPortOpenToWorld",
     severity=Severity.ERROR,
     subject=Subject.SERVERS,
-    fact="A server offers nothing to the internet but the ports that are meant for it.",
+    fact="Servers open only Settings.public_ports to the internet.",
     why=(
-        "Databases, caches and agents were never built to face strangers; one that does is found "
-        "and emptied in hours."
+        "Databases, caches and agents are not built to face the internet: one that does is "
+        "found and emptied within hours."
     ),
     fix=(
-        "Name who uses the port: a security group or the addresses of the network. A port that is "
-        "for everyone belongs in Settings.public_ports."
+        "Allow only the clients of the port, by security group or by the addresses of the "
+        "network. A port that is meant for everyone belongs in Settings.public_ports."
     ),
     references=(
         Control(Framework.SECURITY_HUB, "EC2.18"),
@@ -111,10 +111,7 @@ def private_server_open_to_world(case: Case) -> Iterator[Outcome]:
     ),
 )
 def server_port_open_to_world(case: Case) -> Iterator[Outcome]:
-    """Report world-open ports of servers that are neither public nor administrative.
-
-    Ping and its kin are left out: a server that must be found by path MTU discovery needs them.
-    """
+    """Report world-open ports that are neither in public_ports nor administrative; not ICMP."""
     seen = _Sightings()
     reported = _reported(case)
     for server in case.servers:
@@ -130,12 +127,12 @@ def server_port_open_to_world(case: Case) -> Iterator[Outcome]:
             for reach in _from_the_world(openings, scenario):
                 if not _is_public(reach, case.settings.public_ports):
                     seen.fault(server, reach, scenario)
-    yield from seen.outcomes("{ports} is open to {addresses} on {servers}", "")
+    yield from seen.outcomes("{ports} open to {addresses} on {servers}", "")
     yield from _open_groups_of_strangers(case, reported)
 
 
 def _open_groups_of_strangers(case: Case, reported: set[Place]) -> Iterator[Doubt]:
-    """Doubt world-open ports of groups that nothing in the templates has: someone else will."""
+    """Doubt world-open ports of groups that no server in the templates has: others may."""
     held = {a.group for each in case.servers for a in case.exposure.attachments(each)}
     for group in case.exposure.groups:
         if group in held or Groups.is_default(group):
@@ -152,8 +149,8 @@ def _open_groups_of_strangers(case: Case, reported: set[Place]) -> Iterator[Doub
                     doubts[
                         Doubt(
                             place=_widest(reach.openings).place,
-                            why=f"{reach.ports} is open to {spelled_addresses(reach.addresses)} in "
-                            f"the group {group[1]}, and what has the group is not in the templates",
+                            why=f"{reach.ports} open to {spelled_addresses(reach.addresses)} in "
+                            f"group {group[1]}, and the templates do not show what uses it",
                             when=reach.under(scenario),
                         )
                     ] = None
@@ -165,14 +162,18 @@ def _open_groups_of_strangers(case: Case, reported: set[Place]) -> Iterator[Doub
     id="HardenedEc2-LoadBalancerOpensServer",
     severity=Severity.ERROR,
     subject=Subject.SERVERS,
-    fact="Through a load balancer the internet reaches no port but those that are meant for it.",
+    fact=(
+        "Internet-facing load balancers listen only on Settings.public_ports and forward only "
+        "to ports that are not administrative."
+    ),
     why=(
-        "A load balancer carries the internet past every subnet and route: what it forwards to "
-        "SSH, to a database or to an agent is as open as if the server stood outside."
+        "A load balancer carries the internet past subnets and routes: SSH, a database or an "
+        "agent behind it is as exposed as on a public server."
     ),
     fix=(
-        "Forward only what is meant for everyone (Settings.public_ports), to a port that is not "
-        'administrative; make the load balancer "internal", or let in only those who use it.'
+        "Listen only on Settings.public_ports, and forward to a port that is not "
+        'administrative; or write Scheme "internal", or allow only the actual clients in the '
+        "load balancer's security group."
     ),
     references=(
         Control(Framework.SECURITY_HUB, "EC2.18"),
@@ -201,7 +202,7 @@ def _judged_door(settings: Settings, server: Server, door: Door) -> Iterator[Out
     if door.unknown:
         yield Doubt(
             place=door.place,
-            why=f"which ports the internet reaches of {where} is not known: {door.unknown}",
+            why=f"which ports of {where} the internet can reach is not known: {door.unknown}",
             when=door.when,
         )
         return
@@ -211,7 +212,7 @@ def _judged_door(settings: Settings, server: Server, door: Door) -> Iterator[Out
             opened = f"port {port_names(administrative, settings.administrative_ports)}"
         yield Fault(
             place=door.place,
-            message=f"{opened} of {where} (port {door.listens}) is open to "
+            message=f"{opened} of {where} (port {door.listens}) open to "
             f"{spelled_addresses(door.addresses)}",
             when=door.when,
         )
@@ -221,19 +222,19 @@ def _judged_door(settings: Settings, server: Server, door: Door) -> Iterator[Out
     id="HardenedEc2-SteppingStone",
     severity=Severity.WARNING,
     subject=Subject.SERVERS,
-    fact="No server that the internet reaches may administer another one.",
+    fact="Administrative ports are closed to servers that the internet can reach.",
     why=(
-        "The server that faces the internet is the first to fall; where it may log in to the ones "
-        "behind it, they fall with it."
+        "The server that faces the internet is compromised first; where it can reach SSH or "
+        "RDP on the servers behind it, the attacker moves on to them."
     ),
     fix=(
-        "Let in, on administrative ports, only the group of a bastion or of an EC2 Instance "
-        "Connect Endpoint; give what the servers say to one another ports of its own."
+        "On administrative ports, allow only the security group of a bastion or an EC2 "
+        "Instance Connect Endpoint; give the traffic between servers ports of its own."
     ),
     references=(Control(Framework.NIST, "SC-7(11)"),),
 )
 def stepping_stone(case: Case) -> Iterator[Outcome]:
-    """Report administrative ports at the end of a chain of rules that begins at the internet."""
+    """Report administrative ports at the end of a chain of groups that starts at the internet."""
     settings = case.settings
     held = {a.group for each in case.servers for a in case.exposure.attachments(each)}
     seen: set[tuple[Place, GroupKey]] = set()
@@ -248,11 +249,11 @@ def stepping_stone(case: Case) -> Iterator[Outcome]:
                 continue
             seen.add((last.place, stone))
             names = port_names(ports, settings.administrative_ports)
-            opened = names if len(ports) <= _SHOWN else "every administrative port"
+            opened = f"port {names}" if len(ports) <= _SHOWN else "all administrative ports"
             yield Fault(
                 place=last.place,
-                message=f"port {opened} of {server.resource.logical_id} can be reached by whoever "
-                f"takes over a server on the way: {path}",
+                message=f"an attacker on a server in between can reach {opened} of "
+                f"{server.resource.logical_id}: {path}",
                 when=path.when,
             )
 
@@ -261,19 +262,21 @@ def stepping_stone(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-IcmpOpenToWorld",
     severity=Severity.WARNING,
     subject=Subject.SERVERS,
-    fact="A server answers the internet's ICMP only where path MTU discovery needs it.",
+    fact=(
+        "From the internet, a server accepts only the ICMP messages that path MTU discovery needs."
+    ),
     why=(
-        "Whoever can ping a server knows that it is there, how far away and when it restarts; "
-        "redirects and timestamps tell more."
+        "Ping tells an attacker that the server exists, how far away it is and when it "
+        "restarts; redirects and timestamps tell more."
     ),
     fix=(
-        "Let in type 3 code 4 (IPv4, fragmentation needed) and type 2 (IPv6, packet too big) only, "
-        "or name who monitors the server."
+        "Allow only type 3 code 4 (IPv4, fragmentation needed) and type 2 (IPv6, packet too "
+        "big), or only the addresses that monitor the server."
     ),
     references=(Control(Framework.SCOUT_SUITE, "ec2-security-group-opens-icmp-to-all"),),
 )
 def icmp_open_to_world(case: Case) -> Iterator[Outcome]:
-    """Report world-open ICMP of public servers; on private ones it is an opening like any other."""
+    """Report world-open ICMP of public servers; `private_server_open_to_world` has the rest."""
     seen: set[Opening] = set()
     for server in case.servers:
         if case.placement.is_private(server, None) is True:
@@ -286,14 +289,14 @@ def icmp_open_to_world(case: Case) -> Iterator[Outcome]:
             kind = "" if opening.icmp_type < 0 else f" type {opening.icmp_type}"
             yield Fault(
                 place=opening.place,
-                message=f"{opening.ports}{kind} is open to {spelled_addresses(opening.addresses)} "
+                message=f"{opening.ports}{kind} open to {spelled_addresses(opening.addresses)} "
                 f"on {server.resource.logical_id}",
                 when=opening.when,
             )
 
 
 def _used_by_load_balancers(case: Case, server: Server) -> set[Place]:
-    """List the rules that let in what a load balancer forwards with the sender's own address."""
+    """List the ingress rules for load balancers that preserve client addresses."""
     used: set[Place] = set()
     for door in case.load_balancers.in_front_of(server):
         if door.sees_sender and not door.unknown:
@@ -304,12 +307,12 @@ def _used_by_load_balancers(case: Case, server: Server) -> set[Place]:
 
 
 def _reported(case: Case) -> set[Place]:
-    """List the rules that the rules for administrative ports report: once is enough."""
+    """List the ingress rules that the policy rules for administrative ports report already."""
     return {o.place for breach in case.admin_ports.breaches for o in breach.openings}
 
 
 class _Sightings:
-    """World-open ports, told once for all servers that share the rules that open them."""
+    """World-open ports, reported once for all servers that share the ingress rules."""
 
     def __init__(self) -> None:
         self._faults: dict[tuple[object, ...], tuple[_Sighting, dict[str, None]]] = {}
@@ -356,7 +359,7 @@ def _words(reach: Reach, servers: Iterable[str]) -> dict[str, str]:
 
 
 def _from_the_world(openings: Iterable[Opening], scenario: Scenario) -> Iterator[Reach]:
-    """Yield what the internet reaches: by one rule each, then by what is left of them together."""
+    """Yield what the internet reaches: by single ingress rules, then by the others together."""
     narrow: list[Opening] = []
     for opening in openings:
         if opening.unknown or not holds(opening.when, scenario):

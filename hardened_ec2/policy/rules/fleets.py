@@ -1,4 +1,4 @@
-"""Fleets: what keeps their servers fresh, healthy and spread."""
+"""Auto Scaling groups: launch templates, server lifetime, zones and health checks."""
 
 from collections.abc import Iterator
 
@@ -23,12 +23,15 @@ from hardened_ec2.policy.rules.subjects import Subject
     id="HardenedEc2-LaunchConfiguration",
     severity=Severity.WARNING,
     subject=Subject.MACHINES,
-    fact="Servers are launched from launch templates, not from launch configurations.",
+    fact="Servers are launched from launch templates.",
     why=(
-        "A launch configuration gets nothing new: what protects servers since 2022, from metadata "
-        "options to instance types, is for launch templates only."
+        "Launch configurations are frozen: what EC2 has added to protect servers since 2022 is "
+        "available in launch templates only."
     ),
-    fix="Write AWS::EC2::LaunchTemplate and name it in the Auto Scaling group.",
+    fix=(
+        "Write AWS::EC2::LaunchTemplate and name it in LaunchTemplate of the Auto Scaling "
+        "group (LaunchTemplateConfigs of a Spot Fleet)."
+    ),
     references=(
         Control(Framework.SECURITY_HUB, "AutoScaling.9"),
         Control(Framework.CONTROL_TOWER, "CT.AUTOSCALING.PR.8"),
@@ -50,15 +53,15 @@ def launch_configuration(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-FleetLifetime",
     severity=Severity.WARNING,
     subject=Subject.FLEETS,
-    fact="The servers of a fleet are replaced before they grow old.",
+    fact="An Auto Scaling group replaces each server within Settings.fleet_lifetime_days.",
     why=(
-        "A server that runs for a year runs what was safe a year ago, and whoever got in stays in; "
-        "one that is replaced every month is patched and clean every month."
+        "A server that runs for a year has last year's vulnerabilities, and an attacker who "
+        "got in stays in; a replacement starts patched and clean."
     ),
-    fix="Write MaxInstanceLifetime in seconds, such as 2592000 for thirty days.",
+    fix="Write MaxInstanceLifetime in seconds, such as 2592000 for 30 days.",
 )
 def fleet_lifetime(case: Case) -> Iterator[Outcome]:
-    """Judge MaxInstanceLifetime of Auto Scaling groups against the setting."""
+    """Compare MaxInstanceLifetime of Auto Scaling groups with `Settings.fleet_lifetime_days`."""
     days = case.settings.fleet_lifetime_days
     for fleet in case.deployment.resources(AUTO_SCALING_GROUP):
         for lifetime in fleet.properties.at("MaxInstanceLifetime"):
@@ -67,10 +70,14 @@ def fleet_lifetime(case: Case) -> Iterator[Outcome]:
             if why is not None:
                 yield doubtful(lifetime, f"MaxInstanceLifetime is not known: {why}")
             elif not seconds:
-                yield faulty(lifetime, "MaxInstanceLifetime is not given, so servers never retire")
+                yield faulty(
+                    lifetime, "MaxInstanceLifetime is not given, so servers are never replaced"
+                )
             elif seconds > days * 86400:
                 yield faulty(
-                    lifetime, f"MaxInstanceLifetime is {seconds // 86400} days, {days} is enough"
+                    lifetime,
+                    f"MaxInstanceLifetime is {seconds} seconds, at most {days * 86400} "
+                    f"({days} days) are allowed",
                 )
 
 
@@ -78,9 +85,12 @@ def fleet_lifetime(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-FleetZones",
     severity=Severity.WARNING,
     subject=Subject.FLEETS,
-    fact="A fleet is spread over at least two Availability Zones.",
-    why="With one zone gone the whole fleet is gone, and nothing is left to launch it elsewhere.",
-    fix="Write two or more subnets of different zones in VPCZoneIdentifier.",
+    fact="An Auto Scaling group spans at least two Availability Zones.",
+    why=(
+        "When the only Availability Zone fails, all servers are gone and no other zone is "
+        "configured to replace them."
+    ),
+    fix="Write subnets of two or more Availability Zones in VPCZoneIdentifier.",
     references=(
         Control(Framework.SECURITY_HUB, "AutoScaling.2"),
         Control(Framework.NIST, "CP-10"),
@@ -96,12 +106,12 @@ def fleet_zones(case: Case) -> Iterator[Outcome]:
                 for scenario in scenarios([zones.when, *(entry.when for entry in entries)]):
                     present = [e.content for e in entries if holds(e.when, scenario)]
                     named = {describe(content) for content in present}
-                    # One that is unknown is a list that is a parameter, or all zones of the region.
+                    # A single unknown entry is a list parameter, or all zones of the Region.
                     one = len(named) == 1 and not isinstance(present[0], Unknown)
                     if one and holds(zones.when, scenario):
                         yield Fault(
                             place=zones.place,
-                            message=f"{key} names one only: {named.pop()}",
+                            message=f"{key} names only one: {named.pop()}",
                             when=scenario or ALWAYS,
                         )
                         break
@@ -111,10 +121,13 @@ def fleet_zones(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-FleetHealthCheck",
     severity=Severity.WARNING,
     subject=Subject.FLEETS,
-    fact="A fleet behind a load balancer replaces what the load balancer finds broken.",
+    fact=(
+        "An Auto Scaling group behind a load balancer replaces the servers that the load "
+        "balancer finds unhealthy."
+    ),
     why=(
-        "EC2's own check asks whether the machine runs, not whether it answers: a broken or "
-        "hijacked server stays in the fleet."
+        "EC2's own check asks whether the instance runs, not whether it answers: a broken or "
+        "hijacked server stays in service."
     ),
     fix='Write HealthCheckType "ELB".',
     references=(
@@ -141,4 +154,6 @@ def fleet_health_check(case: Case) -> Iterator[Outcome]:
                 yield doubtful(check, f"HealthCheckType is not known: {why}")
             elif "ELB" not in str(check.content).split(","):
                 given = "not given" if check.content is ABSENT else describe(check.content)
-                yield faulty(check, f"HealthCheckType is {given}, behind a load balancer")
+                yield faulty(
+                    check, f"HealthCheckType is {given}, and the group is behind a load balancer"
+                )

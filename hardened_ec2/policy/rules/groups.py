@@ -1,4 +1,4 @@
-"""Security groups as such: that each server has one of its own, and what it lets out."""
+"""Security groups: one for each server, egress, and what every rule states."""
 
 from collections.abc import Iterator, Sequence
 
@@ -33,10 +33,10 @@ from hardened_ec2.policy.rules.subjects import Subject
     id="HardenedEc2-OwnSecurityGroup",
     severity=Severity.ERROR,
     subject=Subject.SERVERS,
-    fact="Every server has a security group that is not the default group of its VPC.",
+    fact="Every server has a security group other than the default group of its VPC.",
     why=(
-        "A server without a group gets the default one: whatever was ever added to it applies, and "
-        "every other server that was forgotten the same way may connect to it."
+        "A server without a security group gets the default one: every rule that was ever "
+        "added to it applies, and every other server in it can connect."
     ),
     fix="Write SecurityGroupIds with a security group made for the server.",
     references=(
@@ -74,19 +74,19 @@ def own_security_group(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-ImplicitEgress",
     severity=Severity.WARNING,
     subject=Subject.GROUPS,
-    fact="Every security group says what it lets out.",
+    fact="Every security group states its egress rules.",
     why=(
-        "A group without an egress rule of its own is made with one that lets everything out to "
-        "everywhere; a stolen server then calls home on any port."
+        "A security group without egress rules gets EC2's default rule, which allows all "
+        "outbound traffic: malware on the server can call home on any port."
     ),
     fix=(
         "Write SecurityGroupEgress with what the server needs, at least one rule (udp 123 to "
-        "169.254.169.123/32, the time service, when there is nothing else)."
+        "169.254.169.123/32, the Amazon Time Sync Service, if it needs nothing else)."
     ),
     references=(Control(Framework.CFN_NAG, "F1000"), Control(Framework.TRIVY, "AWS-0104")),
 )
 def implicit_egress(case: Case) -> Iterator[Outcome]:
-    """Report groups without inline egress: standalone rules do not remove EC2's own."""
+    """Report groups without inline egress: standalone rules leave EC2's default rule in place."""
     for group in case.deployment.resources(SECURITY_GROUP):
         for egress in group.properties.at(EGRESS_LIST):
             why = why_unknown(egress.content)
@@ -97,12 +97,14 @@ def implicit_egress(case: Case) -> Iterator[Outcome]:
                     when=egress.when,
                 )
             elif lets_everything_out(egress):
-                given = "is not given" if egress.content is ABSENT else "holds no rule"
-                yield faulty(egress, f"SecurityGroupEgress {given}, so EC2 lets everything out")
+                given = "is not given" if egress.content is ABSENT else "is empty"
+                yield faulty(
+                    egress, f"SecurityGroupEgress {given}, so EC2 allows all outbound traffic"
+                )
 
 
 def lets_everything_out(egress: Value) -> bool:
-    """Tell whether EC2's own rule stays in a group: in some deployment it names no other."""
+    """Whether a group keeps EC2's default egress rule: some scenario has no other egress rule."""
     rules = egress.entries()
     return any(
         holds(egress.when, scenario) and not any(holds(entry.when, scenario) for entry in rules)
@@ -114,12 +116,15 @@ def lets_everything_out(egress: Value) -> bool:
     id="HardenedEc2-WideEgress",
     severity=Severity.WARNING,
     subject=Subject.GROUPS,
-    fact="A server may call the internet on a few ports, not on all of them.",
+    fact="A server can connect to at most Settings.egress_ports ports on the internet.",
     why=(
-        "What a stolen server needs next is a way out: to fetch its tools, to send what it found, "
-        "to be told what to do."
+        "An attacker on the server needs a way out: to download tools, to exfiltrate data and "
+        "to receive commands."
     ),
-    fix="Write what the server calls: 443 to the services it needs, by prefix list or endpoint.",
+    fix=(
+        "Allow only what the server calls: port 443 to the services it needs, by prefix list "
+        "or VPC endpoint."
+    ),
     references=(
         Control(Framework.CFN_NAG, "W5"),
         Control(Framework.CFN_NAG, "W29"),
@@ -130,7 +135,7 @@ def lets_everything_out(egress: Value) -> bool:
     ),
 )
 def wide_egress(case: Case) -> Iterator[Outcome]:
-    """Unite what each group lets out to the internet, and count the ports."""
+    """Count the ports that each group opens towards the internet, all egress rules united."""
     for group, rules in egress_rules(case).items():
         openings = [
             o for rule in rules for o in read_rule(rule, case.deployment, Groups(case.deployment))
@@ -139,7 +144,7 @@ def wide_egress(case: Case) -> Iterator[Outcome]:
             if opening.unknown and not opening.unknown.startswith("the entries of prefix list"):
                 yield Doubt(
                     place=opening.place,
-                    why=f"what {group[1]} lets out is not known: {opening.unknown}",
+                    why=f"what {group[1]} allows out is not known: {opening.unknown}",
                     when=opening.when,
                 )
         known = [o for o in openings if not o.unknown]
@@ -151,13 +156,13 @@ def wide_egress(case: Case) -> Iterator[Outcome]:
 
 
 def egress_rules(case: Case) -> dict[GroupKey, list[Value]]:
-    """Return what each group lets out, its standalone rules included.
+    """Return the egress rules of each group, inline and standalone.
 
     Args:
-        case: What is looked at.
+        case: The deployment.
 
     Returns:
-        The rules of each group that has any in the templates.
+        The egress rules by group, for groups that have any in the templates.
     """
     found: dict[GroupKey, list[Value]] = {}
     for group in case.deployment.resources(SECURITY_GROUP):
@@ -179,7 +184,7 @@ def _wide(case: Case, openings: Sequence[Opening]) -> Fault | None:
         if reach.protocol == ALL_PROTOCOLS:
             return Fault(
                 place=widest.place,
-                message=f"all protocols are let out to {where}",
+                message=f"all protocols open towards {where}",
                 when=widest.when,
             )
         if reach.protocol in (TCP, UDP):
@@ -187,8 +192,8 @@ def _wide(case: Case, openings: Sequence[Opening]) -> Fault | None:
         if ports > case.settings.egress_ports:
             return Fault(
                 place=widest.place,
-                message=f"{ports} ports are let out to {where}, {case.settings.egress_ports} are "
-                "enough",
+                message=f"{ports} ports open towards {where}, at most "
+                f"{case.settings.egress_ports} are allowed",
                 when=widest.when,
             )
     return None
@@ -198,12 +203,12 @@ def _wide(case: Case, openings: Sequence[Opening]) -> Fault | None:
     id="HardenedEc2-AllPortsOpen",
     severity=Severity.WARNING,
     subject=Subject.GROUPS,
-    fact="A rule names the ports it opens.",
+    fact="Every ingress rule names the ports it opens.",
     why=(
-        "Whoever is on the whitelist for one service reaches every other one too, the agent and "
-        "the debugger included, and those that are installed next year."
+        "A client that is allowed in for one service also reaches every other one, the agent "
+        "and the debugger included, and those that are installed next year."
     ),
-    fix="Write one rule for each port that is used.",
+    fix="Write one ingress rule for each port in use, with FromPort and ToPort.",
     references=(
         Control(Framework.CFN_NAG, "W42"),
         Control(Framework.KICS, "1a427b25"),
@@ -211,7 +216,7 @@ def _wide(case: Case, openings: Sequence[Opening]) -> Fault | None:
     ),
 )
 def all_ports_open(case: Case) -> Iterator[Outcome]:
-    """Report rules for all ports to addresses; what is worse in them has rules of its own."""
+    """Report ingress rules for all ports that no rule on administrative ports reports."""
     reported = {o.place for breach in case.admin_ports.breaches for o in breach.openings}
     for group in case.exposure.groups:
         for opening in case.exposure.openings(group):
@@ -237,9 +242,9 @@ def all_ports_open(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-RuleDescription",
     severity=Severity.WARNING,
     subject=Subject.GROUPS,
-    fact="Every security group rule says what it is for.",
-    why="A rule that nobody can explain is one that nobody dares to remove.",
-    fix="Write Description in every rule, and GroupDescription for the group.",
+    fact="Every ingress and egress rule has a description.",
+    why="Nobody dares to remove a rule that nobody can explain, so it stays open for an attacker.",
+    fix="Write Description in every rule.",
     references=(
         Control(Framework.CHECKOV, "CKV_AWS_23"),
         Control(Framework.CDK_NAG, "AwsSolutions-EC27"),
@@ -249,7 +254,7 @@ def all_ports_open(case: Case) -> Iterator[Outcome]:
     ),
 )
 def rule_description(case: Case) -> Iterator[Outcome]:
-    """Report rules without a description, inline and standalone."""
+    """Report ingress and egress rules without a description, inline and standalone."""
     rules = [
         entry
         for group in case.deployment.resources(SECURITY_GROUP)

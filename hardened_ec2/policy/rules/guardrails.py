@@ -1,4 +1,4 @@
-"""Guardrails of the account that would cut off what the same templates make reachable."""
+"""Account guardrails that block what the same templates expose on purpose."""
 
 from collections.abc import Iterator
 from typing import Final, TypeAlias
@@ -30,19 +30,22 @@ _Key: TypeAlias = tuple[str, str]
     id="HardenedEc2-PublicAccessBlockCutsOff",
     severity=Severity.WARNING,
     subject=Subject.PUBLIC_ACCESS_BLOCKS,
-    fact="VPC Block Public Access excludes what is to be reached from the internet.",
+    fact=(
+        "VPC Block Public Access excludes everything that is meant to be reached from the internet."
+    ),
     why=(
-        "It closes every internet gateway of the account and Region at once, whatever routes and "
-        "groups say: what is not excluded answers nobody from that moment on."
+        "It blocks every internet gateway of the account and Region at once, whatever routes "
+        "and security groups allow: a load balancer or server without an exclusion becomes "
+        "unreachable."
     ),
     fix=(
-        "Write an AWS::EC2::VPCBlockPublicAccessExclusion with the SubnetId or the VpcId of what "
+        "Write an AWS::EC2::VPCBlockPublicAccessExclusion with the SubnetId or VpcId of what "
         "faces the internet, or make it internal."
     ),
     references=(Control(Framework.SECURITY_HUB, "EC2.172"),),
 )
 def public_access_block_cuts_off(case: Case) -> Iterator[Outcome]:
-    """Look for load balancers and servers with public addresses that no exclusion covers."""
+    """Report load balancers and servers with public addresses that no exclusion covers."""
     modes = [*_modes(case)]
     for mode in modes:
         why = why_unknown(mode.content)
@@ -74,8 +77,8 @@ def public_access_block_cuts_off(case: Case) -> Iterator[Outcome]:
                 yield Fault(
                     place=facing.place,
                     message=f"{facing.logical_id} faces the internet, and "
-                    f"{blocking[0].place.logical_id} ({blocking[0].content}) cuts it off: nothing "
-                    f"excludes {describe(subnet.content)} or its VPC",
+                    f"{blocking[0].place.logical_id} ({blocking[0].content}) blocks it: no "
+                    f"exclusion covers {describe(subnet.content)} or its VPC",
                     when=subnet.when,
                 )
             break
@@ -87,7 +90,7 @@ def _modes(case: Case) -> Iterator[Value]:
 
 
 def _facing(case: Case) -> Iterator[tuple[Resource, list[Value]]]:
-    """Yield what faces the internet, with the subnets it stands in."""
+    """Yield what faces the internet, each with its subnets."""
     for balancer in case.deployment.resources(*LOAD_BALANCERS):
         if faces_internet(balancer):
             yield balancer, [*_subnets(balancer)]
@@ -105,7 +108,7 @@ def _subnets(balancer: Resource) -> Iterator[Value]:
 
 
 def _vpcs(case: Case, subnet: Value) -> set[_Key]:
-    """Return the VPC of a subnet that is in the templates."""
+    """Return the VPCs of a subnet in the templates; empty for one outside them."""
     resource = case.deployment.find(subnet.content)
     if resource is None or resource.type != _SUBNET:
         return set()
@@ -113,6 +116,6 @@ def _vpcs(case: Case, subnet: Value) -> set[_Key]:
 
 
 def _key(case: Case, value: Value) -> _Key:
-    """Return what a value names: a resource of the templates, or something outside by its id."""
+    """Return the resource that a value refers to, or the id of one outside the templates."""
     resource = case.deployment.find(value.content)
     return ("", describe(value.content)) if resource is None else resource.key

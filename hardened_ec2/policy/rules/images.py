@@ -1,4 +1,4 @@
-"""Images: what builds them, what is in them, and who gets them."""
+"""EC2 Image Builder: build instances, volumes, tests and launch permissions of images."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -23,19 +23,19 @@ DISTRIBUTION: Final = "AWS::ImageBuilder::DistributionConfiguration"
 BUILDS: Final = ("AWS::ImageBuilder::ImagePipeline", "AWS::ImageBuilder::Image")
 
 EVERYONE: Final = "all"
-"""The group that is every AWS account (EC2 API Reference, "LaunchPermission")."""
+"""The group of all AWS accounts (EC2 API Reference, "LaunchPermission")."""
 
 
 @rule(
     id="HardenedEc2-ImageBuildMetadata",
     severity=Severity.ERROR,
     subject=Subject.IMAGE_INFRASTRUCTURES,
-    fact="Servers that build images answer metadata requests with a token only, and one hop far.",
+    fact="Servers that build images require IMDSv2 tokens, with a hop limit of 1.",
     why=(
-        "A build installs what others wrote, and its role may change every image that is made: one "
+        "A build installs third-party software, and its role can change every image: one "
         "forged request from an installer or a container reads its credentials."
     ),
-    fix=('Write InstanceMetadataOptions with HttpTokens "required" and HttpPutResponseHopLimit 1.'),
+    fix='Write InstanceMetadataOptions with HttpTokens "required" and HttpPutResponseHopLimit 1.',
     references=(Control(Framework.SECURITY_HUB, "EC2.8"), Control(Framework.NIST, "AC-6")),
 )
 def image_build_metadata(case: Case) -> Iterator[Outcome]:
@@ -56,14 +56,14 @@ def image_build_metadata(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-ImageEncryption",
     severity=Severity.ERROR,
     subject=Subject.IMAGE_RECIPES,
-    fact="Every volume of an image is encrypted, the root volume too, and its recipe says so.",
+    fact="An image recipe encrypts every volume, including the root volume.",
     why=(
-        "An image is a copy of a disk that is kept for years: whoever gets at an unencrypted "
-        "snapshot reads it, and every server of it starts from an unencrypted volume."
+        "Images are kept for years: an attacker who gets at an unencrypted snapshot reads the "
+        "disk, and every server launched from the image starts with an unencrypted volume."
     ),
     fix=(
-        "Write BlockDeviceMappings in the recipe, with Ebs.Encrypted true for the parent image's "
-        "root device, /dev/xvda or /dev/sda1, and for every other volume."
+        "Write BlockDeviceMappings in the recipe, with Ebs.Encrypted true for the parent "
+        "image's root device, /dev/xvda or /dev/sda1, and for every other volume."
     ),
     references=(
         Control(Framework.SECURITY_HUB, "EC2.3"),
@@ -82,14 +82,14 @@ def image_encryption(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-ImagePublic",
     severity=Severity.ERROR,
     subject=Subject.IMAGE_DISTRIBUTIONS,
-    fact="An image is for named accounts, not for all of them.",
+    fact="Images are shared with named accounts only.",
     why=(
-        "A public image is searched for secrets within hours, and shows whoever looks how your "
-        "servers are set up."
+        "A public image is searched for secrets within hours, and shows an attacker how your "
+        "servers are configured."
     ),
     fix=(
-        "Leave LaunchPermissionConfiguration out, or write accounts or organizations in it: "
-        "UserIds, OrganizationArns, OrganizationalUnitArns."
+        "Omit LaunchPermissionConfiguration, or list accounts or organizations in it: UserIds, "
+        "OrganizationArns, OrganizationalUnitArns."
     ),
     references=(
         Control(Framework.NIST, "AC-3"),
@@ -112,12 +112,12 @@ def image_public(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-ImageTests",
     severity=Severity.WARNING,
     subject=Subject.IMAGE_BUILDS,
-    fact="An image is tested before it is released.",
+    fact="Images are tested before they are released.",
     why=(
-        "What a component did to the build server says little about what a server of the image is "
-        "like: only its start shows whether units run, logins are shut and the metadata are locked."
+        "An untested image can reach production with its hardening broken: only a server that "
+        "starts from it shows whether services run, logins are closed and metadata is locked."
     ),
-    fix="Leave ImageTestsConfiguration out, or write ImageTestsEnabled true.",
+    fix="Omit ImageTestsConfiguration, or write ImageTestsEnabled true.",
     references=(Control(Framework.NIST, "SA-11"),),
 )
 def image_tests(case: Case) -> Iterator[Outcome]:
@@ -139,19 +139,21 @@ def _tokens(tokens: Value) -> Iterator[Outcome]:
     elif tokens.content is ABSENT:
         yield faulty(tokens, "HttpTokens is not given, so a request needs no token")
     elif tokens.content != "required":
-        yield faulty(tokens, f"HttpTokens is {describe(tokens.content)}, so a request needs none")
+        yield faulty(
+            tokens, f"HttpTokens is {describe(tokens.content)}, so a request needs no token"
+        )
 
 
 def _hops(hops: Value) -> Iterator[Outcome]:
     number = as_int(hops.content)
     if hops.content is ABSENT:
-        # As on an instance: with images registered for IMDSv2 EC2 itself chooses 2.
+        # As on an instance: for images registered with IMDSv2, EC2 chooses 2.
         yield doubtful(hops, "HttpPutResponseHopLimit is not given, so the image decides: 1 or 2")
     elif number is None:
-        why = why_unknown(hops.content) or f"{describe(hops.content)} is no number"
+        why = why_unknown(hops.content) or f"{describe(hops.content)} is not a number"
         yield doubtful(hops, f"HttpPutResponseHopLimit is not known: {why}")
     elif number > 1:
-        yield faulty(hops, f"HttpPutResponseHopLimit is {number}, 1 is enough")
+        yield faulty(hops, f"HttpPutResponseHopLimit is {number}, at most 1 is allowed")
 
 
 def _launch_permission(permission: Value) -> Iterator[Outcome]:
@@ -166,4 +168,6 @@ def _launch_permission(permission: Value) -> Iterator[Outcome]:
                 if why is not None:
                     yield doubtful(entry, f"who may launch the image is not known: {why}")
                 elif str(entry.content).strip().lower() == EVERYONE:
-                    yield faulty(entry, f"{key} has {describe(entry.content)}, every AWS account")
+                    yield faulty(
+                        entry, f"{key} has {describe(entry.content)}, which is every AWS account"
+                    )

@@ -1,4 +1,4 @@
-"""The instance metadata service: who can take the credentials of a server's role."""
+"""The instance metadata service (IMDS), which hands out the credentials of a server's role."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -24,14 +24,14 @@ CONTAINERS: Final = "containers"
 """What a container host declares in its Metadata: ``{"hardened-ec2": {"containers": true}}``."""
 
 CONTAINER_HOP_LIMIT: Final = 2
-"""One hop to the host, one more to the bridge its containers sit behind."""
+"""One hop to the host, one more across the bridge to its containers."""
 
 
 @rule(
     id="HardenedEc2-ImdsV2",
     severity=Severity.ERROR,
     subject=Subject.MACHINES,
-    fact="The instance metadata service asks for a session token (IMDSv2), or is switched off.",
+    fact="The instance metadata service requires a session token (IMDSv2) or is disabled.",
     why=(
         "Without the token, one forged request from the server (SSRF, an open proxy, a "
         "misconfigured web application firewall) reads the credentials of its role."
@@ -79,14 +79,15 @@ def imds_v2(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-ImdsHopLimit",
     severity=Severity.ERROR,
     subject=Subject.MACHINES,
-    fact="Metadata answers end at the server, or one hop further in declared containers.",
+    fact="The IMDS hop limit is 1, or 2 on a declared container host.",
     why=(
-        "Each further hop lets a container, a proxy or a VPN client behind the server fetch the "
-        "credentials of its role."
+        "Each further hop lets a container, a proxy or a VPN client behind the server fetch "
+        "the credentials of its role."
     ),
     fix=(
-        "Write HttpPutResponseHopLimit 1; for a host whose containers need the metadata service "
-        'write 2 and declare it: Metadata {"hardened-ec2": {"containers": true}}.'
+        "Write HttpPutResponseHopLimit 1; for a host whose containers need the metadata "
+        'service, write 2 and declare it: Metadata {"hardened-ec2": {"containers": true}}, '
+        "which Imds.for_containers() does."
     ),
     references=(
         Control(Framework.SECURITY_HUB, "AutoScaling.4"),
@@ -108,12 +109,15 @@ def hop_limit(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-ImdsTags",
     severity=Severity.WARNING,
     subject=Subject.MACHINES,
-    fact="The tags of a server are not in its metadata.",
+    fact="Instance tags are kept out of instance metadata.",
     why=(
-        "Tags say what a server is for, who owns it and how it is deployed: a map of the network "
-        "for whoever gets one request out of it."
+        "Tags say what a server is for, who owns it and how it is deployed: one request to the "
+        "metadata service gives an attacker a map of the environment."
     ),
-    fix='Leave InstanceMetadataTags out or write "disabled"; let the role read tags where needed.',
+    fix=(
+        'Omit InstanceMetadataTags or write "disabled"; where the server needs its tags, let '
+        "its role call ec2:DescribeTags."
+    ),
 )
 def imds_tags(case: Case) -> Iterator[Outcome]:
     """Judge InstanceMetadataTags of every server whose endpoint is not disabled."""
@@ -131,14 +135,17 @@ def imds_tags(case: Case) -> Iterator[Outcome]:
 def _judged_hops(hops: Value, limit: int) -> Iterator[Fault | Doubt]:
     number = as_int(hops.content)
     if hops.content is ABSENT:
-        # With images registered for IMDSv2, such as Amazon Linux 2023, EC2 itself chooses 2.
+        # For images registered with IMDSv2, such as Amazon Linux 2023, EC2 chooses 2.
         yield doubtful(hops, "HttpPutResponseHopLimit is not given, so the image decides: 1 or 2")
     elif number is None:
-        why = why_unknown(hops.content) or f"{describe(hops.content)} is no number"
+        why = why_unknown(hops.content) or f"{describe(hops.content)} is not a number"
         yield doubtful(hops, f"HttpPutResponseHopLimit is not known: {why}")
     elif number > limit:
-        declared = "" if number > CONTAINER_HOP_LIMIT else " and no containers declared"
-        yield faulty(hops, f"HttpPutResponseHopLimit is {number}, {limit} is enough{declared}")
+        declared = "" if number > CONTAINER_HOP_LIMIT else " without declared containers"
+        yield faulty(
+            hops,
+            f"HttpPutResponseHopLimit is {number}, at most {limit} is allowed{declared}",
+        )
 
 
 def _with_metadata(case: Case) -> Iterator[Server]:
@@ -151,7 +158,7 @@ def _enabled_options(case: Case) -> Iterator[Value]:
 
 
 def _enabled(server: Server) -> Iterator[Value]:
-    """Yield the metadata options that a server can have with the endpoint on."""
+    """Yield the metadata options of a server under which the endpoint is enabled."""
     for options in server.at("MetadataOptions"):
         for endpoint in options.at("HttpEndpoint"):
             when = together(options.when, endpoint.when)
@@ -160,7 +167,7 @@ def _enabled(server: Server) -> Iterator[Value]:
 
 
 def _hosts_containers(case: Case, server: Server) -> bool:
-    """Tell whether the server, or the launch template that its options stand in, declares it."""
+    """Whether the server, or the launch template its options come from, declares containers."""
     if server.resource.declares(CONTAINERS):
         return True
     places = {options.place[:2] for options in server.at("MetadataOptions")}

@@ -1,4 +1,4 @@
-"""How a server lives: the keys it is made with, what watches it, and how it ends."""
+"""Launch properties of servers: key pair, role, monitoring, instance type, interfaces."""
 
 import re
 from collections.abc import Iterator
@@ -40,18 +40,18 @@ _NODE_GROUP: Final = "AWS::EKS::Nodegroup"
     id="HardenedEc2-KeyPair",
     severity=Severity.WARNING,
     subject=Subject.MACHINES,
-    fact="The server is made without a long-lived key pair.",
+    fact="Servers are launched without an EC2 key pair.",
     why=(
-        "A key pair is one secret for everybody: it cannot expire, it names nobody in the logs, "
-        "and EC2 puts it on the server once and never takes it off."
+        "A key pair is one long-lived secret that people share: it never expires, the logs do "
+        "not say who used it, and EC2 never removes it from the server."
     ),
     fix=(
-        "Leave KeyName out and log in through Session Manager or an EC2 Instance Connect "
-        "Endpoint; acknowledge it with a reason where a key pair is needed."
+        "Omit KeyName and log in through Session Manager or an EC2 Instance Connect Endpoint; "
+        "acknowledge it with a reason where a key pair is needed."
     ),
 )
 def key_pair(case: Case) -> Iterator[Outcome]:
-    """Report every KeyName: a parameter is a key pair all the same."""
+    """Report every KeyName, a parameter included."""
     for server in _made(case):
         for key in server.at("KeyName"):
             if isinstance(key.content, Unknown) and not key.content.name:
@@ -64,12 +64,15 @@ def key_pair(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-InstanceProfile",
     severity=Severity.WARNING,
     subject=Subject.MACHINES,
-    fact="A server has an instance profile.",
+    fact="Every server has an instance profile.",
     why=(
-        "A server without a role gets its credentials some other way: long-lived keys in a file, "
-        "which are copied with every image and never expire."
+        "A server without a role gets its credentials as access keys in a file, which are "
+        "copied with every image, never expire and work anywhere once stolen."
     ),
-    fix="Write IamInstanceProfile with a role of the server's own; it may be without permissions.",
+    fix=(
+        "Write IamInstanceProfile with a role of the server's own; the role may be without "
+        "permissions."
+    ),
     references=(
         Control(Framework.CIS, "1.17"),
         Control(Framework.NIST, "AC-3"),
@@ -81,7 +84,7 @@ def key_pair(case: Case) -> Iterator[Outcome]:
     ),
 )
 def instance_profile(case: Case) -> Iterator[Outcome]:
-    """Report servers without a profile, but for those that EKS gives its node role to."""
+    """Report servers without a profile, except EKS nodes, which get the node role from EKS."""
     nodes = {
         found.key
         for group in case.deployment.resources(_NODE_GROUP)
@@ -98,8 +101,11 @@ def instance_profile(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-DetailedMonitoring",
     severity=Severity.WARNING,
     subject=Subject.MACHINES,
-    fact="A server is monitored every minute.",
-    why="An alarm that looks every five minutes sees a burst of theft or mining when it is over.",
+    fact="Detailed monitoring is enabled.",
+    why=(
+        "Without it, CloudWatch gets metrics every five minutes, and an alarm sees a burst of "
+        "data theft or mining when it is over."
+    ),
     fix="Write Monitoring true (in a launch template, Monitoring with Enabled true).",
     references=(
         Control(Framework.CONTROL_TOWER, "CT.EC2.PR.13"),
@@ -110,7 +116,7 @@ def instance_profile(case: Case) -> Iterator[Outcome]:
     ),
 )
 def detailed_monitoring(case: Case) -> Iterator[Outcome]:
-    """Judge the monitoring of every server; a launch configuration has it by default."""
+    """Judge the monitoring of every server; launch configurations enable it by default."""
     for server in _made(case):
         old = server.kind is Kind.LAUNCH_CONFIGURATION
         for monitoring in server.at("InstanceMonitoring" if old else "Monitoring"):
@@ -124,10 +130,10 @@ def detailed_monitoring(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-TerminationProtection",
     severity=Severity.WARNING,
     subject=Subject.INSTANCES,
-    fact="A server that stands by itself cannot be terminated by one call.",
+    fact="Standalone instances have termination protection.",
     why=(
-        "One wrong call, or one angry one, ends the server and what is on its disks; servers of a "
-        "fleet are replaced, this one is not."
+        "One mistaken or malicious call terminates the server and deletes what is on its "
+        "disks, and no Auto Scaling group replaces it."
     ),
     fix="Write DisableApiTermination true.",
     references=(Control(Framework.CDK_NAG, "AwsSolutions-EC29"),),
@@ -144,12 +150,12 @@ def termination_protection(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-InstanceType",
     severity=Severity.WARNING,
     subject=Subject.MACHINES,
-    fact="A server is of a current instance type, built on the Nitro System.",
+    fact="Servers use a current instance type, built on the Nitro System.",
     why=(
-        "Older types share their host's management domain and encrypt neither memory nor the "
-        "network between them; the oldest run paravirtualized."
+        "Older types share the host with a privileged management domain and encrypt neither "
+        "memory nor the traffic between servers; the oldest are paravirtual."
     ),
-    fix="Choose a current generation, such as m7g, m7i or t4g.",
+    fix="Choose a current generation in InstanceType, such as m7g, m7i or t4g.",
     references=(
         Control(Framework.SECURITY_HUB, "EC2.24"),
         Control(Framework.CONTROL_TOWER, "CT.EC2.PR.15"),
@@ -158,7 +164,7 @@ def termination_protection(case: Case) -> Iterator[Outcome]:
     ),
 )
 def instance_type(case: Case) -> Iterator[Outcome]:
-    """Report the generations before Nitro, by name: once, however many of them a list allows."""
+    """Report instance types before Nitro, once for each list of allowed types."""
     for server in _made(case):
         old: dict[Place, list[Value]] = {}
         for kind in server.at("InstanceType"):
@@ -181,10 +187,10 @@ def instance_type(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-SourceDestCheck",
     severity=Severity.WARNING,
     subject=Subject.SERVERS,
-    fact="A server sends and receives in its own name only.",
+    fact="The source/destination check is enabled.",
     why=(
-        "Without the check a server can forge any source address of the network, and groups that "
-        "trust addresses trust it."
+        "Without the check, an attacker on the server can forge any source address of the "
+        "network, and security groups that trust addresses accept it."
     ),
     fix="Leave SourceDestCheck true; acknowledge it for a NAT instance or a firewall.",
     references=(Control(Framework.SECURITY_HUB, "EC2.180"),),
@@ -193,7 +199,7 @@ def source_dest_check(case: Case) -> Iterator[Outcome]:
     """Judge SourceDestCheck of instances and network interfaces; true is EC2's default."""
     for server in case.servers:
         if server.kind in (Kind.INSTANCE, Kind.NETWORK_INTERFACE):
-            # A launch template cannot say it.
+            # A launch template has no SourceDestCheck.
             for answer in (value for own in server.own for value in own.at("SourceDestCheck")):
                 if answer.content is not ABSENT:
                     yield from _wanted(answer, "SourceDestCheck", expected=True)
@@ -204,8 +210,11 @@ def source_dest_check(case: Case) -> Iterator[Outcome]:
     severity=Severity.WARNING,
     subject=Subject.MACHINES,
     fact="A server has one network interface.",
-    why="A server in two networks is a way from one into the other, past every route and group.",
-    fix="Take the second interface away; acknowledge it for a firewall or a router.",
+    why=(
+        "A server with interfaces in two networks leads an attacker from one into the other, "
+        "past every route and security group between them."
+    ),
+    fix="Remove the second network interface; acknowledge it for a firewall or a router.",
     references=(
         Control(Framework.SECURITY_HUB, "EC2.17"),
         Control(Framework.CONTROL_TOWER, "CT.EC2.PR.12"),
@@ -213,7 +222,7 @@ def source_dest_check(case: Case) -> Iterator[Outcome]:
     ),
 )
 def one_interface(case: Case) -> Iterator[Outcome]:
-    """Count the interfaces of every server, those attached apart too."""
+    """Count the network interfaces of every server, separately attached ones included."""
     for server in _made(case):
         listed: dict[Place, bool] = {}
         for entry in server.entries("NetworkInterfaces"):
@@ -221,7 +230,7 @@ def one_interface(case: Case) -> Iterator[Outcome]:
                 names = entry.at("NetworkInterfaceId")
                 listed[entry.place] = any(name.content is not ABSENT for name in names)
         ready_made = max(len({each.key for each in server.interfaces}), sum(listed.values()))
-        # Without a list an instance gets its first interface from EC2.
+        # Without a list, EC2 creates the first interface.
         made = len(listed) - sum(listed.values()) if listed else 1
         if made + ready_made > 1:
             place = list(listed)[1] if len(listed) > 1 else server.place
@@ -243,4 +252,4 @@ def _wanted(answer: Value, what: str, *, expected: bool) -> Iterator[Outcome]:
     if why is not None:
         yield doubtful(answer, f"{what} is not known: {why}")
     else:
-        yield faulty(answer, f"{what} is {'not given' if answer.content is ABSENT else 'off'}")
+        yield faulty(answer, f"{what} is {'not given' if answer.content is ABSENT else 'disabled'}")

@@ -42,14 +42,14 @@ _SHOWN: Final = 3
     id="HardenedEc2-DefaultGroup",
     severity=Severity.WARNING,
     subject=Subject.NETWORKS,
-    fact="The default group of a VPC has no rules.",
+    fact="The default security group of a VPC has no rules.",
     why=(
-        "Whatever is made without a group of its own gets the default one; with rules in it every "
-        "forgotten server may talk to every other, and out to everywhere."
+        "Anything created without a security group gets the default one; with rules in it, an "
+        "attacker on one such server reaches all the others, and everything outside."
     ),
     fix=(
-        "Give nothing a rule in it, and empty it: restrict_default_security_group=True of the CDK, "
-        "or a custom resource that revokes its rules."
+        "Remove its rules: restrict_default_security_group=True in the CDK, or a custom "
+        "resource that revokes them; add no rule to it."
     ),
     references=(
         Control(Framework.SECURITY_HUB, "EC2.2"),
@@ -61,7 +61,7 @@ _SHOWN: Final = 3
     ),
 )
 def default_group(case: Case) -> Iterator[Outcome]:
-    """Report VPCs whose default group nobody empties, and rules that are added to one."""
+    """Report VPCs whose default group keeps its rules, and rules added to a default group."""
     groups = Groups(case.deployment)
     emptied = {
         (value.content.template, value.content.logical_id)
@@ -73,7 +73,7 @@ def default_group(case: Case) -> Iterator[Outcome]:
         if vpc.key not in emptied:
             yield Fault(
                 place=vpc.place,
-                message=f"nothing empties the default group of {vpc.logical_id}",
+                message=f"the default group of {vpc.logical_id} keeps its rules",
                 when=vpc.when,
             )
     for added in case.deployment.resources(*STANDALONE_RULES):
@@ -87,11 +87,11 @@ def default_group(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-SubnetAutoAssign",
     severity=Severity.WARNING,
     subject=Subject.SUBNETS,
-    fact="A subnet gives no server a public address unasked.",
-    why="Whatever is launched there, by whomever, is on the internet without anyone saying so.",
+    fact="Subnets leave public addresses to an explicit decision.",
+    why="Everything launched in such a subnet is on the internet without anyone having decided so.",
     fix=(
-        "Leave MapPublicIpOnLaunch and AssignIpv6AddressOnCreation false, and give the one server "
-        "that needs it an elastic IP address."
+        "Leave MapPublicIpOnLaunch and AssignIpv6AddressOnCreation false, and give the one "
+        "server that needs it an Elastic IP address."
     ),
     references=(
         Control(Framework.SECURITY_HUB, "EC2.15"),
@@ -106,7 +106,7 @@ def default_group(case: Case) -> Iterator[Outcome]:
     ),
 )
 def subnet_auto_assign(case: Case) -> Iterator[Outcome]:
-    """Judge both families; an IPv6 address is public only where a route leads in."""
+    """Judge IPv4 and IPv6; an IPv6 address is public only where a route leads to the internet."""
     for subnet in case.deployment.resources("AWS::EC2::Subnet"):
         for key in ("MapPublicIpOnLaunch", "AssignIpv6AddressOnCreation"):
             for answer in subnet.properties.at(key):
@@ -119,15 +119,18 @@ def subnet_auto_assign(case: Case) -> Iterator[Outcome]:
                 if why is not None:
                     yield doubtful(answer, f"{key} of {subnet.logical_id} is not known: {why}")
                 else:
-                    yield faulty(answer, f"{key} of {subnet.logical_id} is on")
+                    yield faulty(answer, f"{key} of {subnet.logical_id} is true")
 
 
 @rule(
     id="HardenedEc2-FlowLog",
     severity=Severity.WARNING,
     subject=Subject.NETWORKS,
-    fact="Every VPC keeps a log of who talks to whom.",
-    why="Without flow logs nobody can say, after an incident, where it came from and what left.",
+    fact="Every VPC has a flow log of all traffic.",
+    why=(
+        "Without flow logs an attack leaves no trace in the network: nobody can say where it "
+        "came from and what left."
+    ),
     fix="Write AWS::EC2::FlowLog for the VPC, with TrafficType ALL.",
     references=(
         Control(Framework.SECURITY_HUB, "EC2.6"),
@@ -142,7 +145,7 @@ def subnet_auto_assign(case: Case) -> Iterator[Outcome]:
     ),
 )
 def flow_log(case: Case) -> Iterator[Outcome]:
-    """Report VPCs without a flow log, and flow logs that leave traffic out."""
+    """Report VPCs without a flow log, and flow logs that record only some of the traffic."""
     logged: set[tuple[str, str]] = set()
     for log in case.deployment.resources("AWS::EC2::FlowLog"):
         for target in log.properties.at("ResourceId"):
@@ -151,7 +154,7 @@ def flow_log(case: Case) -> Iterator[Outcome]:
                 logged.add(found.key)
         for traffic in log.properties.at("TrafficType"):
             if isinstance(traffic.content, str) and traffic.content != "ALL":
-                yield faulty(traffic, f"the flow log keeps {traffic.content} only")
+                yield faulty(traffic, f"the flow log records {traffic.content} traffic only")
     for vpc in case.deployment.resources(_VPC):
         if vpc.key not in logged:
             yield Fault(place=vpc.place, message=f"{vpc.logical_id} has no flow log", when=vpc.when)
@@ -161,12 +164,12 @@ def flow_log(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-NetworkAclOpen",
     severity=Severity.WARNING,
     subject=Subject.NETWORK_ACLS,
-    fact="No network ACL lets the internet through to an administrative port.",
-    why=(
-        "Security groups keep it out today; the network ACL is what is left when one of them is "
-        "opened by mistake."
+    fact="Network ACLs deny the internet access to administrative ports.",
+    why="When a security group is opened by mistake, the network ACL is the only barrier left.",
+    fix=(
+        "Deny the administrative ports to 0.0.0.0/0 and ::/0, with a lower RuleNumber than the "
+        "entry that allows the rest."
     ),
-    fix="Deny the administrative ports to 0.0.0.0/0 and ::/0 before the rule that allows the rest.",
     references=(
         Control(Framework.SECURITY_HUB, "EC2.21"),
         Control(Framework.CIS, "5.2"),
@@ -177,11 +180,11 @@ def flow_log(case: Case) -> Iterator[Outcome]:
     ),
 )
 def network_acl_open(case: Case) -> Iterator[Outcome]:
-    """Walk the entries of every network ACL in order, as EC2 does, and unite what is let in."""
+    """Evaluate the entries of every network ACL in order, as EC2 does."""
     acls: dict[str, list[tuple[int, bool, Opening]]] = {}
     for entry in case.deployment.resources("AWS::EC2::NetworkAclEntry"):
         numbers = [as_int(number.content) for number in entry.properties.at("RuleNumber")]
-        # An entry whose number is not known is taken for the last one.
+        # An entry with an unknown number counts as the last one.
         number = next((n for n in numbers if n is not None), _LAST_ENTRY)
         denies = all(action.content == "deny" for action in entry.properties.at("RuleAction"))
         for opening in _inward(entry.properties):
@@ -189,14 +192,14 @@ def network_acl_open(case: Case) -> Iterator[Outcome]:
                 for acl in entry.properties.at("NetworkAclId"):
                     acls.setdefault(describe(acl.content), []).append((number, denies, opening))
             elif not denies:
-                why = f"what the network ACL lets in is not known: {opening.unknown}"
+                why = f"what the network ACL allows in is not known: {opening.unknown}"
                 yield Doubt(place=opening.place, why=why, when=opening.when)
     for entries in acls.values():
         yield from _let_through(case, sorted(entries, key=lambda each: each[0]))
 
 
 def _inward(entry: Value) -> Iterator[Opening]:
-    """Read what an entry says of what comes in: nothing where it is for what goes out."""
+    """Read an ingress entry; an egress entry yields nothing."""
     for egress in entry.at("Egress"):
         for opening in read_acl_entry(entry) if as_bool(egress.content) is not True else ():
             when = together(opening.when, egress.when)
@@ -214,16 +217,16 @@ def _let_through(case: Case, entries: Iterable[tuple[int, bool, Opening]]) -> It
             if not denies:
                 allowed |= opening.addresses - denied
             elif not opening.when:
-                # One arm of a condition denies nothing in the other.
+                # A denial under a condition denies nothing in the other scenario.
                 denied |= opening.addresses
             if is_world(allowed):
                 found.setdefault(opening, ([], allowed))[0].append(port)
                 break
     for opening, (ports, addresses) in found.items():
         names = port_names(ports, case.settings.administrative_ports)
-        shown = f"port {names}" if len(ports) <= _SHOWN else "every administrative port"
+        shown = f"port {names}" if len(ports) <= _SHOWN else "all administrative ports"
         yield Fault(
             place=opening.place,
-            message=f"the network ACL lets {spelled_addresses(addresses)} through to {shown}",
+            message=f"the network ACL allows {spelled_addresses(addresses)} to reach {shown}",
             when=opening.when,
         )

@@ -21,15 +21,16 @@ from hardened_ec2.policy.rules.subjects import Subject
     id="HardenedEc2-PublicAddress",
     severity=Severity.ERROR,
     subject=Subject.SERVERS,
-    fact="A server has no public address.",
+    fact="Servers have private addresses only.",
     why=(
-        "With a public address every mistake in a group, today's or next year's, is an exposure; "
-        "without one the internet has nothing to send to."
+        "With a public address, every mistake in a security group, now or later, exposes the "
+        "server; without one, the internet has no address to connect to."
     ),
     fix=(
-        "Place the server in a private subnet with AssociatePublicIpAddress false and put a load "
-        "balancer, an EC2 Instance Connect Endpoint or Session Manager in front. Where the server "
-        "must face the internet (a bastion), acknowledge it with the reason."
+        "Place the server in a private subnet with AssociatePublicIpAddress false, and put a "
+        "load balancer, an EC2 Instance Connect Endpoint or Session Manager in front. "
+        "Acknowledge it with a reason where the server must face the internet, such as a "
+        "bastion."
     ),
     references=(
         Control(Framework.SECURITY_HUB, "EC2.9"),
@@ -48,7 +49,7 @@ from hardened_ec2.policy.rules.subjects import Subject
     ),
 )
 def public_address(case: Case) -> Iterator[Outcome]:
-    """Report every way a server gets a public address: asked for, from its subnet, elastic."""
+    """Report public addresses: requested, assigned by the subnet, or Elastic IP addresses."""
     for server in case.servers:
         for value, reason in case.placement.public_addresses(server):
             why = why_unknown(value.content)
@@ -71,16 +72,19 @@ def public_address(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-PublicServerWithRole",
     severity=Severity.WARNING,
     subject=Subject.MACHINES,
-    fact="A server with a public address has no permissions to lose.",
-    why="What the internet can reach is taken first, and its role with it.",
+    fact="A server with a public address has a role without permissions.",
+    why=(
+        "A server that faces the internet is compromised first, and its role's permissions go "
+        "to the attacker."
+    ),
     fix=(
-        "Move the work that needs the permissions behind a load balancer, into a private subnet; "
-        "where it must stay, acknowledge it with what the role may do."
+        "Move the work that needs the permissions to a server in a private subnet, behind a "
+        "load balancer; where it must stay, acknowledge it and say what the role may do."
     ),
     references=(Control(Framework.PROWLER, "ec2_instance_internet_facing_with_instance_profile"),),
 )
 def public_server_with_role(case: Case) -> Iterator[Outcome]:
-    """Report profiles, with any permission at all, of servers that get a public address."""
+    """Report servers with a public address whose role has any permission."""
     idle = {role.key for role in case.roles.of_instances() if not case.roles.may_anything(role)}
     for server in case.servers:
         public = [

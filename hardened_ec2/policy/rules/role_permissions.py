@@ -32,7 +32,7 @@ from hardened_ec2.policy.rules.subjects import Subject
 ADMINISTRATOR_POLICIES: Final = frozenset(
     {"AdministratorAccess", "IAMFullAccess", "PowerUserAccess"}
 )
-"""AWS managed policies that are administration, or one step from it."""
+"""AWS managed policies that give administrator access, or are one step from it."""
 
 READING_POLICIES: Final = {
     "AmazonEC2RoleforSSM": "every object and parameter",
@@ -42,9 +42,9 @@ READING_POLICIES: Final = {
     "ReadOnlyAccess": "every object and parameter",
     "SecretsManagerReadWrite": "every secret",
 }
-"""AWS managed policies that read everyone's data, and what. Those of full access are told by their
-name. AmazonSSMManagedInstanceCore, which reads parameters too, is left out: Systems Manager's own
-documentation has every server carry it, and `InstanceRole` is there for who wants less."""
+"""AWS managed policies that read data of the whole account, and which data; policies of full access
+are recognised by name. AmazonSSMManagedInstanceCore reads parameters too, but Systems Manager's
+documentation requires it on every server; `InstanceRole` has a narrower replacement."""
 
 EVERYTHING = re.compile(r"[*?:]*\*[*?:]*")
 """An action or a resource made of wildcards only: ``*``, ``*:*``."""
@@ -52,7 +52,9 @@ EVERYTHING = re.compile(r"[*?:]*\*[*?:]*")
 _ALL_OF_IAM = re.compile(r"iam:[*?]*\*[*?]*", re.IGNORECASE)
 _ALL_OF_A_SERVICE = re.compile(r"[\w-]+:[*?]*\*[*?]*")
 _AWS_MANAGED = re.compile(r":iam::aws:policy/(?:[\w+=,.@-]+/)*([\w+=,.@-]+)$")
-_FIX: Final = "Name the actions the server calls and the resources it calls them on."
+_FIX: Final = (
+    "Write the actions the server calls in Action, and the ARNs it calls them on in Resource."
+)
 _ESCALATION: Final = (
     Control(Framework.CHECKOV, "CKV_AWS_110"),
     Control(Framework.PROWLER, "iam_inline_policy_allows_privilege_escalation"),
@@ -63,10 +65,10 @@ _ESCALATION: Final = (
     id="HardenedEc2-RoleAdministrator",
     severity=Severity.ERROR,
     subject=Subject.ROLES,
-    fact="The role of a server cannot administer the account.",
+    fact="A server's role cannot administer the account.",
     why=(
-        "Whoever runs code on the server is its role: with administration, one flaw in one web "
-        "application is the whole account."
+        "Code on the server has the permissions of its role: with administrator access, one "
+        "flaw in one web application gives an attacker the whole account."
     ),
     fix=_FIX,
     references=(
@@ -90,12 +92,14 @@ def role_administrator(case: Case) -> Iterator[Outcome]:
     for outside in roles.outside(case.servers):
         content = outside.content
         why = why_unknown(content) or f"{describe(content)} is not in the templates"
-        yield doubtful(outside, f"what the role of the server may do is not known: {why}")
+        yield doubtful(outside, f"the permissions of the server's role are not known: {why}")
     for role in roles.of_instances():
         for policy in roles.managed(role):
             name = _aws_policy(policy)
             if name in ADMINISTRATOR_POLICIES:
-                yield faulty(policy.value, f"role {role.logical_id} has the AWS policy {name}")
+                yield faulty(
+                    policy.value, f"role {role.logical_id} has the AWS managed policy {name}"
+                )
             elif not name and why_unknown(policy.value.content) is not None:
                 yield doubtful(
                     policy.value,
@@ -106,7 +110,7 @@ def role_administrator(case: Case) -> Iterator[Outcome]:
 
 
 def _aws_policy(policy: AttachedPolicy) -> str:
-    """Return the name of a policy that AWS manages; nothing for another one."""
+    """Return the name of an AWS managed policy; empty for any other policy."""
     managed = _AWS_MANAGED.search(policy.arn)
     return managed.group(1) if managed else ""
 
@@ -121,7 +125,7 @@ def _judged(statement: Value, role: str) -> Iterator[Outcome]:
     for action in texts(statement, "Action"):
         text = pattern(action)
         if EVERYTHING.fullmatch(text) or _ALL_OF_IAM.fullmatch(text):
-            yield faulty(action, f"role {role} may do {describe(action.content)} on everything")
+            yield faulty(action, f"role {role} allows {describe(action.content)} on all resources")
         elif not isinstance(action.content, str | Text):
             yield doubtful(
                 action, f"an action of role {role} is not known: {why_unknown(action.content)}"
@@ -130,7 +134,8 @@ def _judged(statement: Value, role: str) -> Iterator[Outcome]:
     if excepted:
         listed = ", ".join(pattern(action) for action in excepted[:3])
         yield faulty(
-            excepted[0], f"role {role} may do everything on everything except {listed} (NotAction)"
+            excepted[0],
+            f"role {role} allows everything on all resources except {listed} (NotAction)",
         )
 
 
@@ -138,14 +143,15 @@ def _judged(statement: Value, role: str) -> Iterator[Outcome]:
     id="HardenedEc2-RoleEscalation",
     severity=Severity.ERROR,
     subject=Subject.ROLES,
-    fact="The role of a server cannot make itself more, nor become another role or server.",
+    fact="A server's role cannot escalate its own privileges or take over another role or server.",
     why=(
-        "A role that may write policies, assume any role or send commands to any server is "
-        "administration with one more call in between."
+        "A role that can write policies, assume any role or send commands to any server is one "
+        "call away from administrator access."
     ),
     fix=(
-        "Leave these actions to the pipeline that deploys; where the server needs one, name the "
-        "one role, function or document it needs it for, and never the server's own role."
+        "Leave these actions to the deployment pipeline; where the server needs one, limit "
+        "Resource to the one role, function or document it needs, and never to the server's "
+        "own role."
     ),
     references=(
         *_ESCALATION,
@@ -154,18 +160,18 @@ def _judged(statement: Value, role: str) -> Iterator[Outcome]:
     ),
 )
 def role_escalation(case: Case) -> Iterator[Outcome]:
-    """Report actions by which a role becomes more than its policies say."""
-    yield from _reported(case, ESCALATIONS, "so it can become more than its policies say")
+    """Report actions by which a role gains more permissions than its policies state."""
+    yield from _reported(case, ESCALATIONS, "so it can escalate its privileges")
 
 
 @rule(
     id="HardenedEc2-RolePassRole",
     severity=Severity.ERROR,
     subject=Subject.ROLES,
-    fact="The role of a server passes no role but those it is told.",
+    fact="iam:PassRole is limited to named roles.",
     why=(
-        "Whoever may pass any role starts a server, a function or a stack under the strongest role "
-        "of the account, and is that role."
+        "An attacker who can pass any role starts a server, a function or a stack under the "
+        "most powerful role of the account, and so gains its permissions."
     ),
     fix="Write the ARNs of the roles it passes as Resource of iam:PassRole.",
     references=(
@@ -175,15 +181,15 @@ def role_escalation(case: Case) -> Iterator[Outcome]:
     ),
 )
 def role_pass_role(case: Case) -> Iterator[Outcome]:
-    """Report iam:PassRole on every role, with what can be started under a role it passes."""
+    """Report iam:PassRole on any role, with what the server can launch under a passed role."""
     for role in case.roles.of_instances():
         granted = case.grants(role)
         launches = sorted({action for grant in granted for action in grant.covers & LAUNCHERS})
         for grant in granted:
             if PASS_ROLE in grant.covers and grant.reaches_wide and not _is_administration(grant):
-                also = f", and may {', '.join(launches[:3])} with it" if launches else ""
+                also = f", and {', '.join(launches[:3])} to use it" if launches else ""
                 yield _narrowed(
-                    grant, f"role {role.logical_id} may do iam:PassRole on any role{also}"
+                    grant, f"role {role.logical_id} allows iam:PassRole on any role{also}"
                 )
 
 
@@ -191,14 +197,14 @@ def role_pass_role(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-RoleOwnHardening",
     severity=Severity.ERROR,
     subject=Subject.ROLES,
-    fact="The role of a server cannot change metadata options, user data or security groups.",
+    fact="A server's role cannot change metadata options, user data or security groups.",
     why=(
-        "Whoever takes the server switches IMDSv2 off, opens its groups and writes user data that "
-        "runs at the next boot: the hardening lasts as long as nobody attacks it."
+        "An attacker on the server disables IMDSv2, opens its security groups and writes user "
+        "data that runs at the next boot."
     ),
     fix=(
-        "Leave ec2:ModifyInstanceMetadataOptions, ec2:ModifyInstanceAttribute and the actions on "
-        "security group rules to the pipeline that deploys."
+        "Leave ec2:ModifyInstanceMetadataOptions, ec2:ModifyInstanceAttribute and the actions "
+        "on security group rules to the deployment pipeline."
     ),
     references=(Control(Framework.CHECKOV, "CKV_AWS_111"),),
 )
@@ -211,10 +217,10 @@ def role_own_hardening(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-RoleReadsEverything",
     severity=Severity.WARNING,
     subject=Subject.ROLES,
-    fact="The role of a server reads no secrets, parameters and objects but its own.",
+    fact="A server's role reads only the server's own secrets, parameters and objects.",
     why=(
-        "Whoever takes this server reads the passwords of all the others, and whatever the account "
-        "stores: one flaw in one server is everyone's leak."
+        "An attacker on this server reads the passwords of all the others, and everything else "
+        "that the account stores."
     ),
     fix="Write the ARNs of the secrets, parameters and buckets the server reads as Resource.",
     references=(
@@ -224,16 +230,16 @@ def role_own_hardening(case: Case) -> Iterator[Outcome]:
     ),
 )
 def role_reads_everything(case: Case) -> Iterator[Outcome]:
-    """Report actions that read secrets or data of everyone, and AWS's own policies with them."""
-    yield from _reported(case, READS, "so it reads what is not its own")
+    """Report actions and AWS managed policies that read secrets or data of the whole account."""
+    yield from _reported(case, READS, "so it can read data that is not its own")
     for role in case.roles.of_instances():
         for policy in case.roles.managed(role):
             name = _aws_policy(policy)
             if name in READING_POLICIES:
                 yield faulty(
                     policy.value,
-                    f"role {role.logical_id} has the AWS policy {name}, "
-                    f"so it reads {READING_POLICIES[name]}",
+                    f"role {role.logical_id} has the AWS managed policy {name}, "
+                    f"so it can read {READING_POLICIES[name]}",
                 )
 
 
@@ -241,10 +247,10 @@ def role_reads_everything(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-RoleServiceWildcard",
     severity=Severity.WARNING,
     subject=Subject.ROLES,
-    fact="The role of a server has no wildcard for all actions of a service.",
+    fact="A server's role allows individual actions, never all actions of a service.",
     why=(
-        "A wildcard holds what the service is able to delete, share and grant, today's actions and "
-        "next year's."
+        "A wildcard allows everything with which the service can delete, share and grant, "
+        "including the actions it gains next year."
     ),
     fix=_FIX,
     references=(
@@ -257,28 +263,33 @@ def role_reads_everything(case: Case) -> Iterator[Outcome]:
     ),
 )
 def role_service_wildcard(case: Case) -> Iterator[Outcome]:
-    """Report every action of the form service:*, and AWS's own policies of full access."""
+    """Report every action of the form service:*, and AWS managed policies of full access."""
     for role in case.roles.of_instances():
         for policy in case.roles.managed(role):
             name = _aws_policy(policy)
             if name.endswith("FullAccess") and name not in ADMINISTRATOR_POLICIES:
-                yield faulty(policy.value, f"role {role.logical_id} has the AWS policy {name}")
+                yield faulty(
+                    policy.value, f"role {role.logical_id} has the AWS managed policy {name}"
+                )
         for grant in case.grants(role):
             everything = grant.reaches_anything and _ALL_OF_IAM.fullmatch(grant.action)
             if _is_left_out(grant) or everything:
                 continue
             if _ALL_OF_A_SERVICE.fullmatch(grant.action):
-                yield faulty(grant.value, f"role {role.logical_id} may do {grant.action}")
+                yield faulty(grant.value, f"role {role.logical_id} allows {grant.action}")
 
 
 @rule(
     id="HardenedEc2-RoleNotAction",
     severity=Severity.WARNING,
     subject=Subject.ROLES,
-    fact="The policies of a server's role say what is allowed, not what is left out.",
+    fact=(
+        "The policies of a server's role allow by Action and Resource, never by NotAction or "
+        "NotResource."
+    ),
     why=(
-        "What is left out is a list from the day it was written: every action and resource that "
-        "AWS or the team adds later is allowed."
+        "NotAction and NotResource allow everything that is not listed: every action and "
+        "resource that AWS or the team adds later is granted as well."
     ),
     fix="Write Action and Resource; to forbid, write a statement with Effect Deny.",
     references=(
@@ -288,7 +299,7 @@ def role_service_wildcard(case: Case) -> Iterator[Outcome]:
     ),
 )
 def role_not_action(case: Case) -> Iterator[Outcome]:
-    """Report NotAction and NotResource where `role_administrator` has nothing to say."""
+    """Report NotAction and NotResource that `role_administrator` does not report."""
     for role in case.roles.of_instances():
         for statement in allowing(role, case.roles):
             if why_unknown(statement.content) is not None:
@@ -307,19 +318,21 @@ def _reported(case: Case, actions: frozenset[str], consequence: str) -> Iterator
                 shown = ", ".join(covered[:3])
                 more = f" and {len(covered) - 3} more" if len(covered) > 3 else ""  # noqa: PLR2004
                 yield _narrowed(
-                    grant, f"role {role.logical_id} may do {shown}{more}, {consequence}"
+                    grant, f"role {role.logical_id} allows {shown}{more}, {consequence}"
                 )
 
 
 def _narrowed(grant: Grant, message: str) -> Outcome:
-    """Report a grant; only doubt it where a condition may narrow it."""
+    """Report a grant, as a doubt where a condition may narrow it."""
     if grant.conditional:
-        return doubtful(grant.value, f"whether the condition is narrow enough: {message}")
+        return doubtful(
+            grant.value, f"whether the condition narrows it enough is not known: {message}"
+        )
     return faulty(grant.value, message)
 
 
 def _is_administration(grant: Grant) -> bool:
-    """Tell whether `role_administrator` reports it already."""
+    """Whether `role_administrator` reports the grant already."""
     return grant.reaches_anything and (
         bool(EVERYTHING.fullmatch(grant.action) or _ALL_OF_IAM.fullmatch(grant.action))
         or _is_left_out(grant)
@@ -327,5 +340,5 @@ def _is_administration(grant: Grant) -> bool:
 
 
 def _is_left_out(grant: Grant) -> bool:
-    """Tell whether its action is what the statement does not allow, by NotAction."""
+    """Whether the grant comes from NotAction."""
     return grant.value in texts(grant.statement, "NotAction")

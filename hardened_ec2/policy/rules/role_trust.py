@@ -26,9 +26,12 @@ _EXCEPTED: Final = "NotPrincipal"
     id="HardenedEc2-RoleTrustOpen",
     severity=Severity.ERROR,
     subject=Subject.ROLES,
-    fact="Nobody in the world may assume the role of a server.",
-    why="A role that trusts everyone is everyone's: its permissions need no server to be stolen.",
-    fix='Write the principal {"Service": "ec2.amazonaws.com"}.',
+    fact="The trust policy of a server's role names specific principals.",
+    why=(
+        "Anyone with an AWS account can assume a role that trusts everyone, and use its "
+        "permissions without touching a server."
+    ),
+    fix='Write the principal {"Service": "ec2.amazonaws.com"} in AssumeRolePolicyDocument.',
     references=(
         Control(Framework.CHECKOV, "CKV_AWS_60"),
         Control(Framework.KICS, "f80e3aa7"),
@@ -36,35 +39,36 @@ _EXCEPTED: Final = "NotPrincipal"
     ),
 )
 def role_trust_open(case: Case) -> Iterator[Outcome]:
-    """Report trust policies of instance roles that name everyone, or everyone but some."""
+    """Report trust policies of instance roles that name everyone or use NotPrincipal."""
     for role, statement in _trust(case):
         why = why_unknown(statement.content)
         if why is not None:
-            yield doubtful(statement, f"who may assume role {role} is not known: {why}")
+            yield doubtful(statement, f"who can assume role {role} is not known: {why}")
             continue
-        # One arm without a condition is open to all.
+        # One scenario without the condition is open to everyone.
         conditional = not any(_is_absent(value) for value in statement.at("Condition"))
         for principal, kind in _principals(statement):
             everyone = kind in {"", "AWS"} and EVERYTHING.fullmatch(pattern(principal))
             if kind != _EXCEPTED and not everyone:
                 continue
-            who = "everyone except some" if kind == _EXCEPTED else "everyone"
+            who = "everyone outside NotPrincipal" if kind == _EXCEPTED else "everyone"
             if conditional:
                 yield doubtful(
-                    principal, f"whether a condition narrows who may assume role {role} ({who})"
+                    principal,
+                    f"whether a condition narrows who can assume role {role} ({who}) is not known",
                 )
             else:
-                yield faulty(principal, f"role {role} may be assumed by {who}")
+                yield faulty(principal, f"{who} can assume role {role}")
 
 
 @rule(
     id="HardenedEc2-RoleTrustWide",
     severity=Severity.WARNING,
     subject=Subject.ROLES,
-    fact="Only EC2 may assume the role of a server.",
+    fact="Only EC2 can assume a server's role.",
     why=(
-        "Every other principal that may assume the role gets what the server has, without the "
-        "server; what it does looks like the server's doing."
+        "Every other principal in the trust policy gets the server's permissions without the "
+        "server, and what it does looks like the server's own activity."
     ),
     fix="Give each user, service and account a role of its own.",
     references=(Control(Framework.KICS, "f80e3aa7"),),
@@ -81,15 +85,15 @@ def role_trust_wide(case: Case) -> Iterator[Outcome]:
             if kind == "Service" and is_ec2(pattern(principal)):
                 continue
             if why is not None and not pattern(principal):
-                yield doubtful(principal, f"who may assume role {role} is not known: {why}")
+                yield doubtful(principal, f"who can assume role {role} is not known: {why}")
             else:
                 yield faulty(
-                    principal, f"role {role} may be assumed by {describe(principal.content)}, too"
+                    principal, f"{describe(principal.content)} can assume role {role}, too"
                 )
 
 
 def _trust(case: Case) -> Iterator[tuple[str, Value]]:
-    """Yield the statements that let somebody assume a role of instances."""
+    """Yield the statements by which a principal can assume an instance role."""
     for role in case.roles.of_instances():
         for document in role.properties.at("AssumeRolePolicyDocument"):
             for statement in statements(document):
@@ -98,7 +102,7 @@ def _trust(case: Case) -> Iterator[tuple[str, Value]]:
 
 
 def _principals(statement: Value) -> Iterator[tuple[Value, str]]:
-    """Yield who a statement of a trust policy names, each with the kind of principal it is."""
+    """Yield the principals of a statement, each with its type."""
     for value in statement.at(_EXCEPTED):
         if not _is_absent(value):
             yield value, _EXCEPTED

@@ -1,4 +1,4 @@
-"""Volumes: what is on a server's disks, and in every snapshot of them."""
+"""Encryption of EBS volumes and sharing of their snapshots."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -21,17 +21,17 @@ from hardened_ec2.policy.rules.rule import (
 from hardened_ec2.policy.rules.subjects import Subject
 
 ROOT_DEVICES: Final = frozenset({"/dev/xvda", "/dev/sda1", "/dev/sda"})
-"""The names under which images register their root volume.
+"""The root device names that images register.
 
 From the Amazon EC2 User Guide, "Device names for volumes on Amazon EC2 instances".
 """
 
 _FIX: Final = (
-    "Write Encrypted true for the root device (BlockDeviceMappings with the image's root device "
-    "name, /dev/xvda or /dev/sda1) and for every other volume."
+    "Write Encrypted true for the root device (BlockDeviceMappings with the image's root "
+    "device name, /dev/xvda or /dev/sda1) and for every other volume."
 )
 _WHY: Final = (
-    "An unencrypted volume is readable by whoever gets at a snapshot of it, and snapshots are "
+    "An attacker who gets at a snapshot of an unencrypted volume reads it, and snapshots are "
     "copied, shared and forgotten."
 )
 
@@ -40,7 +40,7 @@ _WHY: Final = (
     id="HardenedEc2-VolumeEncryption",
     severity=Severity.ERROR,
     subject=Subject.VOLUMES,
-    fact="Every volume of a server is encrypted, the root volume too, and the template says so.",
+    fact="The template encrypts every volume of a server, including the root volume.",
     why=_WHY,
     fix=_FIX,
     references=(
@@ -61,7 +61,7 @@ _WHY: Final = (
     ),
 )
 def volume_encryption(case: Case) -> Iterator[Outcome]:
-    """Judge the block device mappings of every server, and every volume of its own."""
+    """Judge the block device mappings of every server, and every standalone volume."""
     for server in case.servers:
         if server.kind is not Kind.NETWORK_INTERFACE:
             for mappings in server.at("BlockDeviceMappings"):
@@ -75,8 +75,8 @@ def volume_encryption(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-SnapshotSharing",
     severity=Severity.ERROR,
     subject=Subject.SNAPSHOT_SETTINGS,
-    fact="No snapshot can be shared with everyone.",
-    why="A public snapshot is a copy of the disk that anybody mounts in an account of his own.",
+    fact="Public sharing of EBS snapshots is blocked.",
+    why="A public snapshot is a copy of the disk that anyone can restore in their own account.",
     fix='Write AWS::EC2::SnapshotBlockPublicAccess with State "block-all-sharing".',
     references=(
         Control(Framework.SECURITY_HUB, "EC2.182"),
@@ -84,7 +84,7 @@ def volume_encryption(case: Case) -> Iterator[Outcome]:
     ),
 )
 def snapshot_sharing(case: Case) -> Iterator[Outcome]:
-    """Judge the account's setting where a template makes it."""
+    """Judge the account's setting where a template declares it."""
     for setting in case.deployment.resources("AWS::EC2::SnapshotBlockPublicAccess"):
         for state in setting.properties.at("State"):
             why = why_unknown(state.content)
@@ -103,7 +103,7 @@ def judged_volumes(mappings: Value) -> Iterator[Outcome]:
     volumes: list[Value] = []
     for entry in mappings.entries():
         for ebs in entry.at("Ebs"):
-            # Without Ebs the entry is an instance store, or takes a device of the image away.
+            # Without Ebs the entry is an instance store or NoDevice.
             if ebs.content is not ABSENT:
                 volumes.append(Value(entry.content, ebs.when, entry.place))
                 for encrypted in ebs.at("Encrypted"):
@@ -118,9 +118,7 @@ def judged_volumes(mappings: Value) -> Iterator[Outcome]:
                 place=mappings.place, why=f"{why}, so the image decides", when=scenario or ALWAYS
             )
         else:
-            message = (
-                "BlockDeviceMappings names no volume, so the image decides for the root volume"
-            )
+            message = "BlockDeviceMappings names no volume, so the image decides on the root volume"
             yield Fault(place=mappings.place, message=message, when=scenario or ALWAYS)
         return
 
@@ -134,7 +132,7 @@ def _encrypted(encrypted: Value, name: str) -> Iterator[Outcome]:
     elif answer is False:
         yield faulty(encrypted, f"Encrypted is false for {name}")
     else:
-        why = why_unknown(encrypted.content) or f"{describe(encrypted.content)} is no Boolean"
+        why = why_unknown(encrypted.content) or f"{describe(encrypted.content)} is not a Boolean"
         yield doubtful(encrypted, f"whether {name} is encrypted is not known: {why}")
 
 
@@ -144,7 +142,7 @@ def _named(entry: Value) -> str:
 
 
 def _any_is_root(entries: Sequence[Value]) -> bool:
-    """Tell whether one of the entries is the root volume, or may be by a name not known."""
+    """Whether one of the entries is the root volume, or may be: its name is not known."""
     return any(
         name.content in ROOT_DEVICES or why_unknown(name.content) is not None
         for entry in entries

@@ -1,4 +1,4 @@
-"""Upkeep by Systems Manager: what it tells whom, and whether patches arrive."""
+"""Systems Manager: association output, document sharing, patch baselines."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -43,14 +43,14 @@ _SHARING: Final = "/ssm/documents/console/public-sharing-permission"
     id="HardenedEc2-AssociationOutput",
     severity=Severity.ERROR,
     subject=Subject.ASSOCIATIONS,
-    fact="What State Manager's runs print goes to no bucket that is open to the public.",
+    fact="State Manager writes the output of its runs to a bucket that is closed to the public.",
     why=(
-        "The output says of every server what is installed, what failed and what is not hardened: "
-        "the reconnaissance of an attack, done by the victim."
+        "The output says of every server what is installed, what failed and what is not "
+        "hardened: it saves an attacker the reconnaissance."
     ),
     fix=(
-        "Write PublicAccessBlockConfiguration with all four true on the bucket, and no "
-        "AccessControl; or leave OutputLocation out."
+        "Write PublicAccessBlockConfiguration with all four settings true on the bucket, and "
+        "no AccessControl; or omit OutputLocation."
     ),
     references=(
         Control(Framework.SECURITY_HUB, "S3.8"),
@@ -58,7 +58,7 @@ _SHARING: Final = "/ssm/documents/console/public-sharing-permission"
     ),
 )
 def association_output(case: Case) -> Iterator[Outcome]:
-    """Judge the bucket that an association's output goes to."""
+    """Judge the bucket that receives an association's output."""
     buckets = {bucket.key: bucket for bucket in case.deployment.resources(BUCKET)}
     for association in case.deployment.resources(ASSOCIATION):
         names = association.properties.at("OutputLocation", "S3Location", "OutputS3BucketName")
@@ -73,7 +73,7 @@ def association_output(case: Case) -> Iterator[Outcome]:
                 yield doubtful(
                     name,
                     f"whether the bucket {describe(name.content)} is open to the public is not "
-                    "known: it is not among the templates",
+                    "known: it is not in the templates",
                 )
             else:
                 yield from _open_bucket(bucket, name)
@@ -83,10 +83,10 @@ def association_output(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-DocumentSharing",
     severity=Severity.ERROR,
     subject=Subject.DOCUMENT_SETTINGS,
-    fact="Documents of Systems Manager cannot be shared with everyone.",
+    fact="Public sharing of Systems Manager documents is blocked.",
     why=(
-        "A public document shows how servers are kept, and with what; whoever runs it in another "
-        "account trusts whoever can change it."
+        "A public document shows an attacker how servers are maintained, and with what; an "
+        "account that runs it trusts everyone who can change it."
     ),
     fix='Write SettingValue "Disable".',
     references=(
@@ -95,10 +95,10 @@ def association_output(case: Case) -> Iterator[Outcome]:
     ),
 )
 def document_sharing(case: Case) -> Iterator[Outcome]:
-    """Judge the account's setting where a template makes it."""
+    """Judge the account's setting where a template declares it."""
     for setting in case.deployment.resources(SERVICE_SETTING):
         for name in setting.properties.at("SettingId"):
-            # An ARN ends with the same.
+            # SettingId can be the path or an ARN that ends with it.
             if not str(name.content).endswith(_SHARING):
                 continue
             for value in setting.properties.at("SettingValue"):
@@ -106,7 +106,9 @@ def document_sharing(case: Case) -> Iterator[Outcome]:
                 if why is not None:
                     yield doubtful(value, f"SettingValue is not known: {why}")
                 elif str(value.content).strip().lower() != "disable":
-                    yield faulty(value, f"public sharing of documents is {describe(value.content)}")
+                    yield faulty(
+                        value, f"public sharing of documents is set to {describe(value.content)}"
+                    )
 
 
 @rule(
@@ -115,12 +117,12 @@ def document_sharing(case: Case) -> Iterator[Outcome]:
     subject=Subject.PATCH_BASELINES,
     fact="A patch baseline approves patches as they are released.",
     why=(
-        "A baseline that approves nothing, or nothing newer than a date, installs nothing, and "
-        "calls every server compliant."
+        "A baseline that approves nothing, or nothing released after a date, installs nothing "
+        "and still reports every server as compliant: known vulnerabilities stay open."
     ),
     fix=(
-        "Write ApprovalRules with a rule for security updates and ApproveAfterDays; Ubuntu and "
-        "Debian need no days."
+        "Write ApprovalRules with a rule for security updates and ApproveAfterDays, which "
+        "Ubuntu and Debian do without."
     ),
     references=(
         Control(Framework.SECURITY_HUB, "SSM.2"),
@@ -129,7 +131,7 @@ def document_sharing(case: Case) -> Iterator[Outcome]:
     ),
 )
 def patch_baseline_empty(case: Case) -> Iterator[Outcome]:
-    """Look for a rule in every patch baseline, and for a last date in every rule."""
+    """Report patch baselines without approval rules, and approval rules with a cut-off date."""
     for baseline in case.deployment.resources(PATCH_BASELINE):
         for rules in baseline.properties.at("ApprovalRules", "PatchRules"):
             why = why_unknown(rules.content)
@@ -138,13 +140,13 @@ def patch_baseline_empty(case: Case) -> Iterator[Outcome]:
                 continue
             entries = rules.entries()
             if not entries:
-                yield faulty(rules, "no rule approves a patch, so none is installed")
+                yield faulty(rules, "no approval rule is given, so no patch is installed")
             for entry in entries:
                 for until in entry.at("ApproveUntilDate"):
                     if until.content is not ABSENT:
                         yield faulty(
                             until,
-                            f"ApproveUntilDate is {describe(until.content)}: nothing that is "
+                            f"ApproveUntilDate is {describe(until.content)}, so no patch "
                             "released later is approved",
                         )
 
@@ -153,12 +155,12 @@ def patch_baseline_empty(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-PatchDelay",
     severity=Severity.WARNING,
     subject=Subject.PATCH_BASELINES,
-    fact="Patches are approved within a month of their release.",
+    fact="Patches are approved within Settings.patch_delay_days of their release.",
     why=(
-        "What a patch mends is public from the day of its release, and is used within days; each "
-        "further week leaves every server open to it."
+        "A patch discloses what it fixes, and exploits follow within days; each further week "
+        "leaves every server open to them."
     ),
-    fix="Write ApproveAfterDays 7, or 0 for what is urgent.",
+    fix="Write ApproveAfterDays 7, or 0 for urgent patches.",
     references=(
         Control(Framework.SECURITY_HUB, "SSM.2"),
         Control(Framework.NIST, "SI-2"),
@@ -166,7 +168,7 @@ def patch_baseline_empty(case: Case) -> Iterator[Outcome]:
     ),
 )
 def patch_delay(case: Case) -> Iterator[Outcome]:
-    """Judge ApproveAfterDays of every rule against the setting."""
+    """Compare ApproveAfterDays of every approval rule with `Settings.patch_delay_days`."""
     most = case.settings.patch_delay_days
     for baseline in case.deployment.resources(PATCH_BASELINE):
         for rules in baseline.properties.at("ApprovalRules", "PatchRules"):
@@ -178,10 +180,14 @@ def patch_delay(case: Case) -> Iterator[Outcome]:
                     if days.content is ABSENT:
                         continue
                     if number is None:
-                        why = why_unknown(days.content) or f"{describe(days.content)} is no number"
+                        why = (
+                            why_unknown(days.content) or f"{describe(days.content)} is not a number"
+                        )
                         yield doubtful(days, f"ApproveAfterDays is not known: {why}")
                     elif number > most:
-                        yield faulty(days, f"ApproveAfterDays is {number}, {most} is the most")
+                        yield faulty(
+                            days, f"ApproveAfterDays is {number}, at most {most} are allowed"
+                        )
 
 
 def _open_bucket(bucket: Resource, name: Value) -> Iterator[Outcome]:
@@ -189,11 +195,11 @@ def _open_bucket(bucket: Resource, name: Value) -> Iterator[Outcome]:
         if str(control.content).startswith(("Public", "Authenticated")):
             yield faulty(
                 control,
-                f"{bucket.logical_id}, which gets the output of {name.place.logical_id}, has "
+                f"{bucket.logical_id}, which receives the output of {name.place.logical_id}, has "
                 f"AccessControl {describe(control.content)}",
             )
     for block in bucket.properties.at("PublicAccessBlockConfiguration"):
-        # S3 blocks by itself what nobody says anything about.
+        # S3 blocks public access by default.
         if block.content is ABSENT:
             continue
         for key in _BLOCKS:
@@ -202,13 +208,13 @@ def _open_bucket(bucket: Resource, name: Value) -> Iterator[Outcome]:
                 if why is not None:
                     yield Doubt(
                         place=blocked.place,
-                        why=f"whether {bucket.logical_id} is open to all is not known: {why}",
+                        why=f"whether {bucket.logical_id} is public is not known: {why}",
                         when=blocked.when,
                     )
                 elif as_bool(blocked.content) is not True:
                     given = "not given" if blocked.content is ABSENT else "false"
                     yield faulty(
                         blocked,
-                        f"{key} is {given} for {bucket.logical_id}, which gets the output of "
-                        f"{name.place.logical_id}",
+                        f"{key} is {given} for {bucket.logical_id}, which receives the output "
+                        f"of {name.place.logical_id}",
                     )

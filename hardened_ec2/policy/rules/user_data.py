@@ -1,4 +1,4 @@
-"""User data: what is written into it is readable by everything that runs on the server."""
+"""User data and cfn-init metadata: secrets, size, and commands that undo the hardening."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ _DEEPEST: Final = 32
 _SECRET_ATTRIBUTE: Final = re.compile(
     r"(?:secret|password|passphrase|token|(?:secretaccess|private|api)[_-]?key)\Z", re.IGNORECASE
 )
-"""Attributes that are secrets: of AWS::IAM::AccessKey, and of custom resources by their name."""
+"""Attributes that are secrets: those of AWS::IAM::AccessKey, and of custom resources by name."""
 
 _SECRET_REFERENCES = ("{{resolve:secretsmanager:", "{{resolve:ssm-secure:")
 
@@ -59,14 +59,16 @@ _SECRET_REFERENCES = ("{{resolve:secretsmanager:", "{{resolve:ssm-secure:")
     id="HardenedEc2-UserDataSecret",
     severity=Severity.ERROR,
     subject=Subject.MACHINES,
-    fact="User data holds no secret.",
+    fact="User data contains no secrets.",
     why=(
-        "User data is plain text to every process that reaches the metadata service, to everyone "
-        "who may call DescribeInstanceAttribute, and to everyone who reads the template."
+        "User data is plain text to every process that reaches the metadata service, to "
+        "everyone who may call ec2:DescribeInstanceAttribute, and to everyone who can read the "
+        "template."
     ),
     fix=(
-        "Keep the secret in Secrets Manager or Parameter Store, let the role read it, and fetch it "
-        "when the server boots: aws secretsmanager get-secret-value. Change the one that was here."
+        "Keep the secret in Secrets Manager or Parameter Store, let the role read it, and "
+        "fetch it when the server boots: aws secretsmanager get-secret-value. Rotate the "
+        "secret that was here."
     ),
     references=(
         Control(Framework.CHECKOV, "CKV_AWS_46"),
@@ -77,7 +79,7 @@ _SECRET_REFERENCES = ("{{resolve:secretsmanager:", "{{resolve:ssm-secure:")
     ),
 )
 def user_data_secret(case: Case) -> Iterator[Outcome]:
-    """Look for secrets in every layer of user data, and for what resolves to one in it."""
+    """Report secrets in every layer of user data, and references that resolve to one."""
     for server in _with_user_data(case):
         yield from _hidden_parameters(server)
         for value in server.at("UserData"):
@@ -94,13 +96,13 @@ def user_data_secret(case: Case) -> Iterator[Outcome]:
     subject=Subject.MACHINES,
     fact=f"User data is at most {USER_DATA_LIMIT:,} bytes.",
     why=(
-        "EC2 refuses to launch a server with more, so that the hardening in it, or the fleet that "
-        "should replace a broken server, never runs."
+        "EC2 refuses to launch a server with more: the hardening in it never runs, and an Auto "
+        "Scaling group cannot replace a broken server."
     ),
-    fix="Move scripts to Amazon S3 or into the image, and fetch them from a short user data.",
+    fix="Move scripts to Amazon S3 or into the image, and fetch them from short user data.",
 )
 def user_data_size(case: Case) -> Iterator[Outcome]:
-    """Measure what is known of user data; what is not can only add to it."""
+    """Measure the known part of user data; unknown parts can only add to it."""
     for server in _with_user_data(case):
         for value in server.at("UserData"):
             size, complete = known_size(value.content)
@@ -108,7 +110,7 @@ def user_data_size(case: Case) -> Iterator[Outcome]:
                 known = "" if complete else "at least "
                 yield faulty(
                     value,
-                    f"user data is {known}{size:,} bytes, EC2 takes {USER_DATA_LIMIT:,}",
+                    f"user data is {known}{size:,} bytes, EC2 accepts {USER_DATA_LIMIT:,}",
                 )
 
 
@@ -116,18 +118,18 @@ def user_data_size(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-UserDataOpensLogin",
     severity=Severity.ERROR,
     subject=Subject.MACHINES,
-    fact="User data opens no login and no metadata that the image keeps shut.",
+    fact="User data does not re-enable a login or metadata access that the image disables.",
     why=(
-        "One line of a script undoes the hardening of the template around it: passwords and root "
-        "over SSH are guessed, the Docker API is root, and IMDSv1 hands out the role."
+        "One line undoes the hardening of the template around it: passwords and root over SSH "
+        "are guessed, the Docker API gives root, and IMDSv1 hands out the role's credentials."
     ),
     fix=(
-        "Take the line out: log in with keys from a whitelist, an EC2 Instance Connect Endpoint or "
-        "Session Manager, and leave HttpTokens required."
+        "Remove the line: log in with keys from a whitelist, through an EC2 Instance Connect "
+        "Endpoint or through Session Manager, and leave HttpTokens required."
     ),
 )
 def user_data_opens_login(case: Case) -> Iterator[Outcome]:
-    """Look for such settings in every layer of user data."""
+    """Report settings and commands that open a login, in every layer of user data."""
     yield from _commands(case, opened_logins)
 
 
@@ -135,15 +137,18 @@ def user_data_opens_login(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-UserDataWeakensHost",
     severity=Severity.WARNING,
     subject=Subject.MACHINES,
-    fact="User data switches off nothing that guards the server.",
+    fact="User data leaves the server's protections enabled.",
     why=(
-        "Firewall, SELinux, signatures of packages: what a script switches off to make something "
-        "run stays off, and nobody looks there again."
+        "What a script disables to make something run (the firewall, SELinux, package "
+        "signatures) stays disabled, and an attacker has one barrier less to pass."
     ),
-    fix="Give the program what it needs (a rule, a policy module, a key) and leave the guard on.",
+    fix=(
+        "Give the program what it needs (a firewall rule, a policy module, a signing key) and "
+        "leave the protection enabled."
+    ),
 )
 def user_data_weakens_host(case: Case) -> Iterator[Outcome]:
-    """Look for such commands in every layer of user data."""
+    """Report commands that disable a protection, in every layer of user data."""
     yield from _commands(case, weakenings)
 
 
@@ -151,18 +156,18 @@ def user_data_weakens_host(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-UserDataPipesToShell",
     severity=Severity.WARNING,
     subject=Subject.MACHINES,
-    fact="User data runs nothing from the network that it has not checked.",
+    fact="User data runs a download only after verifying it.",
     why=(
-        "Whoever holds the other end, its domain or the way there is root on every server that "
-        "boots, and no two servers need run the same."
+        "An attacker who controls the download's server, its domain or the connection to it is "
+        "root on every server that boots."
     ),
     fix=(
-        "Build it into the image or install a signed package; or save it, compare it with a "
+        "Build it into the image or install a signed package; or save it, verify it against a "
         "checksum written in the user data (sha256sum --check), and then run it."
     ),
 )
 def user_data_pipes_to_shell(case: Case) -> Iterator[Outcome]:
-    """Look for such commands in every layer of user data."""
+    """Report commands that run an unverified download, in every layer of user data."""
     yield from _commands(case, downloads_run)
 
 
@@ -170,14 +175,14 @@ def user_data_pipes_to_shell(case: Case) -> Iterator[Outcome]:
     id="HardenedEc2-MetadataSecret",
     severity=Severity.ERROR,
     subject=Subject.RESOURCES,
-    fact="What cfn-init reads from a resource's Metadata holds no secret.",
+    fact="The Metadata that cfn-init reads contains no secrets.",
     why=(
-        "Metadata is plain text to everyone who may call DescribeStackResource or read the "
-        "template, and to every server of the stack."
+        "Metadata is plain text to everyone who may call cloudformation:DescribeStackResource "
+        "or can read the template, and to every server of the stack."
     ),
     fix=(
-        "Let the server's role read the secret when it boots; AWS::CloudFormation::Authentication "
-        'takes "roleName" for Amazon S3.'
+        "Let the server's role read the secret when it boots; "
+        'AWS::CloudFormation::Authentication takes "roleName" for Amazon S3.'
     ),
     references=(
         Control(Framework.CHECKOV, "CKV_SECRET_2"),
@@ -185,7 +190,7 @@ def user_data_pipes_to_shell(case: Case) -> Iterator[Outcome]:
     ),
 )
 def metadata_secret(case: Case) -> Iterator[Outcome]:
-    """Look for secrets in the Metadata that cfn-init and cfn-hup read."""
+    """Report secrets in the Metadata that cfn-init and cfn-hup read."""
     for resource in case.deployment.everything():
         metadata = resource.raw.get("Metadata") or {}
         for key in _INIT:
@@ -198,7 +203,7 @@ def metadata_secret(case: Case) -> Iterator[Outcome]:
 
 
 def _read_by_init(resource: Resource, key: str) -> Iterator[tuple[Value, str]]:
-    """Yield everything that stands under a key of Metadata, each with the name it stands under."""
+    """Yield every value under a key of Metadata, each with the key it is the value of."""
     metadata = resource.raw.get("Metadata") or {}
     for content, when in resource.scope.resolve(metadata[key]) if key in metadata else ():
         joined = together(resource.when, when)
@@ -228,7 +233,7 @@ def _in_metadata(value: Value, name: str) -> Iterator[Outcome]:
         yield doubtful(value, f"the metadata is not known: {content.why}")
     elif isinstance(content, str | Text | Unknown | Reference):
         parts = content.parts if isinstance(content, Text) else (content,)
-        # The name of a setting says of a bare value that it is a password.
+        # The key shows that a bare value is a password.
         named = Text((f"{name}: ", *parts)) if _is_one_line(content) else content
         for layer in layers(Base64(named)):
             yield from _in_layer(value, layer, "metadata")
@@ -247,7 +252,7 @@ def _commands(case: Case, find: Callable[[str], tuple[Command, ...]]) -> Iterato
                     yield faulty(
                         value, f"line {command.line} of the user data{inside} {command.what}"
                     )
-    # What cfn-init writes and runs, it writes and runs as root, called from user data.
+    # User data calls cfn-init, which writes files and runs commands as root.
     for resource in case.deployment.everything():
         for value, _ in _read_by_init(resource, _INIT[0]):
             if isinstance(value.content, str | Text):
@@ -260,7 +265,8 @@ def _hidden_in(scope: Scope, raw: object, when: When, place: Place) -> Iterator[
     for declaring, name in scope.parameters_in(raw):
         if as_bool(declaring.parameter(name).get("NoEcho", False)):
             yield faulty(
-                Value(ABSENT, when, place), f"NoEcho parameter {name} ends in it as plain text"
+                Value(ABSENT, when, place),
+                f"NoEcho parameter {name} is written into it as plain text",
             )
 
 
@@ -269,7 +275,7 @@ def _with_user_data(case: Case) -> Iterator[Server]:
 
 
 def _hidden_parameters(server: Server) -> Iterator[Outcome]:
-    """Report NoEcho parameters: hidden in the console, plain text in user data."""
+    """Report NoEcho parameters: the console masks them, user data shows them."""
     for holder in (*server.own, *server.behind):
         content = holder.content
         if not (
@@ -283,7 +289,7 @@ def _hidden_parameters(server: Server) -> Iterator[Outcome]:
                 place = holder.place.under("UserData")
                 yield faulty(
                     Value(ABSENT, holder.when, place),
-                    f"NoEcho parameter {name} ends in user data as plain text",
+                    f"NoEcho parameter {name} is written into user data as plain text",
                 )
 
 
@@ -304,12 +310,12 @@ def _in_layer(value: Value, layer: Layer, where: str = "user data") -> Iterator[
             continue
         source = f", from parameter {describe(marks[0])}" if marks else ""
         yield faulty(
-            value, f"line {secret.line} of the {where}{inside} holds {secret.kind}{source}"
+            value, f"line {secret.line} of the {where}{inside} contains {secret.kind}{source}"
         )
 
 
 def _is_parameter(origin: Unknown | Reference) -> bool:
-    """Tell whether a person types the value: ids, names and regions are no secrets."""
+    """Whether a person enters the value: ids, names and Regions are not secrets."""
     return (
         isinstance(origin, Unknown)
         and bool(origin.name)
@@ -318,7 +324,7 @@ def _is_parameter(origin: Unknown | Reference) -> bool:
 
 
 def _unread(value: Value) -> str | None:
-    """Say why some of the user data cannot be looked into; none when all of it can."""
+    """Return why some of the user data cannot be read; none when all of it can."""
     content = value.content.of if isinstance(value.content, Base64) else value.content
     if isinstance(content, Text):
         nameless = [p for p in content.parts if isinstance(p, Unknown) and not p.name]

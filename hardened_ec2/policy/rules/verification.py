@@ -1,4 +1,4 @@
-"""What the templates do not show, and therefore no rule can judge."""
+"""What the templates hide from every rule."""
 
 import json
 from collections.abc import Iterator
@@ -15,8 +15,7 @@ from hardened_ec2.policy.rules.rule import Doubt, rule
 from hardened_ec2.policy.rules.subjects import Subject
 
 _HARMLESS_TRANSFORMS: Final = frozenset({"AWS::LanguageExtensions"})
-"""Adds functions, which are resolved or reported where they stand, and ``Fn::ForEach``, which is
-reported below."""
+"""Macros that only add functions: each is resolved or reported in place, ``Fn::ForEach`` below."""
 
 _CUSTOM: Final = ("Custom::", "AWS::CloudFormation::CustomResource")
 _CALLS: Final = (
@@ -26,25 +25,26 @@ _CALLS: Final = (
     "AssociateAddress",
     "RunInstances",
 )
-"""What a custom resource can do to servers behind the back of every rule."""
+"""API calls by which a custom resource changes servers without any rule seeing it."""
 
 
 @rule(
     id="HardenedEc2-CannotVerify",
     severity=Severity.WARNING,
     subject=Subject.TEMPLATES,
-    fact="Everything a rule needs can be read from the templates.",
+    fact="Everything a rule needs to know is in the templates.",
     why=(
-        "What is decided only at deployment can be anything then: a whitelist that is a parameter "
-        "without a default is as wide as whoever deploys it makes it."
+        "A value that is decided at deployment can be anything: a whitelist that is a "
+        "parameter without a default is as wide as the person who deploys it makes it."
     ),
     fix=(
-        "Write the value, or give the parameter a Default or AllowedValues, or judge the missing "
-        "template together with this one; acknowledge it with a reason where none of these can be."
+        "Write the value, give the parameter a Default or AllowedValues, or check the missing "
+        "template together with this one; acknowledge it with a reason where none of these is "
+        "possible."
     ),
 )
 def cannot_verify(case: Case) -> Iterator[Doubt]:
-    """Report what hides resources from every rule; each rule reports its own unknowns."""
+    """Report what hides resources from every rule; each rule reports its own doubts."""
     for template in case.deployment.templates:
         yield from _hidden_in(template)
     for custom in case.deployment.everything():
@@ -53,7 +53,7 @@ def cannot_verify(case: Case) -> Iterator[Doubt]:
     for launched in launched_from_outside(case.deployment):
         yield Doubt(
             place=launched.place,
-            why="what it launches servers from is not among the templates",
+            why="what it launches servers from is not in the templates",
             when=launched.when,
         )
     for stack in case.deployment.unfollowed_stacks():
@@ -72,14 +72,14 @@ def _hidden_in(template: Template) -> Iterator[Doubt]:
         if logical_id not in template.resources:
             yield Doubt(
                 place=Place(template.name, "", f"Resources.{logical_id}"),
-                why=f"{logical_id} makes resources at deployment",
+                why=f"{logical_id} creates resources at deployment",
             )
     for logical_id, resource in template.resources.items():
         function = called(resource.get("Properties") or {})
         if function is not None:
             yield Doubt(
                 place=Place(template.name, logical_id, "Properties"),
-                why=f"{function} stands where its properties belong",
+                why=f"its Properties are the result of {function}",
             )
 
 

@@ -1,4 +1,4 @@
-"""Ports that are not administrative: open to fewer than the internet, and still to many."""
+"""Ports that are not administrative and open to more addresses than a whitelist holds."""
 
 from collections.abc import Iterator
 
@@ -16,19 +16,22 @@ from hardened_ec2.policy.settings import Settings
     id="HardenedEc2-ServerPortTooWide",
     severity=Severity.WARNING,
     subject=Subject.SERVERS,
-    fact="No more public addresses than a whitelist holds may reach a port of a few users.",
-    why=(
-        "A network of thousands of addresses is not a partner but everyone who rents a machine "
-        "there; a database that listens to them is open to strangers."
+    fact=(
+        "At most Settings.whitelist_width public addresses can reach a port that is not in "
+        "Settings.public_ports."
     ),
-    fix="Name the addresses that use the port (203.0.113.7/32), or let in a security group only.",
+    why=(
+        "Thousands of addresses are not one partner but a provider's network, where an "
+        "attacker can rent a machine and connect to the database."
+    ),
+    fix="Allow only the addresses that use the port (203.0.113.7/32), or only a security group.",
     references=(
         Control(Framework.PROWLER, "ec2_securitygroup_allow_wide_open_public_ipv4"),
         Control(Framework.CFN_NAG, "W9"),
     ),
 )
 def server_port_too_wide(case: Case) -> Iterator[Outcome]:
-    """Unite what the groups of each server let in, and count public addresses port by port."""
+    """Count the public addresses that can reach each port, all ingress rules united."""
     reported = {o.place for breach in case.admin_ports.breaches for o in breach.openings}
     seen: set[tuple[object, ...]] = set()
     for server in case.servers:
@@ -46,7 +49,7 @@ def server_port_too_wide(case: Case) -> Iterator[Outcome]:
                 widest = max(reach.openings, key=lambda opening: opening.addresses.width)
                 yield Fault(
                     place=widest.place,
-                    message=f"{reach.ports} of {server.resource.logical_id} is open to "
+                    message=f"{reach.ports} of {server.resource.logical_id} open to "
                     f"{spelled_addresses(reach.addresses)}, {reach.addresses.public.width} public "
                     f"addresses where {case.settings.whitelist_width} are allowed",
                     when=widest.when,

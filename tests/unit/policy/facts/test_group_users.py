@@ -12,7 +12,7 @@ def test_an_attribute_of_nothing_is_no_user_and_no_accident(attribute: object) -
         "Other": resource("SQS::Queue", QueueName={"Fn::GetAtt": attribute}),
     }
     messages = [each.message for each in found("CannotVerify", resources)]
-    assert any("what has the group is not in the templates" in each for each in messages)
+    assert any("the templates do not show what uses it" in each for each in messages)
 
 
 @pytest.mark.parametrize("attribute", [["Open", "GroupId"], "Open.GroupId"])
@@ -22,4 +22,4 @@ def test_a_group_that_is_named_by_attribute_has_a_user(attribute: object) -> Non
         "Other": resource("RDS::DBInstance", VPCSecurityGroups=[{"Fn::GetAtt": attribute}]),
     }
     messages = [each.message for each in found("CannotVerify", resources)]
-    assert not any("what has the group is not in the templates" in each for each in messages)
+    assert not any("the templates do not show what uses it" in each for each in messages)

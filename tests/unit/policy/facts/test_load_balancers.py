@@ -124,7 +124,7 @@ def test_ssh_behind_another_port_is_an_error() -> None:
     assert finding.severity is Severity.ERROR
     assert finding.logical_id == "Balancer"
     assert finding.message == (
-        "port 22 (SSH) of Server through load balancer Balancer (port 2222) is open to 0.0.0.0/0"
+        "port 22 (SSH) of Server through load balancer Balancer (port 2222) open to 0.0.0.0/0"
     )
 
 
@@ -213,7 +213,7 @@ def test_a_port_is_found_behind_every_kind_of_load_balancer(resources: dict[str,
 
 def test_half_a_whitelist_too_wide_for_ssh_is_found_too() -> None:
     resources = balanced(listens=2222, port=22, front=rule("198.51.100.0/22", ports=(2222, 2222)))
-    assert "is open to 198.51.100.0/22" in message(OPENS, resources)
+    assert "open to 198.51.100.0/22" in message(OPENS, resources)
 
 
 def test_the_public_ports_are_a_setting() -> None:
@@ -227,7 +227,7 @@ def test_a_port_that_is_not_known_cannot_be_verified() -> None:
     resources = balanced(rule(protocol="-1", SourceSecurityGroupId=ref("Front")), port=ref("Unset"))
     assert found(OPENS, resources, **UNSET) == []
     assert any(
-        "which ports the internet reaches of Server through load balancer Balancer is not known"
+        "which ports of Server through load balancer Balancer the internet can reach is not known"
         in finding.message
         for finding in found("CannotVerify", resources, **UNSET)
     )

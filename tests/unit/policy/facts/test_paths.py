@@ -163,7 +163,7 @@ def test_ssh_from_a_server_that_faces_the_internet_is_a_warning() -> None:
     assert finding.severity is Severity.WARNING
     assert (finding.logical_id, finding.path) == ("Group", "Properties.SecurityGroupIngress.0")
     assert finding.message == (
-        "port 22 (SSH) of Server can be reached by whoever takes over a server on the way: "
+        "an attacker on a server in between can reach port 22 (SSH) of Server: "
         "0.0.0.0/0 -> Web (tcp port 443) -> Group (tcp port 22)"
     )
 
@@ -219,7 +219,7 @@ def public(*ingress: object) -> dict[str, Any]:
 def test_ping_for_everyone_is_a_warning() -> None:
     (finding,) = found(ICMP, public(PING))
     assert finding.severity is Severity.WARNING
-    assert finding.message == "icmp is open to 0.0.0.0/0 on Server"
+    assert finding.message == "icmp open to 0.0.0.0/0 on Server"
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_path_mtu_discovery_and_monitors_are_sound(ingress: object) -> None:
 
 def test_the_type_of_message_is_told() -> None:
     echo_reply = rule("0.0.0.0/0", protocol="icmp", ports=(0, -1))
-    assert message(ICMP, public(echo_reply)) == "icmp type 0 is open to 0.0.0.0/0 on Server"
+    assert message(ICMP, public(echo_reply)) == "icmp type 0 open to 0.0.0.0/0 on Server"
 
 
 def test_ping_on_a_private_server_is_told_by_its_own_rule() -> None:

@@ -305,7 +305,7 @@ def nested(value: object, depth: int, *, lists: bool = False) -> object:
 @pytest.mark.parametrize("lists", [False, True])
 def test_metadata_is_read_32_levels_down(*, lists: bool) -> None:
     (finding,) = found(SECRET, with_metadata(nested("hunter2", 32, lists=lists)))
-    assert finding.message == "line 1 of the metadata holds a value for password"
+    assert finding.message == "line 1 of the metadata contains a value for password"
     deeper = with_metadata(nested("hunter2", 33, lists=lists))
     assert found(SECRET, deeper) == []
     assert message("CannotVerify", deeper).endswith(

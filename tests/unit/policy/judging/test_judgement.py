@@ -105,8 +105,8 @@ def test_one_unknown_is_one_finding_for_all_rules_that_need_it() -> None:
     assert finding.path == "Properties.LaunchTemplate"
     rules, _, why = finding.message.partition(": ")
     assert rules == (
-        "could not verify HardenedEc2-AdminPortOpenToWorld, HardenedEc2-PublicAddress, "
-        "HardenedEc2-OwnSecurityGroup, HardenedEc2-UserDataSecret, HardenedEc2-KeyPair"
+        "could not verify HardenedEc2-AdminPortOpenToWorld, HardenedEc2-OwnSecurityGroup, "
+        "HardenedEc2-PublicAddress, HardenedEc2-UserDataSecret, HardenedEc2-KeyPair"
     )
     assert why.startswith("its launch template is not among the templates; ")
 
@@ -134,7 +134,7 @@ def test_language_extensions_hide_nothing() -> None:
 
 def test_a_loop_hides_the_resources_it_makes() -> None:
     assert message("CannotVerify", {**SOUND, "Fn::ForEach::Servers": []}) == (
-        "could not verify any rule: Fn::ForEach::Servers makes resources at deployment"
+        "could not verify any rule: Fn::ForEach::Servers creates resources at deployment"
     )
 
 
@@ -142,7 +142,7 @@ def test_a_function_in_the_place_of_properties_is_said() -> None:
     hidden = {"Type": "AWS::EC2::SecurityGroup", "Properties": {"Fn::If": ["C", {}, {}]}}
     findings = found("CannotVerify", {**SOUND, "Other": hidden})
     assert [(each.logical_id, each.path) for each in findings] == [("Other", "Properties")]
-    assert "Fn::If stands where its properties belong" in findings[0].message
+    assert "its Properties are the result of Fn::If" in findings[0].message
     assert found("CannotVerify", {**SOUND, "Other": {"Type": "AWS::SNS::Topic"}}) == []
 
 

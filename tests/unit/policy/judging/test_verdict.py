@@ -101,7 +101,7 @@ def test_nothing_passes_where_nothing_was_judged() -> None:
 def test_text_says_place_fault_and_fix(found: Verdict) -> None:
     text = as_text(found)
     assert "ERROR open.yaml:8 Group Properties.SecurityGroupIngress.0\n" in text
-    assert f"({RULE})\n        fix: Name the addresses" in text
+    assert f"({RULE})\n        fix: Allow only the addresses" in text
     assert "UNREADABLE missing.json: it cannot be read" in text
     assert text.splitlines()[-1].startswith("1 template, 1 error, ")
 

@@ -72,7 +72,7 @@ def test_an_endpoint_that_reaches_a_whole_network_is_reported(
     (finding,) = found(REACH, endpoint(egress))
     assert finding.severity is Severity.WARNING
     assert (finding.logical_id, finding.path) == ("Endpoint", "Properties.SecurityGroupIds.0")
-    assert f"it reaches port 22 or 3389 of {reached}" in finding.message
+    assert f"it can reach port 22 or 3389 of {reached}" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_rule_beside_the_group_is_counted_too() -> None:
     assert "10.0.0.0/8" in message(REACH, {**endpoint(), "Beside": beside})
 
 
-NO_GROUP = "it has no security group, so it gets its VPC's default group"
+NO_GROUP = "it has no security group, so it gets the default group of its VPC"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ NO_GROUP = "it has no security group, so it gets its VPC's default group"
             endpoint(SecurityGroupIds=[get_att("Vpc", "DefaultSecurityGroup")]),
             "Vpc.DefaultSecurityGroup is the default group of its VPC",
         ),
-        (endpoint(None), "its group names no egress, so EC2 lets it out to everywhere"),
+        (endpoint(None), "its group has no egress rules, so EC2 allows all outbound traffic"),
     ],
 )
 def test_an_endpoint_whose_group_says_nothing_is_reported(
@@ -132,9 +132,9 @@ def test_an_endpoint_whose_group_says_nothing_is_reported(
 @pytest.mark.parametrize(
     ("resources", "says"),
     [
-        (endpoint(SecurityGroupIds=["sg-1"]), "what sg-1 lets out is not in the templates"),
+        (endpoint(SecurityGroupIds=["sg-1"]), "the egress rules of sg-1 are not in the templates"),
         (endpoint(SecurityGroupIds=ref("Unset")), "SecurityGroupIds is not known"),
-        (endpoint([let_out("${Unset}") | {"CidrIp": ref("Unset")}]), "how far the endpoint"),  # type: ignore[operator]
+        (endpoint([let_out("${Unset}") | {"CidrIp": ref("Unset")}]), "what the endpoint can reach"),  # type: ignore[operator]
     ],
 )
 def test_a_reach_that_is_not_known_is_said(resources: dict[str, Any], says: str) -> None:
@@ -163,8 +163,8 @@ SOUND_INPUTS: dict[str, Any] = {
     "cloudWatchEncryptionEnabled": True,
     "kmsKeyId": "alias/sessions",
 }
-NO_KEY = "kmsKeyId is not given, so TLS alone encrypts a session"
-NOWHERE = "sessions are recorded nowhere: no log group and no bucket is given"
+NO_KEY = "kmsKeyId is not given, so only TLS encrypts a session"
+NOWHERE = "sessions are not recorded: neither cloudWatchLogGroupName nor s3BucketName is given"
 LOG_GROUP_UNNAMED = {**SOUND_INPUTS, "cloudWatchLogGroupName": ""}
 
 
@@ -257,7 +257,7 @@ def test_a_document_that_cannot_be_read_is_said(content: object) -> None:
     resources = document({}, Content=content)
     assert found(RECORDING, resources, **UNSET) == []
     (finding,) = found("CannotVerify", resources, **UNSET)
-    assert finding.message.endswith(": the session document is not known: it is no plain JSON")
+    assert finding.message.endswith(": the session document is not known: it is not plain JSON")
 
 
 def test_an_encryption_that_is_not_known_is_said() -> None:
@@ -296,7 +296,7 @@ KIND = statement(ResourceTypes=["AWS::ElasticLoadBalancingV2::LoadBalancer"])
 def test_a_scope_that_leaves_out_every_path_of_a_kind_is_reported(excluded: object) -> None:
     (finding,) = found(HOLE, scope(excluded))
     assert (finding.logical_id, finding.path) == ("Scope", "Properties.ExcludePaths.0")
-    assert finding.message == "it leaves out paths by their kind, and names none of them"
+    assert finding.message == "it excludes paths by resource type and names no resource"
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_what_a_scope_leaves_out_may_not_be_known() -> None:
     resources = scope()
     resources["Scope"]["Properties"]["ExcludePaths"] = ref("Unset")
     assert found(HOLE, resources, **UNSET) == []
-    assert "what the scope leaves out is not known" in message("CannotVerify", resources, **UNSET)
+    assert "what the scope excludes is not known" in message("CannotVerify", resources, **UNSET)
 
 
 # What holds in one deployment only.
@@ -328,7 +328,7 @@ CONDITION: dict[str, Any] = {"Conditions": {"C": {"Fn::Equals": [ref("AWS::Regio
     "egress", [if_("C", EGRESS), [if_("C", EGRESS[0])]], ids=["whole", "its only rule"]
 )
 def test_egress_of_one_deployment_leaves_the_other_without(egress: object) -> None:
-    assert message(REACH, endpoint(egress), **CONDITION).startswith("its group names no egress")
+    assert message(REACH, endpoint(egress), **CONDITION).startswith("its group has no egress rules")
 
 
 def test_an_endpoint_reaches_the_entries_of_a_prefix_list() -> None:

@@ -103,7 +103,7 @@ def test_the_message_names_port_addresses_and_place() -> None:
 
 def test_a_rule_for_everything_names_every_administrative_port() -> None:
     assert message(WORLD, server_with(rule("::/0", protocol="-1"))) == (
-        "every administrative port (all protocols) open to ::/0, which is the internet"
+        "all administrative ports (all protocols) open to ::/0, which is the internet"
     )
 
 
@@ -121,7 +121,7 @@ def test_parts_that_are_each_narrow_are_united_over_the_rules_of_a_group() -> No
     (finding,) = found("AdminPortTooWide", server_with(*ingress))
     assert finding.message == (
         "port 22 (SSH) (tcp port 22) open to 203.0.0.0/23, 512 addresses where 256 are allowed, "
-        "by 2 rules together: Group Properties.SecurityGroupIngress.0, "
+        "by 2 ingress rules together: Group Properties.SecurityGroupIngress.0, "
         "Group Properties.SecurityGroupIngress.1"
     )
 
@@ -254,7 +254,7 @@ def test_the_administrative_ports_are_a_setting() -> None:
     resources = server_with(rule("0.0.0.0/0", ports=(2222, 2222)))
     settings = Settings(administrative_ports={2222: "SSH on its other port"})
     assert message(WORLD, resources, settings=settings) == (
-        "every administrative port (tcp port 2222) open to 0.0.0.0/0, which is the internet"
+        "all administrative ports (tcp port 2222) open to 0.0.0.0/0, which is the internet"
     )
 
 

@@ -45,7 +45,7 @@ def test_the_ports_of_a_rule_are_named_until_they_are_all() -> None:
         "ports 22 (SSH)"
     )
     assert message(world, server_with(rule(EVERYONE, ports=(0, 10250)))).startswith(
-        "every administrative port (tcp ports 0-10250)"
+        "all administrative ports (tcp ports 0-10250)"
     )
 
 
@@ -72,11 +72,12 @@ def test_every_port_of_another_group_is_told_in_one_word() -> None:
         "Front": instance(SecurityGroupIds=[ref("Web")]),
     }
     assert message("SteppingStone", resources).startswith(
-        "port every administrative port of Server can be reached"
+        "an attacker on a server in between can reach all administrative ports of Server"
     )
     few = {**resources, "Group": group(rule(ports=(512, 514), SourceSecurityGroupId=ref("Web")))}
     assert message("SteppingStone", few).startswith(
-        "port 512 (rexec), 513 (rlogin), 514 (rsh) of Server can be reached"
+        "an attacker on a server in between can reach "
+        "port 512 (rexec), 513 (rlogin), 514 (rsh) of Server"
     )
 
 
@@ -87,7 +88,7 @@ def test_egress_up_to_the_limit_is_sound() -> None:
 
     assert found("WideEgress", out(2023)) == []
     assert message("WideEgress", out(2024)) == (
-        "1025 ports are let out to 0.0.0.0/0, 1024 are enough"
+        "1025 ports open towards 0.0.0.0/0, at most 1024 are allowed"
     )
 
 
@@ -152,7 +153,7 @@ def test_a_declaration_counts_for_the_servers_of_its_launch_template_alone() -> 
 
 @pytest.mark.parametrize(
     ("hops", "end"),
-    [(2, "2, 1 is enough and no containers declared"), (3, "3, 1 is enough")],
+    [(2, "2, at most 1 is allowed without declared containers"), (3, "3, at most 1 is allowed")],
 )
 def test_containers_are_spoken_of_where_they_would_help(hops: int, end: str) -> None:
     resources = server(MetadataOptions={**OPTIONS, "HttpPutResponseHopLimit": hops})
@@ -213,7 +214,7 @@ def test_three_actions_are_named_and_the_rest_counted() -> None:
         return {**SOUND, "Policy": policy}
 
     assert message("RoleOwnHardening", role("ec2:ModifyInstance*")) == (
-        "role Role may do ec2:ModifyInstanceAttribute, ec2:ModifyInstanceMetadataDefaults, "
+        "role Role allows ec2:ModifyInstanceAttribute, ec2:ModifyInstanceMetadataDefaults, "
         "ec2:ModifyInstanceMetadataOptions, so the server can undo its own hardening"
     )
     assert "ec2:ModifyInstanceAttribute and 4 more, so" in message(
@@ -235,9 +236,9 @@ def test_a_network_acl_that_opens_many_ports_says_so() -> None:
         return {**SOUND, "Acl": resource("EC2::NetworkAcl", VpcId=ref("Vpc")), "Entry": entry}
 
     assert message("NetworkAclOpen", acl(512, 514)).endswith(
-        "through to port 512 (rexec), 513 (rlogin), 514 (rsh)"
+        "to reach port 512 (rexec), 513 (rlogin), 514 (rsh)"
     )
-    assert message("NetworkAclOpen", acl(0, 65535)).endswith("through to every administrative port")
+    assert message("NetworkAclOpen", acl(0, 65535)).endswith("to reach all administrative ports")
 
 
 def test_a_whitelist_behind_a_load_balancer_may_be_as_wide_as_any() -> None:
@@ -271,7 +272,9 @@ def test_the_health_check_of_a_fleet_behind_a_load_balancer(check: str | None, s
     fleet = resource("AutoScaling::AutoScalingGroup", TargetGroupARNs=["arn:x"], **given)
     messages = [each.message for each in found("FleetHealthCheck", {**SOUND, "Fleet": fleet})]
     shown = "not given" if check is None else repr(check)
-    assert messages == ([] if sound else [f"HealthCheckType is {shown}, behind a load balancer"])
+    assert messages == (
+        [] if sound else [f"HealthCheckType is {shown}, and the group is behind a load balancer"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -288,7 +291,7 @@ def test_who_else_may_assume_a_role(principal: dict[str, Any], who: str | None) 
     statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     role = resource("IAM::Role", AssumeRolePolicyDocument={"Statement": [statement]})
     messages = [each.message for each in found("RoleTrustWide", {**SOUND, "Role": role})]
-    assert messages == ([] if who is None else [f"role Role may be assumed by {who}, too"])
+    assert messages == ([] if who is None else [f"{who} can assume role Role, too"])
 
 
 def test_a_role_that_trusts_ec2_is_judged_without_a_profile() -> None:

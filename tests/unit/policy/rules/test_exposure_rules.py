@@ -35,7 +35,7 @@ def test_world_ingress_on_a_private_server_is_an_error() -> None:
     assert finding.severity is Severity.ERROR
     assert (finding.logical_id, finding.path) == ("Group", "Properties.SecurityGroupIngress.1")
     assert finding.message == (
-        "tcp port 443 is open to 0.0.0.0/0 on Server, which is in a private subnet"
+        "tcp port 443 open to 0.0.0.0/0 on Server, which is in a private subnet"
     )
 
 
@@ -92,8 +92,8 @@ def test_an_unknown_subnet_cannot_be_verified() -> None:
     assert found(PRIVATE, resources, **UNSET) == []
     messages = [f.message for f in found("CannotVerify", resources, **UNSET)]
     assert (
-        f"could not verify HardenedEc2-{PRIVATE}: tcp port 443 is open to 0.0.0.0/0 on Server, and "
-        "whether that is in a private subnet is not in the templates"
+        f"could not verify HardenedEc2-{PRIVATE}: tcp port 443 open to 0.0.0.0/0 on Server, and "
+        "the templates do not show whether its subnet is private"
     ) in messages
 
 
@@ -105,7 +105,7 @@ def test_an_administrative_port_is_not_doubted_where_it_is_an_error() -> None:
 def test_servers_that_share_a_group_are_told_in_one_finding() -> None:
     more = {f"Server{n}": instance() for n in range(5)}
     assert message(PRIVATE, server_with(HTTPS, **more)) == (
-        "tcp port 443 is open to 0.0.0.0/0 on Server, Server0, Server1 and 3 more, "
+        "tcp port 443 open to 0.0.0.0/0 on Server, Server0, Server1 and 3 more, "
         "which is in a private subnet"
     )
 
@@ -115,7 +115,7 @@ def test_a_database_open_to_the_world_on_a_server_is_an_error() -> None:
     (finding,) = found(OPEN, resources)
     assert finding.severity is Severity.ERROR
     assert finding.path == "Properties.SecurityGroupIngress.1"
-    assert finding.message == "tcp port 3306 is open to ::/0 on Server"
+    assert finding.message == "tcp port 3306 open to ::/0 on Server"
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_public_address_is_an_error_wherever_it_comes_from(
     assert finding.severity is Severity.ERROR
     assert finding.logical_id == "Server"
     assert finding.message.startswith(f"Server gets a public address: {reason}")
-    assert "acknowledge it with the reason" in finding.fix
+    assert "Acknowledge it with a reason" in finding.fix
 
 
 def test_an_elastic_address_on_an_interface_of_the_server_is_found() -> None:
@@ -343,7 +343,7 @@ DATABASE = rule("0.0.0.0/0", ports=(5432, 5432))
 )
 def test_an_open_group_of_a_stranger_cannot_be_verified(resources: dict[str, Any]) -> None:
     doubts = found("CannotVerify", resources, **CONDITIONS)
-    assert any("what has the group is not in the templates" in each.message for each in doubts)
+    assert any("the templates do not show what uses it" in each.message for each in doubts)
     assert not found(OPEN, resources, **CONDITIONS)
 
 
@@ -404,7 +404,7 @@ def test_what_only_one_of_its_rules_is_reported_for_is_doubted_elsewhere() -> No
     halves = (rule("8.0.0.0/9", ports=(22, 443)), rule("12.0.0.0/9", ports=(443, 443)))
     resources = {**server_with(*halves), "Server": instance(SubnetId="subnet-1")}
     doubts = "".join(each.message for each in found("CannotVerify", resources))
-    assert f"HardenedEc2-{PRIVATE}: tcp port 443 is open to 8.0.0.0/9, 12.0.0.0/9" in doubts
+    assert f"HardenedEc2-{PRIVATE}: tcp port 443 open to 8.0.0.0/9, 12.0.0.0/9" in doubts
 
 
 def test_an_interface_that_asks_for_no_address_in_one_deployment_gets_that_of_its_subnet() -> None:

@@ -91,11 +91,11 @@ def test_an_instance_has_the_groups_of_the_interface_it_is_given() -> None:
 @pytest.mark.parametrize(
     ("egress", "text"),
     [
-        (None, "SecurityGroupEgress is not given, so EC2 lets everything out"),
-        ([], "SecurityGroupEgress holds no rule, so EC2 lets everything out"),
-        ([NO_VALUE], "SecurityGroupEgress holds no rule"),
+        (None, "SecurityGroupEgress is not given, so EC2 allows all outbound traffic"),
+        ([], "SecurityGroupEgress is empty, so EC2 allows all outbound traffic"),
+        ([NO_VALUE], "SecurityGroupEgress is empty"),
         (if_("C", [rule("10.0.0.1/32")]), "SecurityGroupEgress is not given"),
-        ([if_("C", rule("10.0.0.1/32"))], "SecurityGroupEgress holds no rule"),
+        ([if_("C", rule("10.0.0.1/32"))], "SecurityGroupEgress is empty"),
     ],
 )
 def test_a_group_that_says_nothing_about_egress_is_a_warning(egress: object, text: str) -> None:

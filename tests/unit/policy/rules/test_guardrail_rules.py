@@ -52,7 +52,7 @@ def test_a_load_balancer_that_is_cut_off_is_reported(mode: str) -> None:
     (finding,) = found(RULE, {**PAGES, **block(mode)})
     assert (finding.severity, finding.logical_id) == (Severity.WARNING, "Pages")
     assert finding.message == (
-        f"Pages faces the internet, and Block ({mode}) cuts it off: nothing excludes ${{Subnet}} "
+        f"Pages faces the internet, and Block ({mode}) blocks it: no exclusion covers ${{Subnet}} "
         "or its VPC"
     )
     assert "Write an AWS::EC2::VPCBlockPublicAccessExclusion" in finding.fix
@@ -82,7 +82,9 @@ def test_a_load_balancer_that_is_cut_off_is_reported(mode: str) -> None:
     ids=["classic", "mapped", "elastic address", "public address"],
 )
 def test_whatever_else_faces_the_internet_is_reported_too(resources: dict[str, Any]) -> None:
-    assert message(RULE, {**resources, **block()}).endswith("nothing excludes ${Subnet} or its VPC")
+    assert message(RULE, {**resources, **block()}).endswith(
+        "no exclusion covers ${Subnet} or its VPC"
+    )
     assert found(RULE, {**resources, **block(VpcId=ref("Vpc"))}) == []
 
 
@@ -124,14 +126,14 @@ def test_one_of_two_subnets_that_is_not_excluded_is_reported() -> None:
     second = resource("EC2::Subnet", VpcId="vpc-1", CidrBlock="10.0.1.0/24")
     pages = resource("ElasticLoadBalancingV2::LoadBalancer", Subnets=[ref("Subnet"), ref("Second")])
     resources = {**PUBLIC, "Second": second, "Pages": pages, **block(VpcId=ref("Vpc"))}
-    assert "nothing excludes ${Second} or its VPC" in message(RULE, resources)
+    assert "no exclusion covers ${Second} or its VPC" in message(RULE, resources)
 
 
 def test_what_is_cut_off_in_two_subnets_is_told_once() -> None:
     second = resource("EC2::Subnet", VpcId=ref("Vpc"), CidrBlock="10.0.1.0/24")
     pages = resource("ElasticLoadBalancingV2::LoadBalancer", Subnets=[ref("Subnet"), ref("Second")])
     resources = {**PUBLIC, "Second": second, "Pages": pages, **block()}
-    assert "nothing excludes ${Subnet}" in message(RULE, resources)
+    assert "no exclusion covers ${Subnet}" in message(RULE, resources)
 
 
 def test_the_guardrails_may_be_in_another_template() -> None:

@@ -122,7 +122,7 @@ DEFAULT = get_att("Vpc", "DefaultSecurityGroup")
 EXAMPLES: dict[str, Examples] = {
     "WideEgress": Examples(
         bad=out({"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}),
-        message="all protocols are let out to 0.0.0.0/0",
+        message="all protocols open towards 0.0.0.0/0",
         evasive=out(
             rule("0.0.0.0/1", ports=(1, 65535)),
             rule("128.0.0.0/1", ports=(0, 32767)),
@@ -149,7 +149,7 @@ EXAMPLES: dict[str, Examples] = {
     ),
     "DefaultGroup": Examples(
         bad=without("EmptyDefault"),
-        message="nothing empties the default group of Vpc",
+        message="the default group of Vpc keeps its rules",
         evasive={
             **SOUND,
             "Rule": resource("EC2::SecurityGroupIngress", GroupId=DEFAULT, **rule("10.0.0.1/32")),
@@ -163,7 +163,7 @@ EXAMPLES: dict[str, Examples] = {
     ),
     "SubnetAutoAssign": Examples(
         bad=subnet(MapPublicIpOnLaunch=True),
-        message="MapPublicIpOnLaunch of Other is on",
+        message="MapPublicIpOnLaunch of Other is true",
         evasive={
             **SOUND,
             **GATEWAY,
@@ -185,7 +185,7 @@ EXAMPLES: dict[str, Examples] = {
     ),
     "NetworkAclOpen": Examples(
         bad=acl(through("0.0.0.0/0")),
-        message="the network ACL lets 0.0.0.0/0 through to port 22 (SSH)",
+        message="the network ACL allows 0.0.0.0/0 to reach port 22 (SSH)",
         evasive=acl(
             through("10.0.0.0/8", RuleAction="deny"),
             through("0.0.0.0/1", 0, 65535),
@@ -235,7 +235,7 @@ EXAMPLES: dict[str, Examples] = {
     ),
     "SourceDestCheck": Examples(
         bad=server(SourceDestCheck=False),
-        message="SourceDestCheck is off",
+        message="SourceDestCheck is disabled",
         evasive={
             **SOUND,
             "Interface": resource("EC2::NetworkInterface", SourceDestCheck=ref("No")),
@@ -265,7 +265,7 @@ EXAMPLES: dict[str, Examples] = {
     ),
     "TerminationProtection": Examples(
         bad=server(DisableApiTermination=False),
-        message="termination protection is off",
+        message="termination protection is disabled",
         evasive=server(DisableApiTermination=if_("C", yes=True)),
         good={
             **server(DisableApiTermination=None, LaunchTemplate={"LaunchTemplateId": ref("T")}),
@@ -288,20 +288,20 @@ EXAMPLES: dict[str, Examples] = {
     ),
     "FleetLifetime": Examples(
         bad=fleet(MaxInstanceLifetime=NO_VALUE),
-        message="MaxInstanceLifetime is not given, so servers never retire",
+        message="MaxInstanceLifetime is not given, so servers are never replaced",
         evasive=fleet(MaxInstanceLifetime=str(365 * 86400)),
         good=fleet(),
         unresolvable=fleet(MaxInstanceLifetime=ref("Unset")),
     ),
     "FleetZones": Examples(
         bad=fleet(VPCZoneIdentifier=[ref("Subnet")]),
-        message="VPCZoneIdentifier names one only: ${Subnet}",
+        message="VPCZoneIdentifier names only one: ${Subnet}",
         evasive=fleet(VPCZoneIdentifier=[ref("Subnet"), if_("C", ref("Second"), NO_VALUE)]),
         good=fleet(VPCZoneIdentifier=ref("Unset")),
     ),
     "FleetHealthCheck": Examples(
         bad=fleet(TargetGroupARNs=[ref("Targets")], HealthCheckType="EC2"),
-        message="HealthCheckType is 'EC2', behind a load balancer",
+        message="HealthCheckType is 'EC2', and the group is behind a load balancer",
         evasive=fleet(TrafficSources=[{"Identifier": ref("Targets")}]),
         good=fleet(TargetGroupARNs=[ref("Targets")], HealthCheckType="ELB,EBS"),
         unresolvable=fleet(TargetGroupARNs=[ref("Targets")], HealthCheckType=ref("Unset")),
@@ -351,14 +351,15 @@ EXAMPLES: dict[str, Examples] = {
     ),
     "KeyRotation": Examples(
         bad=encrypted_by(resource("KMS::Key")),
-        message="the key Key of a volume is not rotated",
+        message="the key Key, which encrypts a volume, is not rotated",
         evasive=encrypted_by(resource("KMS::Key", EnableKeyRotation=ref("No"))),
         good=encrypted_by(resource("KMS::Key", EnableKeyRotation="true")),
         unresolvable=encrypted_by(resource("KMS::Key", EnableKeyRotation=ref("Unset"))),
     ),
     "RoleReadsEverything": Examples(
         bad=reading("secretsmanager:GetSecretValue", "*"),
-        message="role Role may do secretsmanager:GetSecretValue, so it reads what is not its own",
+        message="role Role allows secretsmanager:GetSecretValue, so it can read data that is not "
+        "its own",
         evasive=reading("ssm:Get*", "arn:aws:ssm:*:123456789012:parameter/*"),
         good=reading(
             ["s3:GetObject", "secretsmanager:GetSecretValue", "ssm:GetParameter"],
@@ -372,7 +373,7 @@ EXAMPLES: dict[str, Examples] = {
     ),
     "ServerPortTooWide": Examples(
         bad=server_with(rule("203.0.0.0/16", ports=(5432, 5432))),
-        message="tcp port 5432 of Server is open to 203.0.0.0/16, 65536 public addresses where 256 "
+        message="tcp port 5432 of Server open to 203.0.0.0/16, 65536 public addresses where 256 "
         "are allowed",
         evasive=server_with(
             rule("198.51.100.0/25", ports=(5000, 6000)),
@@ -450,7 +451,7 @@ def test_monitoring_of_a_launch_template_is_an_object() -> None:
     assert found("DetailedMonitoring", template(Monitoring={"Enabled": True})) == []
     (finding,) = found("DetailedMonitoring", template(Monitoring={"Enabled": "false"}))
     assert finding.path == "Properties.LaunchTemplateData.Monitoring.Enabled"
-    assert finding.message == "detailed monitoring is off"
+    assert finding.message == "detailed monitoring is disabled"
 
 
 def test_the_second_interface_is_told_where_it_stands() -> None:
@@ -503,7 +504,7 @@ def test_a_wide_port_is_told_once_and_not_where_worse_is_told() -> None:
     assert found("ServerPortTooWide", server_with(ranged))
     everything = rule("203.0.0.0/16", protocol="50")
     assert (
-        "protocol 50 of Server is open"
+        "protocol 50 of Server open"
         in found("ServerPortTooWide", server_with(everything))[0].message
     )
 

@@ -87,21 +87,21 @@ BAD = {
 def test_administration_is_an_error_in_every_disguise(resources: dict[str, Any]) -> None:
     (finding,) = found(RULE, resources)
     assert finding.severity is Severity.ERROR
-    assert finding.message.startswith("role Role may do ")
-    assert "on everything" in finding.message
+    assert finding.message.startswith("role Role allows ")
+    assert "on all resources" in finding.message
 
 
 def test_the_message_and_the_place_are_those_of_the_action() -> None:
     (finding,) = found(RULE, role(READ, allow(["s3:GetObject", "*"])))
     assert finding.logical_id == "Role"
     assert finding.path == "Properties.Policies.0.PolicyDocument.Statement.1.Action.1"
-    assert finding.message == "role Role may do '*' on everything"
+    assert finding.message == "role Role allows '*' on all resources"
 
 
 def test_not_action_is_everything_but() -> None:
     statement = {"Effect": "Allow", "NotAction": ["iam:*", "sts:*"], "Resource": "*"}
     assert message(RULE, role(statement)) == (
-        "role Role may do everything on everything except iam:*, sts:* (NotAction)"
+        "role Role allows everything on all resources except iam:*, sts:* (NotAction)"
     )
 
 
@@ -123,7 +123,7 @@ PARTITION = ref("AWS::Partition")
 def test_an_administrator_policy_is_an_error_in_every_spelling(arn: object) -> None:
     (finding,) = found(RULE, role(ManagedPolicyArns=[arn]))
     assert finding.path == "Properties.ManagedPolicyArns.0"
-    assert finding.message.startswith("role Role has the AWS policy ")
+    assert finding.message.startswith("role Role has the AWS managed policy ")
 
 
 @pytest.mark.parametrize("name", sorted(READING_POLICIES))
@@ -132,7 +132,7 @@ def test_a_policy_of_aws_that_reads_everything_is_a_warning(name: str) -> None:
     (finding,) = found("RoleReadsEverything", role(ManagedPolicyArns=[arn]))
     assert finding.severity is Severity.WARNING
     assert finding.message == (
-        f"role Role has the AWS policy {name}, so it reads {READING_POLICIES[name]}"
+        f"role Role has the AWS managed policy {name}, so it can read {READING_POLICIES[name]}"
     )
 
 
@@ -150,7 +150,9 @@ def test_what_runs_code_under_another_role_is_escalation(action: str) -> None:
     own = f"arn:aws:{service}:eu-west-1:123456789012:own/one"
     assert found("RoleEscalation", role(allow(action, own))) == []
     for on in ("*", f"arn:aws:{service}:*:*:*"):
-        assert "it can become more" in message("RoleEscalation", role(allow(action, on)))
+        assert "it can escalate its privileges" in message(
+            "RoleEscalation", role(allow(action, on))
+        )
 
 
 @pytest.mark.parametrize(
@@ -222,7 +224,7 @@ def test_a_role_that_is_not_in_the_templates_cannot_be_verified(
     changed: dict[str, Any], why: str
 ) -> None:
     text = message("CannotVerify", {**SOUND, **changed}, **UNSET)
-    assert f"what the role of the server may do is not known: {why}" in text
+    assert f"the permissions of the server's role are not known: {why}" in text
 
 
 @pytest.mark.parametrize(
@@ -244,5 +246,5 @@ def test_three_of_what_not_action_leaves_out_are_named() -> None:
     excepted = ["a:A", "b:B", "c:C", "d:D"]
     resources = role({"Effect": "Allow", "NotAction": excepted, "Resource": "*"})
     assert message(RULE, resources) == (
-        "role Role may do everything on everything except a:A, b:B, c:C (NotAction)"
+        "role Role allows everything on all resources except a:A, b:B, c:C (NotAction)"
     )

@@ -45,7 +45,7 @@ def distribution(permission: object) -> dict[str, Any]:
         (
             {**SOUND_OPTIONS, "HttpPutResponseHopLimit": 2},
             ".HttpPutResponseHopLimit",
-            "HttpPutResponseHopLimit is 2, 1 is enough",
+            "HttpPutResponseHopLimit is 2, at most 1 is allowed",
         ),
         # In disguise.
         ({**SOUND_OPTIONS, "HttpTokens": "Required "}, ".HttpTokens", "HttpTokens is 'Required '"),
@@ -85,7 +85,7 @@ def test_servers_that_build_with_imdsv2_are_sound() -> None:
         ),
         (
             {**SOUND_OPTIONS, "HttpPutResponseHopLimit": "few"},
-            "HttpPutResponseHopLimit is not known: 'few' is no number",
+            "HttpPutResponseHopLimit is not known: 'few' is not a number",
         ),
     ],
 )
@@ -98,7 +98,7 @@ def test_metadata_options_of_a_build_that_are_not_known(options: object, text: s
 @pytest.mark.parametrize(
     ("mappings", "text"),
     [
-        (None, "names no volume, so the image decides for the root volume"),
+        (None, "names no volume, so the image decides on the root volume"),
         ([], "names no volume"),
         ([{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": False}}], "false for /dev/xvda"),
         ([{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 8}}], "not given for /dev/xvda"),
@@ -135,8 +135,8 @@ def test_volumes_of_an_image_that_are_not_known(mappings: object, text: str) -> 
 @pytest.mark.parametrize(
     ("permission", "text"),
     [
-        ({"UserGroups": ["all"]}, "UserGroups has 'all', every AWS account"),
-        ({"UserIds": ["all"]}, "UserIds has 'all', every AWS account"),
+        ({"UserGroups": ["all"]}, "UserGroups has 'all', which is every AWS account"),
+        ({"UserIds": ["all"]}, "UserIds has 'all', which is every AWS account"),
         # In disguise.
         ({"UserIds": ["123456789012", " All"]}, "UserIds has ' All'"),
         ({"UserGroups": "all"}, "UserGroups has 'all'"),

@@ -101,11 +101,11 @@ def test_options_that_are_not_known_are_one_finding_for_all_rules() -> None:
 @pytest.mark.parametrize(
     ("hops", "text"),
     [
-        (2, "HttpPutResponseHopLimit is 2, 1 is enough and no containers declared"),
-        ("2", "HttpPutResponseHopLimit is 2, 1 is enough and no containers declared"),
-        (3, "HttpPutResponseHopLimit is 3, 1 is enough"),
-        (64, "HttpPutResponseHopLimit is 64, 1 is enough"),
-        (if_("C", 1, 2), "no containers declared (when condition C is false)"),
+        (2, "HttpPutResponseHopLimit is 2, at most 1 is allowed without declared containers"),
+        ("2", "HttpPutResponseHopLimit is 2, at most 1 is allowed without declared containers"),
+        (3, "HttpPutResponseHopLimit is 3, at most 1 is allowed"),
+        (64, "HttpPutResponseHopLimit is 64, at most 1 is allowed"),
+        (if_("C", 1, 2), "without declared containers (when condition C is false)"),
     ],
 )
 def test_more_than_one_hop_is_an_error(hops: object, text: str) -> None:
@@ -124,7 +124,7 @@ def declared(hops: object, containers: object) -> dict[str, Any]:
 def test_a_declared_container_host_may_have_two_hops_and_no_more() -> None:
     assert judged(declared(2, containers=True)) == []
     assert message(HOPS, declared(3, containers=True)) == (
-        "HttpPutResponseHopLimit is 3, 2 is enough"
+        "HttpPutResponseHopLimit is 3, at most 2 is allowed"
     )
 
 
@@ -142,7 +142,7 @@ def test_a_hop_limit_that_is_not_given_is_the_image_s_to_choose() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hops", "why"), [(ref("Unset"), "parameter Unset has no"), ("two", "'two' is no number")]
+    ("hops", "why"), [(ref("Unset"), "parameter Unset has no"), ("two", "'two' is not a number")]
 )
 def test_a_hop_limit_that_is_not_known_cannot_be_verified(hops: object, why: str) -> None:
     resources = options(HttpPutResponseHopLimit=hops)

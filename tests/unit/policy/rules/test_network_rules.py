@@ -107,20 +107,21 @@ def test_an_entry_that_denies_in_one_deployment_denies_nothing_in_the_other() ->
 
 def test_both_families_are_read() -> None:
     ipv6 = entry(None, Ipv6CidrBlock="::/0")
-    assert "lets ::/0 through" in message(ACL, acl(ipv6))
+    assert "allows ::/0 to reach" in message(ACL, acl(ipv6))
     assert found(ACL, acl(entry("8.0.0.0/9"), entry("12.0.0.0/9")))
 
 
 def test_an_entry_is_read_in_256_ways_and_no_more() -> None:
     assert doubts(acl(entry(ports=(ref("Sixteen"), ref("Sixteen"))))) == ""
     assert doubts(acl(entry(ports=(ref("Seventeen"), ref("Sixteen"))))).endswith(
-        ": what the network ACL lets in is not known: the entry can be read in more than 256 ways"
+        ": what the network ACL allows in is not known: the entry can be read in more than 256 ways"
     )
 
 
 def test_everything_that_is_not_known_of_an_entry_is_said() -> None:
     assert doubts(acl(entry("garbage", ("ssh", 22)))).endswith(
-        ": what the network ACL lets in is not known: 'garbage' is no CIDR block; 'ssh' is no port"
+        ": what the network ACL allows in is not known: 'garbage' is no CIDR block; "
+        "'ssh' is no port"
     )
 
 
@@ -144,7 +145,7 @@ def test_a_group_outside_the_templates_that_a_server_has_is_told_on_the_server()
         "EC2::SecurityGroupIngress", GroupId="sg-1", **rule(EVERYONE, ports=(5432, 5432))
     )
     resources = {**server(SecurityGroupIds=["sg-1"]), **GATEWAY, "Door": door}
-    assert "what has the group is not in the templates" not in doubts(resources)
+    assert "the templates do not show what uses it" not in doubts(resources)
     assert found("ServerPortOpenToWorld", resources)
 
 
@@ -153,7 +154,7 @@ def test_the_internet_behind_a_prefix_list_is_wide_egress(protocol: str) -> None
     out = rule(protocol=protocol, ports=(0, 65535), DestinationPrefixListId=ref("List"))
     listed = resource("EC2::PrefixList", Entries=[{"Cidr": EVERYONE}])
     resources = {**SOUND, "Out": group(SecurityGroupEgress=[out]), "List": listed}
-    assert "let out to 0.0.0.0/0" in message("WideEgress", resources)
+    assert "open towards 0.0.0.0/0" in message("WideEgress", resources)
     resources["List"] = resource("EC2::PrefixList", Entries=[{"Cidr": "10.0.0.0/8"}])
     assert found("WideEgress", resources) == []
 
@@ -170,7 +171,7 @@ def test_wide_egress_is_told_once_and_where_the_widest_rule_stands() -> None:
 
 def test_egress_that_is_not_known_is_said() -> None:
     resources = {**SOUND, "Out": group(SecurityGroupEgress=[rule(ref("Unset"))])}
-    assert "what Out lets out is not known: parameter Unset" in doubts(resources)
+    assert "what Out allows out is not known: parameter Unset" in doubts(resources)
 
 
 @pytest.mark.parametrize("kind", ["SecurityGroupIngress", "SecurityGroupEgress"])

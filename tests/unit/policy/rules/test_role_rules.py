@@ -146,7 +146,7 @@ def test_a_service_that_is_left_out_is_no_wildcard() -> None:
     left_out = {"Effect": "Allow", "NotAction": "s3:*", "Resource": ROLES}
     assert found("RoleServiceWildcard", role(left_out)) == []
     assert message("RoleServiceWildcard", role(left_out, allow("iam:*"), allow("s3:*"))) == (
-        "role Role may do s3:*"
+        "role Role allows s3:*"
     )
 
 
@@ -161,7 +161,8 @@ def test_a_condition_that_may_narrow_it_cannot_be_verified(rule: str) -> None:
     resources = role(*(allow(action, Condition=MFA) for action in actions))
     assert found(rule, resources) == []
     assert any(
-        f"HardenedEc2-{rule}: whether the condition is narrow enough" in finding.message
+        f"HardenedEc2-{rule}: whether the condition narrows it enough is not known"
+        in finding.message
         for finding in found("CannotVerify", resources)
     )
 
@@ -175,8 +176,8 @@ def test_a_policy_that_is_not_known_cannot_be_verified() -> None:
 def test_what_is_passed_to_what_is_in_the_message() -> None:
     resources = role(allow("iam:PassRole"), allow(["ec2:RunInstances", "lambda:Create*"], ONE))
     assert message("RolePassRole", resources) == (
-        "role Role may do iam:PassRole on any role, and may ec2:RunInstances, "
-        "lambda:CreateFunction with it"
+        "role Role allows iam:PassRole on any role, and ec2:RunInstances, "
+        "lambda:CreateFunction to use it"
     )
 
 
@@ -188,8 +189,8 @@ def test_administration_is_told_once() -> None:
 
 def test_what_becomes_of_a_role_is_in_the_message() -> None:
     assert message("RoleEscalation", role(allow("iam:Put*"))) == (
-        "role Role may do iam:PutGroupPolicy, iam:PutRolePermissionsBoundary, iam:PutRolePolicy "
-        "and 1 more, so it can become more than its policies say"
+        "role Role allows iam:PutGroupPolicy, iam:PutRolePermissionsBoundary, iam:PutRolePolicy "
+        "and 1 more, so it can escalate its privileges"
     )
 
 
@@ -229,7 +230,7 @@ EC2 = assume({"Service": "ec2.amazonaws.com"})
 def test_a_role_that_trusts_everyone_is_an_error(principal: object) -> None:
     findings = found("RoleTrustOpen", trusting(EC2, assume(principal)))
     assert [finding.severity for finding in findings] == [Severity.ERROR]
-    assert findings[0].message.startswith("role Role may be assumed by everyone")
+    assert findings[0].message.startswith("everyone can assume role Role")
 
 
 def test_trust_in_everyone_is_told_once() -> None:
@@ -240,7 +241,7 @@ def test_trust_in_everyone_is_told_once() -> None:
 def test_everyone_but_some_is_everyone() -> None:
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "NotPrincipal": {"AWS": "1"}}
     assert message("RoleTrustOpen", trusting(statement)) == (
-        "role Role may be assumed by everyone except some"
+        "everyone outside NotPrincipal can assume role Role"
     )
     assert found("RoleTrustWide", trusting(statement)) == []
 
@@ -284,7 +285,7 @@ def test_trust_that_is_not_known_cannot_be_verified() -> None:
     ):
         resources = trusting(statement)
         assert found("RoleTrustOpen", resources, **UNSET) == []
-        assert "may assume role Role" in message("CannotVerify", resources, **UNSET)
+        assert "can assume role Role" in message("CannotVerify", resources, **UNSET)
 
 
 @pytest.mark.parametrize(

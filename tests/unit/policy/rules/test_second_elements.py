@@ -349,7 +349,7 @@ def test_what_comes_after_what_is_passed_over_is_found(
 
 def test_what_comes_after_a_group_that_is_held_is_doubted() -> None:
     resources = {**SOUND, "Lonely": group(DATABASE)}
-    assert "in the group Lonely" in "".join(f.message for f in found("CannotVerify", resources))
+    assert "in group Lonely" in "".join(f.message for f in found("CannotVerify", resources))
 
 
 def test_a_route_of_a_table_that_is_known_in_one_deployment_leads_in() -> None:

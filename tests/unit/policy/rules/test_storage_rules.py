@@ -30,7 +30,7 @@ ROOT = volume(encrypted=True)
 @pytest.mark.parametrize(
     ("mappings", "path", "text"),
     [
-        (None, "", "BlockDeviceMappings names no volume, so the image decides for the root volume"),
+        (None, "", "BlockDeviceMappings names no volume, so the image decides on the root volume"),
         ([], "", "BlockDeviceMappings names no volume"),
         ([volume()], ".0.Ebs.Encrypted", "Encrypted is not given for /dev/xvda"),
         ([volume(encrypted=False)], ".0.Ebs.Encrypted", "Encrypted is false for /dev/xvda"),
@@ -50,7 +50,7 @@ ROOT = volume(encrypted=True)
         (
             [if_("C", ROOT)],
             "",
-            "names no volume, so the image decides for the root volume (when con",
+            "names no volume, so the image decides on the root volume (when con",
         ),
         (if_("C", [ROOT], NO_VALUE), "", "names no volume"),
         ([{"DeviceName": "/dev/xvda", "VirtualName": "ephemeral0"}], "", "names no volume"),
@@ -88,7 +88,7 @@ def test_encrypted_volumes_and_instance_stores_beside_them_are_sound(mappings: o
         ([volume(ref("Unset"))], "whether /dev/xvda is encrypted is not known: parameter Unset"),
         (
             [volume("perhaps")],
-            "whether /dev/xvda is encrypted is not known: 'perhaps' is no Boolean",
+            "whether /dev/xvda is encrypted is not known: 'perhaps' is not a Boolean",
         ),
         ([volume(encrypted=True, name="/dev/sdf")], "no mapping names a root device (/dev/sda,"),
     ],

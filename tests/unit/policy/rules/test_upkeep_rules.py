@@ -34,7 +34,7 @@ def writing(name: object, **bucket: object) -> dict[str, Any]:
     [
         (
             {"PublicAccessBlockConfiguration": {**BLOCKED, "BlockPublicPolicy": False}},
-            "BlockPublicPolicy is false for Bucket, which gets the output of Upkeep",
+            "BlockPublicPolicy is false for Bucket, which receives the output of Upkeep",
         ),
         ({"AccessControl": "PublicRead"}, "has AccessControl 'PublicRead'"),
         # In disguise.
@@ -82,13 +82,13 @@ def test_an_open_bucket_that_gets_nothing_of_it_is_none_of_this_rules_business()
     ("resources", "text"),
     [
         (writing("my-bucket"), "the bucket 'my-bucket' is open to the public is not known"),
-        (writing(ref("Unset")), "it is not among the templates"),
+        (writing(ref("Unset")), "it is not in the templates"),
         (
             writing(
                 ref("Bucket"),
                 PublicAccessBlockConfiguration={**BLOCKED, "BlockPublicAcls": ref("Unset")},
             ),
-            "whether Bucket is open to all is not known: parameter Unset",
+            "whether Bucket is public is not known: parameter Unset",
         ),
     ],
 )
@@ -137,11 +137,11 @@ def baseline(rules: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("rules", "text"),
     [
-        (None, "no rule approves a patch, so none is installed"),
-        ([], "no rule approves a patch"),
+        (None, "no approval rule is given, so no patch is installed"),
+        ([], "no approval rule is given"),
         ([{**SECURITY, "ApproveUntilDate": "2025-12-31"}], "ApproveUntilDate is '2025-12-31'"),
         # In disguise.
-        (if_("C", [SECURITY], []), "no rule approves a patch, so none is installed (when"),
+        (if_("C", [SECURITY], []), "no approval rule is given, so no patch is installed (when"),
         (
             [{**SECURITY, "ApproveUntilDate": if_("C", "2025-12-31")}],
             "(when condition C is true)",
@@ -158,7 +158,7 @@ def test_a_baseline_that_approves_nothing(rules: object, text: str) -> None:
 def test_a_baseline_that_waits_too_long(days: object) -> None:
     (finding,) = found("PatchDelay", baseline([{**SECURITY, "ApproveAfterDays": days}]))
     assert finding.severity is Severity.WARNING
-    assert "30 is the most" in finding.message
+    assert "at most 30 are allowed" in finding.message
 
 
 @pytest.mark.parametrize("days", [0, 7, "30"])
@@ -182,7 +182,7 @@ def test_the_delay_is_a_setting() -> None:
     [
         (ref("Unset"), "PatchRules is not known"),
         ([{**SECURITY, "ApproveAfterDays": ref("Unset")}], "ApproveAfterDays is not known"),
-        ([{**SECURITY, "ApproveAfterDays": "soon"}], "'soon' is no number"),
+        ([{**SECURITY, "ApproveAfterDays": "soon"}], "'soon' is not a number"),
     ],
 )
 def test_baselines_that_are_not_known(rules: object, text: str) -> None:

@@ -56,7 +56,7 @@ def multipart(encoding: str, body: str) -> str:
     )
 
 
-PASSWORD = "holds a value for PASSWORD"  # noqa: S105 - a message
+PASSWORD = "contains a value for PASSWORD"  # noqa: S105 - a message
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,18 @@ PASSWORD = "holds a value for PASSWORD"  # noqa: S105 - a message
             joined("{{resolve:ssm-secure:/db}}"),
             "{{resolve:ssm-secure:/db}} is written into user data",
         ),
-        (joined("key ", ref("Hidden")), "NoEcho parameter Hidden ends in user data as plain text"),
+        (
+            joined("key ", ref("Hidden")),
+            "NoEcho parameter Hidden is written into user data as plain text",
+        ),
         (
             joined("key ", {"Fn::Sub": "${HiddenToo}"}),
-            "NoEcho parameter HiddenToo ends in user data",
+            "NoEcho parameter HiddenToo is written into user data",
         ),
-        (joined("key ", if_("C", ref("Hidden"), "x")), "NoEcho parameter Hidden ends in user data"),
+        (
+            joined("key ", if_("C", ref("Hidden"), "x")),
+            "NoEcho parameter Hidden is written into user data",
+        ),
         (
             joined(get_att("Server2", "SecretAccessKey")),
             "the secret Server2.SecretAccessKey is written",
@@ -175,7 +181,7 @@ def test_a_hidden_parameter_is_followed_into_a_nested_stack() -> None:
     )
     parent = Template(name="parent.json", document={**PARAMETERS, "Resources": {"Stack": stack}})
     messages = [finding.message for finding in judge([child, parent])]
-    assert "NoEcho parameter Hidden ends in user data as plain text" in messages
+    assert "NoEcho parameter Hidden is written into user data as plain text" in messages
 
 
 def test_launch_templates_and_configurations_are_read_too() -> None:
@@ -211,7 +217,7 @@ def test_user_data_up_to_the_limit_is_sound(user_data: object) -> None:
 def test_user_data_over_the_limit_is_an_error(user_data: object, size: str) -> None:
     (finding,) = found(SIZE, server(UserData=user_data))
     assert finding.severity is Severity.ERROR
-    assert finding.message.startswith(f"user data is {size}, EC2 takes 16,384")
+    assert finding.message.startswith(f"user data is {size}, EC2 accepts 16,384")
 
 
 def test_a_text_that_is_no_utf8_is_measured_all_the_same() -> None:
@@ -287,7 +293,8 @@ def test_as_many_parts_as_anyone_writes_are_all_read() -> None:
     ids=["binary", "quoted-printable", "short", "truncated", "newline"],
 )
 def test_no_disguise_of_the_outer_text_hides_a_secret(user_data: object) -> None:
-    assert any("holds a value for" in f.message for f in found(SECRET, server(UserData=user_data)))
+    findings = found(SECRET, server(UserData=user_data))
+    assert any("contains a value for" in finding.message for finding in findings)
 
 
 def test_an_instance_and_its_template_are_told_once() -> None:
