@@ -1,6 +1,7 @@
 """What the real CDK CLI does when the policy refuses an app, or cannot judge it."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from demo.cdk_cli import CdkCli, CdkCliError
 from demo.isolation import ROOT
+from tests.pages import blocks
 
 APP = """
 import sys
@@ -71,5 +73,9 @@ def test_the_insecure_example_is_refused_as_the_readme_runs_it(
     (tmp_path / "cdk.json").write_text(
         json.dumps({"app": f"cd {ROOT} && python3 -m examples.insecure"})
     )
-    with pytest.raises(CdkCliError, match="HardenedEc2-AdminPortOpenToWorld"):
+    with pytest.raises(CdkCliError) as refused:
         CdkCli(folder).synth(tmp_path / "cdk.out", {}, app_folder=tmp_path)
+    shown = next(each for each in blocks("console") if "examples.insecure" in each.text)
+    _, *lines = shown.text.splitlines()
+    pieces = (re.escape(piece) for line in lines for piece in line.split("..."))
+    assert re.search(".*".join(pieces), str(refused.value), re.DOTALL)

@@ -1,28 +1,21 @@
 """Examples in docstrings run: `Example::` blocks, and prompts in modules that import the CDK.
 
-A name that an example uses and does not define is one of its module, of `IMPORTED`, or a fixture
-here, made only when asked for. What all of them made is synthesized once.
+A name that an example takes as given is a fixture here, made only when asked for. What all examples
+made is synthesized once.
 """
 
-import ast
-import builtins
 import doctest
-from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
+from collections.abc import Callable, Iterator
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_sns_subscriptions as subscriptions
-from constructs import Construct
 
-import hardened_ec2
 from hardened_ec2 import (
     HardenedAutoScalingGroup,
     HardenedInstance,
@@ -35,45 +28,15 @@ from hardened_ec2 import (
     SshAccess,
 )
 from tests.docstrings import Docstring, docstrings, needs_cdk
-
-IMPORTED: Mapping[str, object] = {
-    **{name: getattr(hardened_ec2, name) for name in hardened_ec2.__all__},
-    "Construct": Construct,
-    "Duration": cdk.Duration,
-    "Lazy": cdk.Lazy,
-    "RemovalPolicy": cdk.RemovalPolicy,
-    "cdk": cdk,
-    "ec2": ec2,
-    "events": events,
-    "iam": iam,
-    "logs": logs,
-    "subscriptions": subscriptions,
-}
-"""What a reader takes as imported."""
-
+from tests.synth.examples import given
 
 BLOCKS = [each for each in docstrings() if each.code]
 PROMPTS = [each for each in docstrings() if each.has_prompt and needs_cdk(each.module)]
 
 
-def given(source: str, module: str, request: pytest.FixtureRequest) -> dict[str, object]:
-    """Return what a source has to find: all of its module, and fixtures for what is left."""
-    names = {**IMPORTED, **vars(import_module(module))}
-    tree = ast.parse(source)
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    own = {
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    } | {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    for name in sorted(used - own - names.keys() - vars(builtins).keys()):
-        names[name] = request.getfixturevalue(name)
-    return names
-
-
 @pytest.mark.parametrize("docstring", BLOCKS, ids=[each.name for each in BLOCKS])
 def test_block(docstring: Docstring, request: pytest.FixtureRequest) -> None:
-    names = given(docstring.code, docstring.module, request)
+    names = given(docstring.code, request, docstring.module)
     exec(compile(docstring.code, f"<{docstring.name}>", "exec"), names)  # noqa: S102
 
 
@@ -81,7 +44,7 @@ def test_block(docstring: Docstring, request: pytest.FixtureRequest) -> None:
 def test_prompt(docstring: Docstring, request: pytest.FixtureRequest) -> None:
     parser = doctest.DocTestParser()
     source = "".join(each.source for each in parser.get_examples(docstring.text))
-    names = given(source, docstring.module, request)
+    names = given(source, request, docstring.module)
     test = parser.get_doctest(docstring.text, names, docstring.name, None, None)
     wrong: list[str] = []
     doctest.DocTestRunner(verbose=False).run(test, out=wrong.append)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hardened_ec2 import SshAccess
 from hardened_ec2 import __all__ as public_names
 from hardened_ec2.account.functions.account_settings.settings import SETTINGS
 from hardened_ec2.support.acknowledgements import (
@@ -66,6 +67,12 @@ def test_the_first_example_runs_as_it_stands(tmp_path: Path) -> None:
     template = (tmp_path / "cdk.out" / "Shop.template.json").read_text("utf-8")
     assert '"HttpTokens": "required"' in template
     assert "10.0.1.0/28" in template
+
+
+def test_the_refusal_of_a_construct_is_quoted() -> None:
+    with pytest.raises(ValueError, match="has host bits set") as refused:
+        SshAccess.from_cidrs("203.0.113.7/24")
+    assert f"\napp.py: {refused.value}\n" in README
 
 
 @pytest.mark.parametrize("each", ACKNOWLEDGED)
