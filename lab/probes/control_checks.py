@@ -43,11 +43,6 @@ class Outcome:
     applies: bool
     output: str
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """The identity of the check among all checks of a server."""
-        return self.control, self.command, self.expected
-
 
 def questions(profile: Profile | None) -> tuple[Question, ...]:
     """Return every check that a server has to pass.

@@ -20,7 +20,7 @@ from lab.probes.control_checks import questions
 from lab.probes.observation import Observation, Plan, observe
 from lab.requirements import SSH_AUDIT
 from lab.template.assembly import Server, synthesize
-from lab.template.security_group import Rule
+from lab.template.security_group import OPEN_TO_ALL
 
 FIRST_BOOT, REBOOT = "first boot", "after a reboot"
 
@@ -118,9 +118,7 @@ def unhardened(server: Server) -> Server:
     Args:
         server: The hardened server.
     """
-    (some, *_) = server.ingress
-    everybody = Rule(protocol="-1", ports=None, addresses=some.addresses.supernet(new_prefix=0))
-    return replace(server, user_data=UNHARDENED, ingress=(everybody,))
+    return replace(server, user_data=UNHARDENED, ingress=(OPEN_TO_ALL,))
 
 
 def prove(subject: Subject, server: Server, *, phases: tuple[str, ...]) -> Proof:

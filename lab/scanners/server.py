@@ -1,6 +1,5 @@
 """A server that boots, runs one script, and returns the files that the script leaves."""
 
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,9 +7,8 @@ from lab.machines.distribution import Distribution
 from lab.machines.image import Recipe
 from lab.machines.server import running
 from lab.template.assembly import Server
-from lab.template.security_group import Rule
+from lab.template.security_group import OPEN_TO_ALL
 
-_ALL_TRAFFIC = Rule(protocol="-1", ports=None, addresses=ipaddress.IPv4Network("0.0.0.0/0"))
 _FOLDER = "/root/lab"
 
 
@@ -43,7 +41,7 @@ def run_inside(
         LabError: If the server does not boot, or the script exceeds its limit.
     """
     server = Server(
-        user_data=user_data.encode(), ingress=(_ALL_TRAFFIC,), egress=(_ALL_TRAFFIC,), hop_limit=2
+        user_data=user_data.encode(), ingress=(OPEN_TO_ALL,), egress=(OPEN_TO_ALL,), hop_limit=2
     )
     with running(name, distribution, server, recipe) as machine:
         machine.power_on()

@@ -38,6 +38,10 @@ class Rule:
         return address if self.protocol == "-1" else f"{address} meta l4proto {self.protocol}"
 
 
+OPEN_TO_ALL = Rule(protocol="-1", ports=None, addresses=ipaddress.IPv4Network("0.0.0.0/0"))
+"""All protocols, from and to every IPv4 address."""
+
+
 def rules(
     resources: Mapping[str, Mapping[str, Any]], groups: Sequence[str], direction: str
 ) -> tuple[Rule, ...]:
