@@ -118,8 +118,12 @@ def refuse_wide_whitelist(
     Source: Security Hub EC2.13, EC2.19; CIS AWS Foundations 5.3, 5.4.
 
     Example:
-        >>> refuse_wide_whitelist(AddressSet.of("203.0.113.7"), 1, what="SSH",
-        ...                       limit="max_addresses", instead="use a security group")
+        >>> try:
+        ...     refuse_wide_whitelist(AddressSet.of("10.0.0.0/16"), 256, what="SSH",
+        ...                           limit="max_addresses", instead="use a security group")
+        ... except ValueError as error:
+        ...     print(str(error).partition(":")[0])
+        SSH is open to 65536 addresses (10.0.0.0/16) where 256 are allowed
     """
     if addresses.is_world:
         raise ValueError(

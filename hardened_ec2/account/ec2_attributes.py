@@ -94,8 +94,10 @@ class VpcBlockPublicAccess:
     Source: AWS, "Block public access to VPCs and subnets"; Security Hub EC2.172.
 
     Example:
-        >>> VpcBlockPublicAccess(mode="block-bidirectional", exclusions=()).exclusions
-        ()
+        >>> bastion = PublicAccessExclusion(name="Bastion", subnet_id="subnet-0123456789abcdef0")
+        >>> block = VpcBlockPublicAccess(mode="block-ingress", exclusions=(bastion,))
+        >>> [exclusion.name for exclusion in block.exclusions]
+        ['Bastion']
     """
 
     mode: str

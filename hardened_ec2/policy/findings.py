@@ -8,8 +8,8 @@ class Severity(StrEnum):
     """How much a finding weighs. It has one meaning across all rules.
 
     Example:
-        >>> Severity.ERROR.value
-        'error'
+        >>> [f"{finding.severity}: {finding.rule}" for finding in verdict.findings]
+        ['error: HardenedEc2-ImdsV2']
     """
 
     ERROR = "error"

@@ -30,8 +30,10 @@ class Settings:
         (high-risk ports).
 
     Example:
-        >>> Settings(whitelist_width=16).whitelist_width
-        16
+        >>> Settings(whitelist_width=0)
+        Traceback (most recent call last):
+            ...
+        ValueError: whitelist_width is 0: write a whole number of addresses, at least 1
     """
 
     whitelist_width: int = 256

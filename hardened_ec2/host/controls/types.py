@@ -23,10 +23,6 @@ class Check:
         profile: the only profile that expects this output. Default: every profile of the control.
         when: POSIX sh that succeeds on servers to which the check applies. Default: every server.
 
-    Example:
-        >>> Check(command="sysctl -n fs.suid_dumpable", expected="0").expected
-        '0'
-
     """
 
     command: str

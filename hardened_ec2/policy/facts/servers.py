@@ -14,8 +14,8 @@ class Kind(StrEnum):
     """The resources that make servers.
 
     Example:
-        >>> Kind.INSTANCE.value
-        'AWS::EC2::Instance'
+        >>> server.kind
+        <Kind.INSTANCE: 'AWS::EC2::Instance'>
     """
 
     INSTANCE = "AWS::EC2::Instance"

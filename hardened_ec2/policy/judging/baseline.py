@@ -28,9 +28,10 @@ class Accepted:
         ValueError: If there is no reason.
 
     Example:
-        >>> Accepted(rule="HardenedEc2-PublicAddress", template="edge.yaml", logical_id="Bastion",
-        ...          reason="The one server that faces the internet.").path
-        ''
+        >>> accepted = Accepted(rule="HardenedEc2-ImdsV2", template="cdk.out/Web.template.json",
+        ...                     logical_id="Server", reason="Replaced in March.")
+        >>> [accepted.accepts(finding) for finding in verdict.findings]
+        [True]
     """
 
     rule: str
@@ -64,11 +65,9 @@ class Baseline:
         accepted: The entries. Default: none.
 
     Example:
-        >>> (finding,) = verdict.findings
-        >>> accepted = Accepted(rule=finding.rule, template=finding.template,
-        ...                     logical_id=finding.logical_id, reason="Replaced in March.")
-        >>> Baseline(accepted=(accepted,)).accepting(finding).reason
-        'Replaced in March.'
+        >>> baseline = Baseline.load(Path("baseline.json"))
+        >>> [accepted.reason for accepted in baseline.stale(verdict.findings)]
+        ['Holds public data only.']
     """
 
     accepted: tuple[Accepted, ...] = field(default=())

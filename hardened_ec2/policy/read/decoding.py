@@ -33,10 +33,11 @@ class UndecodableText(ValueError):  # noqa: N818 - it names the fault, as `Value
     """A text that is neither JSON nor YAML as CloudFormation reads it. Its message says where.
 
     Example:
-        >>> decode("{")
-        Traceback (most recent call last):
-        ...
-        hardened_ec2.policy.read.decoding.UndecodableText: it is not JSON: ... line 1 column 2
+        >>> try:
+        ...     decode('{"Web": 1, "Web": 2}')
+        ... except UndecodableText as error:
+        ...     print(error)
+        the key Web stands twice in one object at line 1
     """
 
 

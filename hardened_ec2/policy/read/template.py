@@ -100,8 +100,8 @@ class Template:
         Source: RFC 8259 (JSON); YAML 1.1.
 
         Example:
-            >>> Template.load("cdk.out/Web.template.json").name
-            'cdk.out/Web.template.json'
+            >>> list(Template.load("cdk.out/Web.template.json").section("Conditions"))
+            ['IsProduction']
         """
         name = str(path)
         try:

@@ -39,9 +39,10 @@ def together(left: When, right: When, *more: When) -> When | None:
         What all of them require together; none when they exclude each other.
 
     Example:
-        >>> yes = frozenset({(("condition", "app.json", "IsProd"), "true")})
-        >>> together(yes, ALWAYS) == yes
-        True
+        >>> yes = frozenset({(("condition", "app.json", "IsProduction"), "true")})
+        >>> no = frozenset({(("condition", "app.json", "IsProduction"), "false")})
+        >>> together(yes, ALWAYS) == yes, together(yes, no)
+        (True, None)
     """
     if more:
         joined = together(left, right)
@@ -65,8 +66,9 @@ def scenarios(whens: Iterable[When]) -> list[Scenario]:
         none when there would be more than `MAX_SCENARIOS`.
 
     Example:
-        >>> scenarios([ALWAYS])
-        [frozenset()]
+        >>> sizes = server.at("InstanceType")
+        >>> [spelled_when(scenario) for scenario in scenarios(size.when for size in sizes)]
+        ['condition IsProduction is false', 'condition IsProduction is true']
     """
     options: dict[tuple[str, str, str], set[str]] = {}
     for when in whens:

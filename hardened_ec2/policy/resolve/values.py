@@ -37,8 +37,10 @@ class Unknown:
             it has none.
 
     Example:
-        >>> Unknown("parameter Cidr has no Default", "Cidr").name
-        'Cidr'
+        >>> (server,) = deployment.resources("AWS::EC2::Instance")
+        >>> (region,) = server.scope.resolve({"Ref": "AWS::Region"})
+        >>> region.content.name
+        'AWS::Region'
     """
 
     why: str
@@ -93,8 +95,10 @@ class Base64:
         of: What is encoded.
 
     Example:
-        >>> Base64("#!/bin/sh").of
-        '#!/bin/sh'
+        >>> (server,) = deployment.resources("AWS::EC2::Instance")
+        >>> (user_data,) = server.scope.resolve({"Fn::Base64": "#!/bin/sh"})
+        >>> user_data.content
+        Base64(of='#!/bin/sh')
     """
 
     of: "str | Text | Unknown | Reference"
@@ -175,8 +179,10 @@ class Value:
         place: Where it stands. Default: nowhere.
 
     Example:
-        >>> Value("required", place=Place("app.json", "Server")).content
-        'required'
+        >>> (server,) = deployment.resources("AWS::EC2::Instance")
+        >>> (key,) = server.properties.at("KeyName")
+        >>> key.content, str(key.place)
+        ('operations', 'Server Properties.KeyName')
     """
 
     content: Content

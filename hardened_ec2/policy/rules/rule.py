@@ -43,8 +43,8 @@ class Control:
         id: Its identifier there.
 
     Example:
-        >>> Control(Framework.CIS, "5.7").id
-        '5.7'
+        >>> str(Control(Framework.CDK_NAG, "AwsSolutions-EC23"))
+        'cdk-nag AwsSolutions-EC23'
     """
 
     framework: Framework
@@ -142,9 +142,9 @@ def rule(
         The decorator.
 
     Example:
-        >>> @rule(id="HardenedEc2-KeyPair", severity=Severity.WARNING, subject=Subject.MACHINES,
-        ...       fact="…", why="…", fix="…")
-        ... def key_pair(case): yield from ()
+        >>> from hardened_ec2.policy.rules.verification import cannot_verify
+        >>> isinstance(cannot_verify, Rule), cannot_verify.id
+        (True, 'HardenedEc2-CannotVerify')
     """
 
     def made(check: Check) -> Rule:
