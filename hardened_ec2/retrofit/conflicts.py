@@ -1,4 +1,4 @@
-"""What code asks for and a guarantee forbids: not written, and refused at synth."""
+"""Settings that contradict a guarantee: the template gets the guarantee, and synth fails."""
 
 import jsii
 from constructs import IConstruct, IValidation
@@ -8,10 +8,11 @@ from constructs import IConstruct, IValidation
 class Conflict:
     """A setting that contradicts a guarantee.
 
-    Raised at synth and not where it is found, so that one synth names every conflict of an app.
+    It fails the synth instead of raising at once, so that one synth reports all conflicts of an
+    app.
 
     Args:
-        message: What was given, what holds instead, and what to write.
+        message: The setting, the guarantee, and what to write.
 
     Example:
         >>> optional_tokens("Shop/Server").validate()[0].partition(" lets ")[0]
@@ -22,15 +23,15 @@ class Conflict:
         self._message = message
 
     def add_to(self, construct: IConstruct) -> None:
-        """Have the synth of a construct refused.
+        """Fail the synth with this conflict.
 
         Args:
-            construct: Where the conflict stands.
+            construct: The construct that has the setting.
         """
         construct.node.add_validation(self)
 
     def validate(self) -> list[str]:
-        """Return the message. Called by CDK at synth."""
+        """Return the message. CDK calls it at synth."""
         return [self._message]
 
 
@@ -43,24 +44,24 @@ def optional_tokens(path: str) -> Conflict:
     Source: Security Hub EC2.8; CIS AWS Foundations 5.7.
     """
     return Conflict(
-        f"{path}: http_tokens=OPTIONAL lets the metadata service answer without a session token, "
-        "where IMDSv2 is guaranteed. Leave http_tokens out, or write REQUIRED. A server that has "
-        'to keep IMDSv1 for now: add_property_override("MetadataOptions.HttpTokens", "optional") '
-        "on its L1 construct, and acknowledge HardenedEc2-ImdsV2 there with the reason"
+        f"{path}: http_tokens=OPTIONAL allows IMDSv1, but IMDSv2 is guaranteed: leave http_tokens "
+        "out, or write REQUIRED. To keep IMDSv1 for now, write "
+        'add_property_override("MetadataOptions.HttpTokens", "optional") on the L1 construct, and '
+        "acknowledge HardenedEc2-ImdsV2 there with the reason"
     )
 
 
 def unencrypted_volume(path: str, name: str) -> Conflict:
-    """Return the conflict of a volume whose code says that it is not encrypted.
+    """Return the conflict of a volume with ``encrypted=False``.
 
     Args:
         path: The construct's path.
-        name: The volume, by its device name.
+        name: The volume, such as "the volume /dev/sdf".
 
     Source: Security Hub EC2.3.
     """
     return Conflict(
-        f"{path}: {name} has encrypted=False, where encryption is guaranteed. Leave encrypted out, "
-        "or write True. For a volume that has to stay as it is: an override on the L1 construct, "
-        "and HardenedEc2-VolumeEncryption acknowledged there with the reason"
+        f"{path}: {name} has encrypted=False, but encryption is guaranteed: leave encrypted out, "
+        "or write True. To keep the volume unencrypted, write a property override on the L1 "
+        "construct, and acknowledge HardenedEc2-VolumeEncryption there with the reason"
     )

@@ -1,4 +1,4 @@
-"""HardenedEc2Defaults: an app that is there already, safe by default."""
+"""HardenedEc2Defaults: secure defaults for CDK's own EC2 constructs in an existing app."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -44,17 +44,17 @@ _CONSTRUCTS = (
 )
 
 _INNER_GROUP = "InstanceSecurityGroup"
-"""The id that CDK gives to the group it makes inside an instance or an Auto Scaling group."""
+"""The id of the security group that CDK creates inside an instance or an Auto Scaling group."""
 
 
 class HardenedEc2Defaults:
-    """Makes CDK's own EC2 constructs safe by default, without a change where they are used.
+    """Secure defaults for CDK's own EC2 constructs, without changes where the app uses them.
 
-    It works on every plain `ec2.Instance`, `ec2.BastionHostLinux`, `ec2.LaunchTemplate`,
-    `ec2.SecurityGroup`, `ec2.Volume`, `ec2.Vpc` and `autoscaling.AutoScalingGroup` that is made
-    below the scope after it was attached, also on those that CDK makes inside others (the instance
-    in a bastion, the capacity of an ECS cluster). The precedence is: defaults, then what the app
-    says, then guarantees.
+    They apply to every `ec2.Instance`, `ec2.BastionHostLinux`, `ec2.LaunchTemplate`,
+    `ec2.SecurityGroup`, `ec2.Volume`, `ec2.Vpc` and `autoscaling.AutoScalingGroup` that is created
+    in the scope after `attach`, including those inside other constructs (the instance of a bastion,
+    the capacity of an ECS cluster). The app's own settings override defaults; guarantees override
+    the app's settings.
 
     ==================  ==========================================================  ============
     construct           what it gets                                                kind
@@ -70,13 +70,13 @@ class HardenedEc2Defaults:
     bastion             Amazon Linux 2023                                           default
     ==================  ==========================================================  ============
 
-    An app that says the opposite of a guarantee (``http_tokens=OPTIONAL``, ``encrypted=False``)
-    is refused at synth with the place and what to write. Everything that is the app's own decision
-    is left to it, and `HardenedEc2Checks` reports it: ports that are open, public addresses that
-    are asked for, key pairs, secrets, images whose root device nobody knows, raw L1 resources.
+    Synth refuses settings that contradict a guarantee (``http_tokens=OPTIONAL``,
+    ``encrypted=False``), and names the construct and what to write. Other decisions stay the app's,
+    and `HardenedEc2Checks` reports them: open ports, public addresses, key pairs, secrets, images
+    with an unknown root device, L1 constructs.
 
-    What is written changes servers that are running: a block device mapping replaces an instance.
-    Read docs/migration.md before you deploy.
+    The changes affect running servers: a block device mapping replaces an instance. Read
+    docs/migration.md before you deploy.
     """
 
     @staticmethod
@@ -90,25 +90,25 @@ class HardenedEc2Defaults:
     ) -> None:
         """Attach the defaults to a scope: an app, a stage, a stack or any construct.
 
-        What is attached nearest to a construct holds for it, so a stack can have other settings
-        than its app.
+        The nearest attachment applies to a construct, so a stack can differ from its app.
 
         Args:
-            scope: Where to attach them. Do it before anything is made there.
-            host_hardening: What to do on the hosts. Default: `HostHardening()`. None for images
-                that carry it.
-            root_device_name: The root device of images that are not Amazon Linux. Default: the
-                root volume of such images is left to the image, and the pack reports it. A wrong
-                name would add an empty second volume.
-            egress_ports: The TCP ports, to anywhere, of groups whose code says nothing about
-                egress. Default: 443, which Session Manager, AWS services and packages need.
-                None leaves such groups as CDK makes them: open.
-            flow_logs: Whether a VPC that names no flow log gets one, in a CloudWatch log group of
-                its own ($0.50 for each GB). Default: True.
+            scope: The scope, before any of the constructs is created in it.
+            host_hardening: The host hardening. None for images that carry it. Default:
+                `HostHardening()`.
+            root_device_name: The root device of images other than Amazon Linux. A wrong name adds
+                an empty second volume. Default: such root volumes stay as the image defines them,
+                and the pack reports them.
+            egress_ports: The TCP ports to which security groups without egress settings may
+                connect, anywhere. None leaves such groups open, as CDK creates them. Default:
+                443, for Session Manager, AWS services and packages.
+            flow_logs: Whether a VPC without a flow log gets one, in its own CloudWatch log group
+                ($0.50 for each GB). Default: True.
 
         Raises:
-            ValueError: If something was made below the scope before, if the scope has property
-                injectors for one of the constructs already, or an argument is wrong.
+            ValueError: If the scope already contains one of the constructs, or already has a
+                property injector for one of them, or an argument has another type or value than
+                allowed.
 
         Source: AWS CDK, "Property injectors"; Security Hub EC2.2, EC2.3, EC2.6, EC2.8, EC2.15.
 
@@ -131,9 +131,10 @@ class HardenedEc2Defaults:
             if construct.PROPERTY_INJECTION_ID in taken:
                 raise ValueError(
                     f"{scope.node.path or 'the app'} has a property injector for "
-                    f"{construct.__name__} already, and CDK keeps one: attach the defaults to a "
-                    "scope above or below it. The nearest injector holds, so where it does, call "
-                    "with_(HardenInstance(), HardenVolume(), HardenSecurityGroup()) as well"
+                    f"{construct.__name__} already, and CDK allows one in a scope: attach the "
+                    "defaults to a scope above or below it. The nearest injector applies: where "
+                    "that is the existing one, call with_(HardenInstance(), HardenVolume(), "
+                    "HardenSecurityGroup()) too"
                 )
         defaults = _Defaults(
             host_hardening=host_hardening,
@@ -160,9 +161,9 @@ class _Injector:
 
 @jsii.implements(IAspect)
 class _Finish:
-    """What can only be done once a construct is there, done before the templates are written.
+    """Changes that need the finished construct, made before CDK writes the templates.
 
-    One Aspect a stack, since an Aspect of an app does not reach into its stages.
+    It is an Aspect of each stack, since an Aspect of an app does not reach into its stages.
     """
 
     def __init__(self) -> None:
@@ -177,7 +178,7 @@ class _Finish:
             Aspects.of(stack).add(self, priority=AspectPriority.MUTATING)
         self._pending.append((scope, name, action))
 
-    def visit(self, node: IConstruct) -> None:  # noqa: ARG002 - the first visit does it all
+    def visit(self, node: IConstruct) -> None:  # noqa: ARG002 - the first visit makes all changes
         pending, self._pending = self._pending, []
         for scope, name, action in pending:
             construct = scope.node.try_find_child(name)
@@ -187,7 +188,7 @@ class _Finish:
 
 @dataclass(frozen=True, kw_only=True)
 class _Defaults:
-    """The settings of one attachment, and what they do to each construct."""
+    """The settings of one attachment, and the changes to each kind of construct."""
 
     host_hardening: HostHardening | None
     root_device_name: str | None
@@ -244,7 +245,7 @@ class _Defaults:
         _report(scope, injected_props.block_devices(props, root, scope, path))
         self._close_inner_group(props, scope, name)
         self._warn_of_root(props, root, scope, name)
-        # A launch template inside it is injected itself.
+        # Its own launch template, if CDK creates one, goes through that template's injector.
         self.finish.later(scope, name, _limit_hops)
         if not isinstance(props.get("userData"), HardenedUserData) and self.host_hardening:
             self.finish.later(scope, name, self._harden_launch_configuration)
@@ -306,14 +307,13 @@ class _Defaults:
             prepend_hardening(server, self.host_hardening)
 
     def _harden_script(self, construct: IConstruct) -> None:
-        """Harden a host whose image could be any: only where it is given a script already."""
+        """Harden a host with an unknown image, but only if its user data is a script."""
         if isinstance(construct, ec2.LaunchTemplate) and construct.user_data is None:
             Annotations.of(construct).add_warning_v2(
                 NOT_PREPENDED,
-                "the hardening is not in the user data, since there are none and the image could "
-                "be any: nothing hardens these hosts at boot. Write "
-                "user_data=HardenedUserData(HostHardening()) if the image is a Linux with "
-                "cloud-init",
+                "the hosts are not hardened at boot: the template has no user data, and its image "
+                "is unknown. Write user_data=HardenedUserData(HostHardening()) if the image is a "
+                "Linux with cloud-init",
             )
             return
         self._harden_known_host(construct)
@@ -335,7 +335,7 @@ def _launch_configuration(group: IConstruct) -> autoscaling.CfnLaunchConfigurati
 
 
 def _limit_hops(group: IConstruct) -> None:
-    """Write the hop limit of a launch configuration, which `AutoScalingGroup` has no word for."""
+    """Set a launch configuration's hop limit, for which `AutoScalingGroup` has no prop."""
     configuration = _launch_configuration(group)
     if configuration is not None and configuration.metadata_options is None:
         options = autoscaling.CfnLaunchConfiguration.MetadataOptionsProperty(
@@ -348,7 +348,7 @@ def _refuse_late(scope: Construct) -> None:
     made = next((each for each in scope.node.find_all() if isinstance(each, _CONSTRUCTS)), None)
     if made is not None:
         raise ValueError(
-            f"{made.node.path} was made before the defaults were attached, so they do not reach "
-            "it: attach them right after the app is made, or harden what is there with "
+            f"{made.node.path} was created before the defaults were attached, so they do not apply "
+            "to it: attach them right after the app is created, or harden existing constructs with "
             "with_(HardenInstance(), HardenVolume(), HardenSecurityGroup())"
         )

@@ -1,4 +1,4 @@
-"""User data that somebody else wrote: the hardening goes in front where that is safe."""
+"""PrependedUserData: the hardening in front of existing user data, if that is safe."""
 
 import base64
 import binascii
@@ -14,25 +14,25 @@ from hardened_ec2.host.multipart import BOUNDARY
 from hardened_ec2.servers.user_data import HardenedUserData, UserDataProperty
 
 NOT_PREPENDED = "hardened-ec2:user-data-not-prepended"
-"""The id of the warning where user data was left as it is."""
+"""The id of the warning about user data that stays as it is."""
 
 _ABSENT = "\0"
-"""Stands for user data that nobody gave: empty ones are somebody's choice."""
+"""Marks absent user data, as opposed to user data that somebody left empty."""
 
 
 @jsii.implements(IStringProducer, IValidation)
 class PrependedUserData:
-    """The property UserData of a server: the hardening, then what was there.
+    """A server's UserData property: the hardening, followed by the existing script.
 
-    It is looked at when the template is written, so commands that are added after this was made
-    are in it. Only a shell script can follow the hardening: anything else (``#cloud-config``,
-    multipart, PowerShell, Bottlerocket's TOML, a value that only CloudFormation knows) is left as
-    it is, with a warning that says so.
+    The existing user data is read when CDK writes the template, so commands that are added later
+    are included. Only a shell script can follow the hardening. Other user data (``#cloud-config``,
+    multipart, PowerShell, Bottlerocket's TOML, a value known only at deployment) stays as it is,
+    with a warning.
 
     Args:
-        construct: The L1 construct that has the user data.
-        existing: Its property UserData, which is base64. None where it has none.
-        hardening: What to do on the host.
+        construct: The L1 construct with the user data.
+        existing: Its UserData property, which is base64, or None if it has none.
+        hardening: The host hardening.
 
     Source: cloud-init, "User-Data Formats"; EC2 User Guide, "Run commands when you launch an EC2
         instance".
@@ -52,17 +52,17 @@ class PrependedUserData:
         self._hardening = hardening
 
     def produce(self, context: IResolveContext) -> str:
-        """Return the property's value, when CDK writes the template."""
+        """Return the property's value. CDK calls it when it writes the template."""
         text = self._text()
         if self._reason_against(text) is None:
             return self._property(text).produce(context)
         return self._existing or ""
 
     def validate(self) -> list[str]:
-        """Return what is wrong at synth: user data that EC2 would refuse for its size.
+        """Return an error if the user data is too large for EC2. CDK calls it at synth.
 
         Returns:
-            The complaint, or nothing. User data that were left as they are get a warning instead.
+            The error, or nothing. User data that stays as it is gets a warning instead.
         """
         text = self._text()
         reason = self._reason_against(text)
@@ -71,9 +71,9 @@ class PrependedUserData:
         if reason:
             Annotations.of(self._construct).add_warning_v2(
                 NOT_PREPENDED,
-                f"the hardening is not in the user data, which {reason}: nothing hardens this host "
-                "at boot. Write the user data as a shell script (#!/bin/bash), or bake the "
-                "hardening into the image and write host_hardening=None for this scope",
+                f"this host is not hardened at boot: its user data {reason}. Write the user data "
+                "as a shell script (#!/bin/bash), or bake the hardening into the image and write "
+                "host_hardening=None for this scope",
             )
         return []
 
@@ -82,8 +82,8 @@ class PrependedUserData:
         return UserDataProperty(self._construct, HardenedUserData(self._hardening, commands))
 
     def _text(self) -> str | None:
-        """Read what is there: text with tokens, nothing, or None where it cannot be read."""
-        # CDK's launch template has a token there that turns out to be nothing.
+        """Return the existing text with tokens, `_ABSENT`, or None if it cannot be read."""
+        # CDK's launch template has a token here that can resolve to nothing.
         value = Stack.of(self._construct).resolve(self._existing)
         if value is None:
             return _ABSENT
@@ -96,16 +96,16 @@ class PrependedUserData:
         return text if isinstance(text, str) else None
 
     def _reason_against(self, text: str | None) -> str | None:
-        """Say why the hardening cannot go in front; an empty text where it is there already."""
+        """Return why the hardening cannot go in front, or "" if it is already there."""
         if text is None:
-            return "is only known at deployment"
+            return "cannot be read at synth"
         if BOUNDARY in text:
             return ""
         if text == _ABSENT or text.startswith("#!"):
             return None
         if not text.strip():
-            return "is empty, as it is for images that read none of cloud-init's"
-        return f"begins with {text.lstrip().splitlines()[0][:40]!r} and is no shell script"
+            return "is empty, which images without cloud-init may need"
+        return f"begins with {text.lstrip().splitlines()[0][:40]!r} and is not a shell script"
 
 
 def _decoded(value: str) -> str | None:

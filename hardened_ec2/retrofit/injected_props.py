@@ -1,8 +1,7 @@
-"""What property injectors make of the properties that an app passes to CDK's own constructs.
+"""Changes that property injectors make to the props of CDK's own constructs.
 
-Each function takes what CDK hands to an injector, a dict of properties in CDK's own spelling
-(``httpTokens``), and returns it with secure defaults where the app says nothing, and with
-guarantees whatever it says.
+Each function takes the props as CDK passes them to an injector, a dict in CDK's own spelling
+(``httpTokens``). It sets secure defaults where the app sets nothing, and guarantees always.
 """
 
 from collections.abc import Mapping
@@ -17,10 +16,10 @@ from hardened_ec2.retrofit.conflicts import Conflict, optional_tokens, unencrypt
 from hardened_ec2.servers.block_devices import root_device_of
 
 Props: TypeAlias = dict[str, Any]
-"""Properties as an injector gets them."""
+"""Props as CDK passes them to an injector."""
 
 _OTHERS_LAUNCH: Final = ("launchTemplate", "mixedInstancesPolicy")
-"""With these an Auto Scaling group takes no properties of servers."""
+"""With one of these an Auto Scaling group refuses props of its servers."""
 
 _EBS_FIELDS: Final = (
     "delete_on_termination",
@@ -38,14 +37,14 @@ _CPU_TYPES: Final = {
 
 
 def root_device(props: Mapping[str, Any], named: str | None) -> str | None:
-    """Tell the root device of the image in some properties.
+    """Return the root device of a server's image.
 
     Args:
-        props: The properties of a server.
-        named: What the app said it is, for images that could be any.
+        props: The server's props.
+        named: The root device that the app names for images whose root device is unknown.
 
     Returns:
-        The device name; None where nobody knows.
+        The device name, or None if it is unknown.
     """
     image = props.get("machineImage")
     if image is None:
@@ -57,19 +56,19 @@ def root_device(props: Mapping[str, Any], named: str | None) -> str | None:
 
 
 def metadata_options(props: Props, tokens: object, path: str) -> list[Conflict]:
-    """Require IMDSv2, and one hop where the app names no other limit.
+    """Require IMDSv2, and set hop limit 1 if the app sets none.
 
     Args:
-        props: The properties of an instance or a launch template; changed in place.
-        tokens: HttpTokens.REQUIRED, in the enum of the construct.
+        props: The props of an instance or a launch template; changed in place.
+        tokens: ``REQUIRED`` of the construct's enum.
         path: The construct's path, for messages.
 
     Returns:
-        What the app asks for against it.
+        The settings of the app that contradict this.
     """
     conflicts = [optional_tokens(path)] if props.get("httpTokens") == "optional" else []
-    # Together with metadata options CDK refuses it, and it would make a launch template whose
-    # fixed name collides with the next one's.
+    # CDK refuses it together with metadata options, and creates a launch template with a fixed
+    # name for it, of which a second one would collide.
     props.pop("requireImdsv2", None)
     props["httpTokens"] = tokens
     props.setdefault("httpPutResponseHopLimit", 1)
@@ -77,16 +76,16 @@ def metadata_options(props: Props, tokens: object, path: str) -> list[Conflict]:
 
 
 def block_devices(props: Props, root: str | None, scope: Construct, path: str) -> list[Conflict]:
-    """Encrypt every EBS volume, and the root volume where its name is known.
+    """Encrypt every EBS volume, and the root volume if its device is known.
 
     Args:
-        props: The properties of a server; changed in place.
-        root: The root device of its image, if it is known.
-        scope: Where the server is made.
+        props: The server's props; changed in place.
+        root: The root device of its image, or None if it is unknown.
+        scope: The server's parent construct.
         path: The construct's path, for messages.
 
     Returns:
-        What the app asks for against it.
+        The settings of the app that contradict this.
     """
     conflicts = []
     devices = []
@@ -100,7 +99,7 @@ def block_devices(props: Props, root: str | None, scope: Construct, path: str) -
         else:
             devices.append({**device, "volume": _encrypted_copy(device["volume"])})
     if root is not None and root not in {device["deviceName"] for device in devices}:
-        # Without a size it is the image's own: a smaller one would keep the server from starting.
+        # Without a size the image's own applies: a smaller volume would fail the launch.
         volume = ec2.BlockDeviceVolume(ec2.EbsDeviceProps(encrypted=True))
         devices.insert(0, {"deviceName": root, "volume": volume})
     if devices:
@@ -109,12 +108,12 @@ def block_devices(props: Props, root: str | None, scope: Construct, path: str) -
 
 
 def bastion(props: Props) -> None:
-    """Give a bastion an image that still gets security updates.
+    """Give a bastion an image that still receives security updates: Amazon Linux 2023.
 
-    CDK's own default is Amazon Linux 2, which has had none since June 2026.
+    CDK's default is Amazon Linux 2, whose support ended in June 2026.
 
     Args:
-        props: The properties of a `BastionHostLinux`; changed in place.
+        props: The props of a `BastionHostLinux`; changed in place.
     """
     if "machineImage" not in props:
         kind = props.get("instanceType")
@@ -125,13 +124,13 @@ def bastion(props: Props) -> None:
 
 
 def fleet(props: Props) -> bool:
-    """Require IMDSv2 and monitor the servers of an Auto Scaling group that describes them itself.
+    """Require IMDSv2 and detailed monitoring for an Auto Scaling group without a launch template.
 
     Args:
-        props: The properties of an `AutoScalingGroup`; changed in place.
+        props: The props of an `AutoScalingGroup`; changed in place.
 
     Returns:
-        Whether it does; its servers are described by a launch template otherwise.
+        Whether the group has no launch template, which would describe the servers instead.
     """
     if any(name in props for name in _OTHERS_LAUNCH):
         return False
@@ -144,11 +143,11 @@ def volume(props: Props, path: str) -> list[Conflict]:
     """Encrypt an EBS volume.
 
     Args:
-        props: The properties of an `ec2.Volume`; changed in place.
+        props: The props of an `ec2.Volume`; changed in place.
         path: The construct's path, for messages.
 
     Returns:
-        What the app asks for against it.
+        The settings of the app that contradict this.
     """
     conflicts = [unencrypted_volume(path, "the volume")] if props.get("encrypted") is False else []
     props["encrypted"] = True
@@ -156,11 +155,11 @@ def volume(props: Props, path: str) -> list[Conflict]:
 
 
 def network(props: Props, *, flow_logs: bool) -> None:
-    """Close a VPC's default group, hand out no public addresses, and log who talks to whom.
+    """Close a VPC's default security group, stop assigning public addresses, and add a flow log.
 
     Args:
-        props: The properties of an `ec2.Vpc`; changed in place.
-        flow_logs: Whether to log, where the app names no flow log.
+        props: The props of an `ec2.Vpc`; changed in place.
+        flow_logs: Whether to add a flow log if the app has none.
     """
     props.setdefault("restrictDefaultSecurityGroup", True)
     if flow_logs:
@@ -168,7 +167,7 @@ def network(props: Props, *, flow_logs: bool) -> None:
     if isinstance(
         props.get("natGatewayProvider"), ec2.NatInstanceProvider | ec2.NatInstanceProviderV2
     ):
-        # NAT instances have no other way to the public address that they need.
+        # NAT instances get their public address only from the subnet.
         return
     props["subnetConfiguration"] = [
         {"mapPublicIpOnLaunch": False, **subnet} if subnet["subnetType"] == "Public" else subnet
@@ -177,7 +176,7 @@ def network(props: Props, *, flow_logs: bool) -> None:
 
 
 def _default_subnets(props: Mapping[str, Any]) -> list[Props]:
-    """Name the subnets that CDK makes where the app names none: other names would replace them."""
+    """Return CDK's default subnets under CDK's own names: other names would replace them."""
     private = (
         {"name": "Isolated", "subnetType": ec2.SubnetType.PRIVATE_ISOLATED}
         if props.get("natGateways") == 0
@@ -187,12 +186,12 @@ def _default_subnets(props: Mapping[str, Any]) -> list[Props]:
 
 
 def _encrypted(volume: Any, scope: Construct) -> bool | None:  # noqa: ANN401 - two CDK classes
-    """Tell what a volume says of its encryption: True, False, or nothing."""
+    """Return a volume's ``encrypted``: True, False, or None if it is not set."""
     ebs = volume.ebs_device
     if ebs is None:
         return None
     if isinstance(volume, autoscaling.BlockDeviceVolume):
-        # Its struct leaves the property out, its object has it.
+        # Auto Scaling's struct lacks the property in Python; the resolved object has it.
         device: Mapping[str, Any] = Stack.of(scope).resolve(volume).get("ebsDevice", {})
         return device.get("encrypted")
     answer: bool | None = ebs.encrypted
@@ -200,7 +199,7 @@ def _encrypted(volume: Any, scope: Construct) -> bool | None:  # noqa: ANN401 - 
 
 
 def _encrypted_copy(volume: Any) -> ec2.BlockDeviceVolume:  # noqa: ANN401 - two CDK classes
-    """Copy a volume as one of ec2, which Auto Scaling takes as well, encrypted."""
+    """Return an encrypted copy of a volume, of ec2's class, which Auto Scaling accepts too."""
     ebs = volume.ebs_device
     values = {name: getattr(ebs, name) for name in _EBS_FIELDS}
     if ebs.volume_type is not None:

@@ -1,4 +1,4 @@
-"""Mixins: the same hardening for constructs that are not ours, L1 resources included."""
+"""Mixins that harden existing constructs, including L1 constructs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,24 +14,24 @@ from hardened_ec2.retrofit.conflicts import optional_tokens, unencrypted_volume
 from hardened_ec2.retrofit.existing_user_data import PrependedUserData
 
 Server: TypeAlias = ec2.CfnInstance | ec2.CfnLaunchTemplate | autoscaling.CfnLaunchConfiguration
-"""What makes servers, as CloudFormation has it."""
+"""The L1 constructs that describe servers."""
 
 DEFAULT_HARDENING = HostHardening()
 
 ROOT_DEVICE_UNKNOWN = "hardened-ec2:root-device-unknown"
-"""The id of the warning where a root volume could not be encrypted."""
+"""The id of the warning about a root volume that could not be encrypted."""
 
 NOT_READABLE = "hardened-ec2:not-readable"
-"""The id of the warning where a property is a token, so that nothing could be changed in it."""
+"""The id of the warning about a property that could not be changed, because it is a token."""
 
 EGRESS_CLOSED = "hardened-ec2:egress-closed"
-"""The id of the warning where a group of CDK's own class was closed after it was made."""
+"""The id of the warning about an `ec2.SecurityGroup` whose egress was closed after creation."""
 
 HTTPS = (443,)
-"""What a closed group still lets out: AWS services (Session Manager too) and packages."""
+"""The default egress ports: AWS services, Session Manager and packages use HTTPS."""
 
 _AMAZON_LINUX = ("ami-amazon-linux-latest", "amiamazonlinuxlatest")
-"""The public parameters of Amazon Linux images, and the parameters CDK makes of them."""
+"""Amazon Linux's public SSM parameters, and the template parameters that CDK makes of them."""
 
 _ANYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -39,30 +39,19 @@ _Struct = TypeVar("_Struct")
 
 
 class HardenInstance(Mixin):
-    """Hardens instances, launch templates and launch configurations that are there already.
+    """A mixin that hardens existing instances, launch templates and launch configurations.
 
-    It takes L1 constructs, those inside L2 constructs and what ``CfnInclude`` brought in:
-    ``with_`` applies it to everything below the construct it is called on. It writes
+    It changes L1 constructs, also those inside L2 constructs and those from ``CfnInclude``:
+    ``with_`` applies it to all constructs below the one it is called on. It sets
 
-    - ``HttpTokens`` required, a guarantee; and where nothing is written yet, hop limit 1;
-    - ``Encrypted`` for every EBS volume, a guarantee, and an encrypted root volume of the image's
-      own size where the root device is known;
-    - detailed monitoring, where nothing is written yet;
-    - the host hardening in front of the user data, where these are a shell script or absent.
+    - ``HttpTokens`` to required, a guarantee, and the hop limit to 1 if none is set;
+    - ``Encrypted`` for every EBS volume, a guarantee, and adds an encrypted root volume of the
+      image's size if the root device is known;
+    - detailed monitoring, if it is not set;
+    - the host hardening in front of user data that is a shell script or absent.
 
-    A property override wins over it whenever it was added; `HardenedEc2Checks` then reports what
-    was opened. A mixin is applied once: constructs that are added later are not reached.
-
-    Args:
-        host_hardening: What to do on the host. Default: `HostHardening()`. None where the image
-            carries it, and for Windows and Bottlerocket.
-        root_device_name: The root device of the images. Default: ``/dev/xvda`` where the image is
-            Amazon Linux by its public parameter; elsewhere the root volume is left to the image,
-            with a warning. A wrong name would add an empty second volume.
-
-    Raises:
-        ValueError: If ``host_hardening`` is neither a `HostHardening` nor None. Settings that
-            contradict a guarantee are refused at synth, all of them together.
+    Property overrides win, whenever they are added; `HardenedEc2Checks` reports what they open. A
+    mixin is applied once: it does not change constructs that are created later.
 
     Source: AWS CDK, "Mixins"; Security Hub EC2.3, EC2.8; CIS AWS Foundations 5.7.
 
@@ -79,17 +68,30 @@ class HardenInstance(Mixin):
         host_hardening: HostHardening | None = DEFAULT_HARDENING,
         root_device_name: str | None = None,
     ) -> None:
+        """Create the mixin.
+
+        Args:
+            host_hardening: The host hardening. None if the image carries it, and for Windows and
+                Bottlerocket. Default: `HostHardening()`.
+            root_device_name: The root device of the images. A wrong name adds an empty second
+                volume. Default: ``/dev/xvda`` for images from Amazon Linux's public parameters;
+                other root volumes stay as the image defines them, with a warning.
+
+        Raises:
+            ValueError: If ``host_hardening`` is neither a `HostHardening` nor None. Settings that
+                contradict a guarantee fail the synth, which reports all of them together.
+        """
         super().__init__()
         check_hardening(host_hardening)
         self._host_hardening = host_hardening
         self._root_device_name = root_device_name
 
     def supports(self, _construct: IConstruct) -> bool:
-        """Tell whether a construct is one that makes servers. Called by CDK."""
+        """Whether a construct describes servers. CDK calls it."""
         return _is_server(_construct)
 
     def apply_to(self, construct: IConstruct) -> None:
-        """Harden one construct. Called by CDK."""
+        """Harden a construct. CDK calls it."""
         if not _is_server(construct):
             return
         if isinstance(construct, ec2.CfnLaunchTemplate):
@@ -152,11 +154,11 @@ class HardenInstance(Mixin):
     def _mappings(
         self,
         server: Server,
-        mappings: Any,  # noqa: ANN401 - three classes of CDK that share no base
+        mappings: Any,  # noqa: ANN401 - three CDK classes without a common base
         image_id: str | None,
         types: tuple[Any, Any],
     ) -> Any:  # noqa: ANN401
-        """Return the block device mappings with every EBS volume encrypted."""
+        """Return block device mappings in which every EBS volume is encrypted."""
         if mappings is not None and not _is_list(mappings):
             _warn_not_readable(server, "BlockDeviceMappings")
             return mappings
@@ -179,10 +181,9 @@ class HardenInstance(Mixin):
 
 
 class HardenVolume(Mixin):
-    """Encrypts EBS volumes that are there already.
+    """A mixin that encrypts existing EBS volumes.
 
-    Raises:
-        ValueError: Never; a volume that says ``encrypted=False`` is refused at synth.
+    A volume with ``encrypted=False`` fails the synth.
 
     Source: Security Hub EC2.3.
 
@@ -193,11 +194,11 @@ class HardenVolume(Mixin):
     """
 
     def supports(self, _construct: IConstruct) -> bool:
-        """Tell whether a construct is a volume. Called by CDK."""
+        """Whether a construct is a volume. CDK calls it."""
         return isinstance(_construct, ec2.CfnVolume)
 
     def apply_to(self, construct: IConstruct) -> None:
-        """Encrypt one volume. Called by CDK."""
+        """Encrypt a volume. CDK calls it."""
         if isinstance(construct, ec2.CfnVolume):
             if construct.encrypted is False:
                 unencrypted_volume(construct.node.path, "the volume").add_to(construct)
@@ -206,21 +207,15 @@ class HardenVolume(Mixin):
 
 
 class HardenSecurityGroup(Mixin):
-    """Closes the egress of security groups that let out everything.
+    """A mixin that closes the egress of existing security groups that allow all of it.
 
-    EC2 opens all egress of a group that names none, and an `ec2.SecurityGroup` is made with a rule
-    that does the same. Instead the group lets out HTTPS, unless you say otherwise. A group whose
-    egress rules are narrower is left as it is.
+    EC2 allows all egress for a group without egress rules, and `ec2.SecurityGroup` has a rule that
+    does the same. The mixin allows only ``egress_ports`` instead. Groups with narrower egress
+    rules stay as they are.
 
-    For an `ec2.SecurityGroup` do it where the group is made (``allow_all_outbound=False``) or with
-    `HardenedEc2Defaults`, if anything asks it for egress: CDK drops such rules while the group
-    lets out everything, and does not bring them back. A warning on the group says so.
-
-    Args:
-        egress_ports: TCP ports that stay open, to anywhere. Default: 443.
-
-    Raises:
-        ValueError: If a port is none.
+    If connections add egress rules to an `ec2.SecurityGroup`, write ``allow_all_outbound=False``
+    where it is created, or attach `HardenedEc2Defaults`, instead: CDK drops such rules while the
+    group allows all egress, and they stay lost. A warning on the group says so.
 
     Source: AWS, "Security group rules"; cfn-nag F1000.
 
@@ -230,16 +225,24 @@ class HardenSecurityGroup(Mixin):
     """
 
     def __init__(self, *, egress_ports: Sequence[int] = HTTPS) -> None:
+        """Create the mixin.
+
+        Args:
+            egress_ports: The TCP ports to which egress stays allowed, anywhere. Default: 443.
+
+        Raises:
+            ValueError: If a port is not a number from 1 to 65535.
+        """
         super().__init__()
         check_ports(egress_ports)
         self._egress_ports = tuple(egress_ports)
 
     def supports(self, _construct: IConstruct) -> bool:
-        """Tell whether a construct is a security group. Called by CDK."""
+        """Whether a construct is a security group. CDK calls it."""
         return isinstance(_construct, ec2.CfnSecurityGroup)
 
     def apply_to(self, construct: IConstruct) -> None:
-        """Close one group. Called by CDK."""
+        """Close a group's egress. CDK calls it."""
         if not isinstance(construct, ec2.CfnSecurityGroup):
             return
         given = construct.security_group_egress
@@ -257,24 +260,24 @@ class HardenSecurityGroup(Mixin):
         construct.security_group_egress = [
             *rules,
             *(_egress("tcp", port, "0.0.0.0/0", "Left open") for port in self._egress_ports),
-            # A group without any rule would be opened by EC2; this one grants nothing new.
+            # EC2 opens a group without egress rules. This one adds nothing: NTP is always allowed.
             _egress("udp", 123, "169.254.169.123/32", "NTP to the Amazon Time Sync Service"),
         ]
         if isinstance(construct.node.scope, ec2.SecurityGroup):
             Annotations.of(construct).add_warning_v2(
                 EGRESS_CLOSED,
-                "this group was closed after it was made: egress that connections asked it for was "
-                "dropped by CDK, because it let out everything then. Write "
-                "allow_all_outbound=False where it is made, or attach HardenedEc2Defaults",
+                "this group's egress was closed after the group was created, and CDK has dropped "
+                "the egress rules of its connections, because it allowed all egress until then: "
+                "write allow_all_outbound=False where it is created, or attach HardenedEc2Defaults",
             )
 
 
 def prepend_hardening(server: Server, hardening: HostHardening) -> None:
-    """Put the host hardening in front of a server's user data, where that is safe.
+    """Put the host hardening in front of a server's user data, if that is safe.
 
     Args:
         server: The L1 construct.
-        hardening: What to do on the host.
+        hardening: The host hardening.
 
     Example::
 
@@ -293,43 +296,43 @@ def prepend_hardening(server: Server, hardening: HostHardening) -> None:
 
 
 def warn_root_device_unknown(construct: IConstruct) -> None:
-    """Say that a root volume was left to the image.
+    """Warn that a root volume stays as the image defines it.
 
     Args:
         construct: The server.
     """
     Annotations.of(construct).add_warning_v2(
         ROOT_DEVICE_UNKNOWN,
-        "the root device of this image could be any, so whether the root volume is encrypted is "
-        "left to the image and the account: write root_device_name=..., which is what aws ec2 "
-        "describe-images --image-ids AMI --query 'Images[].RootDeviceName' says",
+        "cannot tell the root device of this image, so the image and the account decide whether "
+        "the root volume is encrypted: write root_device_name=... as printed by aws ec2 "
+        "describe-images --image-ids AMI --query 'Images[].RootDeviceName'",
     )
 
 
 def check_hardening(hardening: object) -> None:
-    """Refuse what is no host hardening.
+    """Refuse a value that is neither a `HostHardening` nor None.
 
     Args:
-        hardening: What was given for ``host_hardening``.
+        hardening: The argument ``host_hardening``.
 
     Raises:
-        ValueError: If it is neither a `HostHardening` nor None.
+        ValueError: If it is neither.
     """
     if hardening is not None and not isinstance(hardening, HostHardening):
         raise ValueError(
-            f"host_hardening is {hardening!r}: write host_hardening=HostHardening(), or None where "
+            f"host_hardening is {hardening!r}: write host_hardening=HostHardening(), or None if "
             "the image carries the hardening"
         )
 
 
 def check_ports(ports: Sequence[int]) -> None:
-    """Refuse what are no TCP ports.
+    """Refuse a value that is not a sequence of TCP ports.
 
     Args:
-        ports: What was given for ``egress_ports``.
+        ports: The argument ``egress_ports``.
 
     Raises:
-        ValueError: If one of them is no port.
+        ValueError: If it is not a sequence of numbers from 1 to 65535.
     """
     if not _is_list(ports) or not all(
         type(port) is int and 1 <= port <= 65_535  # noqa: PLR2004 - named below
@@ -351,7 +354,7 @@ def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
 
 
 def _changed(struct: _Struct, **values: object) -> _Struct:
-    """Return a struct of CDK with some values changed. Structs cannot be changed in place."""
+    """Return a copy of a CDK struct, which is immutable, with some values changed."""
     given: Mapping[str, object] = struct._values  # type: ignore[attr-defined] # noqa: SLF001
     kept = {name: value for name, value in {**given, **values}.items() if value is not None}
     return type(struct)(**kept)
@@ -413,6 +416,6 @@ def _egress(
 def _warn_not_readable(construct: CfnResource, what: str) -> None:
     Annotations.of(construct).add_warning_v2(
         NOT_READABLE,
-        f"{what} is only known at deployment and was left as it is: write its values, or harden "
-        "them where they come from",
+        f"{what} is known only at deployment and stays as it is: write its values in the template, "
+        "or harden them where they come from",
     )

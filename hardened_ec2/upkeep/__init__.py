@@ -1,1 +1,1 @@
-"""State Manager and Patch Manager: what keeps running servers hardened and patched."""
+"""State Manager and Patch Manager for running servers."""

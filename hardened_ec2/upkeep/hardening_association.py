@@ -1,4 +1,4 @@
-"""HardeningAssociation: State Manager keeps servers hardened, and says which are not."""
+"""HardeningAssociation: a State Manager association that reapplies and checks the hardening."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from hardened_ec2.host import HostHardening
 from hardened_ec2.host.command_document import Operation, command_document
 from hardened_ec2.servers.prepared import DEFAULT_HARDENING
 from hardened_ec2.support.acknowledgements import STATE_MANAGER_ON_EVERY_NODE, acknowledge
-from hardened_ec2.upkeep.managed_nodes import ManagedNodes
+from hardened_ec2.upkeep.managed_nodes import ManagedNodes, check_nodes
 
 STATE_MANAGER_ACTIONS = (
     "ssm:DescribeAssociation",
@@ -22,7 +22,7 @@ STATE_MANAGER_ACTIONS = (
     "ssm:UpdateAssociationStatus",
     "ssm:UpdateInstanceAssociationStatus",
 )
-"""What State Manager needs of a server beside its documents, and beside Session Manager.
+"""The actions that State Manager needs on a server, besides reading documents and Session Manager.
 
 Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Systems
     Manager"; the managed policy AmazonSSMManagedInstanceCore, which has more.
@@ -33,47 +33,22 @@ _SHARE = re.compile(r"([1-9][0-9]*|[1-9][0-9]?%|100%)")
 
 
 class HardeningAssociation(Construct):
-    """A State Manager association that keeps servers hardened, and reports those that are not.
+    """A State Manager association that reapplies the hardening and reports compliance.
 
-    On each of the servers it applies the hardening again: by the server's own `hardened-ec2` where
-    that is the same hardening, otherwise by the program that its document carries, which installs
-    itself; so servers that somebody else made are hardened too. Then it asks for every control
-    whether it is in force, with the checks of docs/CONTROLS.md. What fails either makes the server
-    non-compliant in Systems Manager: in its console, in Config, in Security Hub (SSM.3).
+    On each server it applies the hardening: with the server's own `hardened-ec2` if that is the
+    same hardening, otherwise with the program in its SSM document, which installs itself. Servers
+    that this library did not create can be hardened too. Then it runs the checks of
+    docs/CONTROLS.md. A failure of either makes the server non-compliant in Systems Manager, AWS
+    Config and Security Hub (SSM.3).
 
-    With ``operation="Check"`` it changes nothing, and whatever drifted makes the server
-    non-compliant until somebody mends it.
+    With ``operation="Check"`` it changes nothing, and a server that drifted stays non-compliant
+    until somebody repairs it.
 
-    A change that would lock the administrators out is taken back by the host itself, five minutes
-    later at the latest.
+    If a change would lock the administrators out, the host reverts it within five minutes.
 
-    Servers need the agent of Systems Manager, its endpoints "ssm" and "ssmmessages" or a way to the
-    internet, and the permissions of State Manager. Those that are constructs of the app get them;
-    to others attach ``permissions``. Associations cost nothing.
-
-    Args:
-        scope: The construct to make it in.
-        id: Its id there.
-        nodes: The servers.
-        host_hardening: The hardening. Default: what the servers themselves have, where they are
-            hardened constructs of the app, which another one contradicts; otherwise
-            `HostHardening()`.
-        operation: "Apply" applies and checks, "Check" only checks. Default: "Apply".
-        rate: How often, from 30 minutes to 31 days. Default: 12 hours. New servers are served at
-            once.
-        max_concurrency: How many servers at a time: a number or a percentage. Default: "25%".
-        max_errors: After how many failures no more servers are served: a number or a percentage.
-            Default: "100%", since one server that cannot be mended is no reason to leave others as
-            they are.
-        compliance_severity: How much non-compliance weighs: "CRITICAL", "HIGH", "MEDIUM", "LOW" or
-            "UNSPECIFIED". Default: "CRITICAL".
-        output_bucket: Where what the runs print is kept, beside the last 2,500 characters in State
-            Manager. Default: nowhere. Whoever reads it learns what is not hardened.
-        output_key_prefix: Where in the bucket. Default: ``hardening``.
-
-    Raises:
-        ValueError: If an argument is wrong or contradicts the servers; the message says what to
-            write.
+    Servers need SSM Agent, the endpoints "ssm" and "ssmmessages" or internet access, and
+    permissions for State Manager: roles of constructs in the app receive them, and you attach
+    ``permissions`` to others. Associations are free of charge.
 
     Source: Systems Manager User Guide, "About association compliance", "Understanding targets and
         rate controls in State Manager associations"; Security Hub SSM.3.
@@ -98,7 +73,38 @@ class HardeningAssociation(Construct):
         output_bucket: s3.IBucket | None = None,
         output_key_prefix: str | None = None,
     ) -> None:
-        _refuse_other_kinds(nodes, host_hardening)
+        """Create the SSM document, the association and the permissions.
+
+        Args:
+            scope: The parent construct.
+            id: The construct's id in it.
+            nodes: The servers.
+            host_hardening: The hardening. It must equal the hardening of the servers that are
+                hardened constructs of the app. Default: theirs, otherwise `HostHardening()`.
+            operation: "Apply" applies the hardening and checks it, "Check" only checks it.
+                Default: "Apply".
+            rate: How often it runs, 30 minutes to 31 days. It also runs at once on new servers.
+                Default: 12 hours.
+            max_concurrency: On how many servers it runs at a time: a number or a percentage.
+                Default: "25%".
+            max_errors: After how many failures it stops: a number or a percentage. Default:
+                "100%", since one broken server is no reason to neglect the others.
+            compliance_severity: The severity of non-compliance: "CRITICAL", "HIGH", "MEDIUM", "LOW"
+                or "UNSPECIFIED". Default: "CRITICAL".
+            output_bucket: An S3 bucket for the whole output, which shows its readers what is not
+                hardened. Default: none; State Manager keeps the last 2,500 characters.
+            output_key_prefix: The prefix of the objects in that bucket. Default: ``hardening``.
+
+        Raises:
+            ValueError: If an argument has another type or value than allowed, or contradicts the
+                servers' own hardening.
+        """
+        check_nodes(nodes)
+        if host_hardening is not None and not isinstance(host_hardening, HostHardening):
+            raise ValueError(
+                f"host_hardening is {host_hardening!r}: write HostHardening(...), or leave "
+                "host_hardening out"
+            )
         hardening = _hardening_of(nodes, host_hardening)
         _refuse_unknown("operation", operation, get_args(Operation))
         severities = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNSPECIFIED")
@@ -106,18 +112,18 @@ class HardeningAssociation(Construct):
         for name, share in (("max_concurrency", max_concurrency), ("max_errors", max_errors)):
             if not isinstance(share, str) or not _SHARE.fullmatch(share):
                 raise ValueError(
-                    f"{name} is {share!r}: write a number or a percentage of servers as text, such "
-                    f"as {name}='10' or {name}='25%'"
+                    f"{name} is {share!r}: write a number or a percentage of servers as a string, "
+                    f"such as {name}='10' or {name}='25%'"
                 )
         minutes = _minutes(rate)
         if output_key_prefix is not None and output_bucket is None:
             raise ValueError(
-                f"output_key_prefix is {output_key_prefix!r} without output_bucket: pass the "
-                "bucket too, or leave it out"
+                f"output_key_prefix is {output_key_prefix!r} without output_bucket: pass "
+                "output_bucket=..., or leave output_key_prefix out"
             )
         super().__init__(scope, id)
         self.host_hardening = hardening
-        """The hardening that the servers are kept at."""
+        """The hardening that the association applies and checks."""
         self.document = ssm.CfnDocument(
             self,
             "Document",
@@ -127,7 +133,7 @@ class HardeningAssociation(Construct):
             target_type="/AWS::EC2::Instance",
             update_method="NewVersion",
         )
-        """The command document, which Run Command can run too."""
+        """The SSM command document, which Run Command can run too."""
         prefix = (output_key_prefix or "hardening").strip("/")
         self.association = ssm.CfnAssociation(
             self,
@@ -137,7 +143,7 @@ class HardeningAssociation(Construct):
             parameters={"Operation": [operation]},
             targets=[ssm.CfnAssociation.TargetProperty(key=nodes.key, values=[*nodes.values])],
             schedule_expression=f"rate({minutes} minutes)",
-            # By the exit code of the document.
+            # Compliance follows the document's exit code.
             sync_compliance="AUTO",
             compliance_severity=compliance_severity,
             max_concurrency=max_concurrency,
@@ -155,20 +161,8 @@ class HardeningAssociation(Construct):
             ],
             roles=[*nodes.roles],
         )
-        """What a server's role needs, beside Session Manager's permissions."""
+        """The permissions that a server's role needs, besides Session Manager's."""
         acknowledge(self.permissions, *STATE_MANAGER_ON_EVERY_NODE)
-
-
-def _refuse_other_kinds(nodes: object, hardening: object) -> None:
-    if not isinstance(nodes, ManagedNodes):
-        raise ValueError(
-            f"nodes is {nodes!r}: write ManagedNodes.instances(server), "
-            "ManagedNodes.auto_scaling_group(fleet) or ManagedNodes.tagged('Name', 'value')"
-        )
-    if hardening is not None and not isinstance(hardening, HostHardening):
-        raise ValueError(
-            f"host_hardening is {hardening!r}: write HostHardening(...), or leave it out"
-        )
 
 
 def _refuse_unknown(name: str, value: object, allowed: Sequence[str]) -> None:
@@ -183,15 +177,15 @@ def _hardening_of(nodes: ManagedNodes, given: HostHardening | None) -> HostHarde
     known = nodes.hardenings
     if given is None and len(known) > 1:
         raise ValueError(
-            "the servers have different hardenings, and one association applies one: make a "
-            "HardeningAssociation for those of each"
+            "the servers have different hardenings, and an association applies one: create a "
+            "HardeningAssociation for each hardening"
         )
     if given is None:
         return known[0] if known else DEFAULT_HARDENING
     if any(each != given for each in known):
         raise ValueError(
-            "host_hardening is not what the servers themselves apply at boot, so the two would "
-            "take turns: leave host_hardening out, or give the servers the same"
+            "host_hardening differs from what the servers apply at boot, so that the two would "
+            "take turns: leave host_hardening out, or pass the servers the same value"
         )
     return given
 
@@ -202,8 +196,8 @@ def _minutes(rate: Duration | None) -> int:
     minutes = int(rate.to_minutes(integral=False))
     if not _MIN_RATE.to_minutes() <= minutes <= _MAX_RATE.to_minutes():
         raise ValueError(
-            f"rate is {minutes} minutes, where State Manager takes 30 minutes to 31 days: write "
-            "such as rate=Duration.hours(12)"
+            f"rate is {minutes} minutes: State Manager allows 30 minutes to 31 days; write such as "
+            "rate=Duration.hours(12)"
         )
     return minutes
 
@@ -253,7 +247,7 @@ def _output_statements(bucket: s3.IBucket | None, prefix: str) -> list[iam.Polic
         iam.PolicyStatement(
             actions=["s3:PutObject"], resources=[bucket.arn_for_objects(f"{prefix}/*")]
         ),
-        # The agent asks whether the bucket encrypts before it writes.
+        # SSM Agent reads the bucket's encryption before it writes.
         iam.PolicyStatement(
             actions=["s3:GetEncryptionConfiguration"], resources=[bucket.bucket_arn]
         ),

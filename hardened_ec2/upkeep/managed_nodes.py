@@ -1,4 +1,4 @@
-"""ManagedNodes: which servers Systems Manager looks after."""
+"""ManagedNodes: the servers that an association or a maintenance window targets."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from hardened_ec2.servers.auto_scaling_group import HardenedAutoScalingGroup
 from hardened_ec2.servers.instance import HardenedInstance
 
 INSTANCE_IDS_LIMIT = 50
-"""How many instances an association or a maintenance window can name by id.
+"""How many instance ids a target of an association or a maintenance window can have.
 
 Source: Systems Manager API Reference, "Target".
 """
@@ -22,16 +22,16 @@ Source: Systems Manager API Reference, "Target".
 
 @dataclass(frozen=True, kw_only=True)
 class ManagedNodes:
-    """Servers that Systems Manager looks after: the targets of an association or of patching.
+    """The servers that a State Manager association or a patch schedule targets.
 
     Args:
-        key: How they are found: ``InstanceIds`` or ``tag:`` and the name of a tag.
-        values: The ids, or the values of the tag.
-        constructs: The servers and fleets among the constructs of the app, which get the
-            permissions and tags that it takes. Default: none; then give them yourself.
+        key: ``InstanceIds``, or ``tag:`` and a tag's key.
+        values: The instance ids, or the tag's values.
+        constructs: The instances and groups of the app that receive the necessary permissions and
+            tags. Default: none; you add them yourself.
 
     Raises:
-        ValueError: If the key is neither, or there is no value, or more than 50 ids.
+        ValueError: If the key has another form, there is no value, or there are more than 50 ids.
 
     Source: Systems Manager User Guide, "Understanding targets and rate controls in State Manager
         associations"; EC2 Auto Scaling User Guide, "Tag Auto Scaling groups and instances".
@@ -56,22 +56,22 @@ class ManagedNodes:
             )
         if not self.values or not all(self.values):
             raise ValueError(
-                f"ManagedNodes has values={self.values!r} for {self.key}, which is no server or "
-                "every server: name at least one value, and no empty one"
+                f"ManagedNodes has values={self.values!r} for {self.key}, which selects no server "
+                "or every server: write at least one value, and no empty one"
             )
         if self.key == "InstanceIds" and len(self.values) > INSTANCE_IDS_LIMIT:
             raise ValueError(
-                f"ManagedNodes names {len(self.values)} instances, where Systems Manager takes "
-                f"{INSTANCE_IDS_LIMIT}: tag them, and write ManagedNodes.tagged(...)"
+                f"ManagedNodes has {len(self.values)} instance ids: Systems Manager allows "
+                f"{INSTANCE_IDS_LIMIT}; tag the instances and write ManagedNodes.tagged(...)"
             )
 
     @classmethod
     def tagged(cls, key: str, *values: str) -> Self:
-        """Name servers by a tag.
+        """Select servers by a tag.
 
         Args:
-            key: The tag's name.
-            values: Its values; a server with any of them is meant.
+            key: The tag's key.
+            values: The tag's values, of which a server needs one.
 
         Example::
 
@@ -81,7 +81,7 @@ class ManagedNodes:
 
     @classmethod
     def instances(cls, *instances: ec2.IInstance) -> Self:
-        """Name instances one by one.
+        """Select instances by id.
 
         Args:
             instances: The instances, at most 50.
@@ -98,10 +98,10 @@ class ManagedNodes:
 
     @classmethod
     def auto_scaling_group(cls, group: autoscaling.IAutoScalingGroup) -> Self:
-        """Name the servers of an Auto Scaling group, those to come too.
+        """Select the servers of an Auto Scaling group, including future ones.
 
         Args:
-            group: The group, which tags each of its servers with its name.
+            group: The group. EC2 Auto Scaling tags its servers with its name.
 
         Example::
 
@@ -115,15 +115,31 @@ class ManagedNodes:
 
     @property
     def roles(self) -> tuple[iam.IRole, ...]:
-        """The roles of the servers that are constructs of the app."""
-        # CDK gives another object for the same role whenever it is asked.
+        """The roles of the servers in ``constructs``."""
+        # CDK returns a new object for the same role on each call.
         roles = (role for each in self.constructs for role in _roles(each))
         return tuple({role.node.path: role for role in roles}.values())
 
     @property
     def hardenings(self) -> tuple[HostHardening, ...]:
-        """What hardens the servers that are hardened constructs of the app."""
+        """The different hardenings of the hardened servers in ``constructs``."""
         return tuple(dict.fromkeys(h for each in self.constructs for h in _hardenings(each)))
+
+
+def check_nodes(nodes: object) -> None:
+    """Refuse a value that is not a `ManagedNodes`.
+
+    Args:
+        nodes: The argument ``nodes`` of a construct.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    if not isinstance(nodes, ManagedNodes):
+        raise ValueError(
+            f"nodes is {nodes!r}: write ManagedNodes.instances(server), "
+            "ManagedNodes.auto_scaling_group(fleet) or ManagedNodes.tagged('Name', 'value')"
+        )
 
 
 def _roles(construct: IConstruct) -> Iterable[iam.IRole]:

@@ -1,4 +1,4 @@
-"""PatchSchedule: a patch baseline and the maintenance window in which it is installed."""
+"""PatchSchedule: a patch baseline, and a maintenance window that installs its patches."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -13,7 +13,7 @@ from constructs import Construct
 
 from hardened_ec2.support.acknowledgements import PATCHING, PATCHING_TASK, acknowledge
 from hardened_ec2.support.log_group import encrypted_log_group
-from hardened_ec2.upkeep.managed_nodes import ManagedNodes
+from hardened_ec2.upkeep.managed_nodes import ManagedNodes, check_nodes
 
 OperatingSystem = Literal[
     "AMAZON_LINUX_2023",
@@ -23,26 +23,27 @@ OperatingSystem = Literal[
     "UBUNTU",
     "DEBIAN",
 ]
-"""What Patch Manager calls the distributions that are hardened here."""
+"""Patch Manager's names of the supported distributions."""
 
 PATCH_GROUP = "PatchGroup"
-"""The tag by which a server finds its patch baseline.
+"""The key of the tag that assigns a server to a patch baseline.
 
-Source: Systems Manager User Guide, "Creating and managing patch groups". The spelling with a space
-    is not allowed where tags are in the metadata.
+The spelling "Patch Group" is not allowed with tags in instance metadata.
+
+Source: Systems Manager User Guide, "Creating and managing patch groups".
 """
 
 _TAG = f"tag:{PATCH_GROUP}"
 
 LOGS_ENDPOINT = "logs"
-"""The interface endpoint by which servers in a VPC without internet send what patching prints."""
+"""The interface endpoint for the output of patching, in a VPC without internet access."""
 
 PATCH_DOCUMENT = "AWS-RunPatchBaseline"
-"""AWS's command document that scans for patches and installs them."""
+"""AWS's command document that scans for and installs patches."""
 
 _RPM = {"CLASSIFICATION": ["Security"]}
-# Debian and Ubuntu have no classes: what their security archives hold is a security update, and
-# its priority says how important its package is.
+# Patch Manager has no classifications for Debian and Ubuntu: every update in their security
+# archives is a security update, and the filter selects packages of every priority.
 _DEB = {"PRIORITY": ["Required", "Important", "Standard", "Optional", "Extra"]}
 _DEBS = ("UBUNTU", "DEBIAN")
 _DEFAULT_DAYS = 7
@@ -52,53 +53,31 @@ _TASK_MINUTES = 60
 
 @dataclass(frozen=True, kw_only=True)
 class _Window:
-    """How long a window is open, in whole hours."""
+    """The length of a maintenance window and its cutoff, in hours."""
 
     duration: int
     cutoff: int
 
 
 class PatchSchedule(Construct):
-    """Security updates for servers, approved after some days and installed in a weekly window.
+    """Security updates for servers: approved after some days, installed in a maintenance window.
 
-    - A patch baseline that approves every security update some days after its release, so that a
-      bad one is known by then, and that says so of missing ones as CRITICAL; nothing else is
-      installed by it.
-    - A maintenance window in which `AWS-RunPatchBaseline` installs what is approved, on a tenth of
-      the servers at a time, and restarts a server only if an update asks for it. No new server is
-      begun in the window's last hour. The task has a role of its own, which can run that document,
-      on these servers, and nothing else; what the runs print goes to an encrypted log group.
+    - The patch baseline approves security updates, and nothing else, some days after their release,
+      by when faulty updates are known. Missing ones make a server non-compliant, as CRITICAL.
+    - In the maintenance window `AWS-RunPatchBaseline` installs the approved updates on a tenth of
+      the servers at a time, and reboots a server only if an update needs it. It starts no server in
+      the window's last hour. The task's role can only run this document on these servers. The
+      output goes to an encrypted log group.
 
-    Servers find the baseline by the tag ``PatchGroup``. Those that are constructs of the app get
-    it, and the permissions; tag others yourself and attach ``permissions`` to their role. They
-    need what `HardeningAssociation` says, and the package repositories of their distribution.
+    The tag ``PatchGroup`` assigns servers to the baseline. Constructs of the app receive the tag
+    and the permissions; tag others yourself, and attach ``permissions`` to their role. Servers
+    need SSM Agent, the endpoints "ssm", "ssmmessages" and "logs" or internet access, and access to
+    their distribution's package repositories.
 
-    Fleets are patched twice: here, and whenever a server is replaced by one of a newer image. With
-    `HardenedImage` and a maximum lifetime the second is enough for many.
+    Auto Scaling groups are also patched when a server is replaced by one from a newer image: with a
+    `HardenedImage` and a maximum instance lifetime that can be enough.
 
-    What it costs: $1 a month for the log's key; the rest is free for EC2.
-
-    Args:
-        scope: The construct to make it in.
-        id: Its id there.
-        nodes: The servers.
-        operating_system: Their distribution, as Patch Manager calls it. A baseline is for one.
-            Default: "AMAZON_LINUX_2023".
-        patch_group: The value of the tag ``PatchGroup``. Default: a name made of the construct's
-            path; required where ``nodes`` are found by another tag.
-        approve_after_days: Days from an update's release to its approval, up to 360. Default: 7.
-            Ubuntu and Debian know no release dates: what there is is approved, so leave it out.
-        schedule: When the window opens. Default: Sundays at 03:00.
-        schedule_timezone: The time zone of that, from the IANA's list. Default: "Etc/UTC".
-        duration: How long it is open, in whole hours, 2 to 24. Default: 3 hours.
-        reboot: Whether a server is restarted where an update asks for it. Default: True; without
-            it a new kernel is installed and not run.
-        encryption_key: The KMS key of the log. It must let CloudWatch Logs use it. Default: one of
-            its own, rotated.
-        log_retention: How long the log is kept. Default: one year.
-
-    Raises:
-        ValueError: If an argument is wrong or contradicts another; the message says what to write.
+    It costs $1 a month for the log's KMS key. Patch Manager is free of charge for EC2.
 
     Source: Systems Manager User Guide, "About patch baselines", "Maintenance Windows"; Security
         Hub SSM.2; CIS Amazon Linux 2023 Benchmark 1.9.
@@ -129,11 +108,33 @@ class PatchSchedule(Construct):
         encryption_key: kms.IKey | None = None,
         log_retention: logs.RetentionDays | None = None,
     ) -> None:
-        if not isinstance(nodes, ManagedNodes):
-            raise ValueError(
-                f"nodes is {nodes!r}: write ManagedNodes.instances(server), "
-                "ManagedNodes.auto_scaling_group(fleet) or ManagedNodes.tagged('PatchGroup', 'web')"
-            )
+        """Create the baseline, the window, its task and the permissions.
+
+        Args:
+            scope: The parent construct.
+            id: The construct's id in it.
+            nodes: The servers.
+            operating_system: Their distribution, by Patch Manager's name. A baseline is for one
+                distribution. Default: "AMAZON_LINUX_2023".
+            patch_group: The value of the tag ``PatchGroup``. Required if ``nodes`` selects servers
+                by another tag. Default: a name made from the construct's path.
+            approve_after_days: Days between an update's release and its approval, 0 to 360. Patch
+                Manager has no release dates for Ubuntu and Debian: leave it out, and all updates
+                are approved. Default: 7.
+            schedule: When the window opens. Default: Sundays at 03:00.
+            schedule_timezone: The schedule's IANA time zone. Default: "Etc/UTC".
+            duration: How long the window stays open, in whole hours, 2 to 24. Default: 3 hours.
+            reboot: Whether servers reboot if an update needs it. Without a reboot a new kernel is
+                installed but does not run. Default: True.
+            encryption_key: The KMS key of the log group. Its policy must allow CloudWatch Logs to
+                use it. Default: a new key with rotation.
+            log_retention: How long log events are kept. Default: one year.
+
+        Raises:
+            ValueError: If an argument has another type or value than allowed, or two arguments
+                contradict each other.
+        """
+        check_nodes(nodes)
         days = _days(operating_system, approve_after_days)
         window = _window(duration)
         _refuse_untagged(nodes, patch_group)
@@ -212,11 +213,11 @@ class PatchSchedule(Construct):
             statements=_node_statements(log_group),
             roles=[*nodes.roles],
         )
-        """What a server's role needs, beside Session Manager's permissions."""
+        """The permissions that a server's role needs, besides Session Manager's."""
         acknowledge(self.permissions, *PATCHING)
 
     def _groups(self, nodes: ManagedNodes, patch_group: str | None) -> tuple[str, ...]:
-        """Return the patch groups of the servers, and tag those that are constructs of the app."""
+        """Return the servers' patch groups, and tag the constructs of the app with theirs."""
         if nodes.key == _TAG:
             return nodes.values
         group = patch_group or Names.unique_resource_name(self, max_length=100, separator="-")
@@ -282,14 +283,14 @@ class PatchSchedule(Construct):
 def _refuse_untagged(nodes: ManagedNodes, patch_group: str | None) -> None:
     if nodes.key == _TAG and patch_group is not None:
         raise ValueError(
-            f"patch_group is {patch_group!r}, and the servers are found by their own patch groups "
+            f"patch_group is {patch_group!r}, but nodes selects servers by their patch groups "
             f"({', '.join(nodes.values)}): leave patch_group out"
         )
     if nodes.key != _TAG and not nodes.constructs and patch_group is None:
         raise ValueError(
-            f"the servers are found by {nodes.key}, and a server finds its patch baseline by the "
-            f"tag {PATCH_GROUP}: tag them with it and write ManagedNodes.tagged({PATCH_GROUP!r}, "
-            "...), or the value as patch_group='...'"
+            f"nodes selects servers by {nodes.key}, but the tag {PATCH_GROUP} assigns a server to "
+            f"its patch baseline: tag the servers and write ManagedNodes.tagged({PATCH_GROUP!r}, "
+            "...), or pass the tag's value as patch_group='...'"
         )
 
 
@@ -303,7 +304,7 @@ def _days(operating_system: object, given: object) -> int | None:
         if given is not None:
             raise ValueError(
                 f"approve_after_days is {given!r} for {operating_system}, whose updates have no "
-                "release dates in Patch Manager: leave approve_after_days out"
+                "release date in Patch Manager: leave approve_after_days out"
             )
         return None
     if given is None:
@@ -322,8 +323,8 @@ def _window(duration: Duration | None) -> _Window:
     hours = duration.to_hours(integral=False)
     if hours not in range(2, 25):
         raise ValueError(
-            f"duration is {hours:g} hours, where a maintenance window takes 2 to 24 whole ones: "
-            "write such as duration=Duration.hours(3)"
+            f"duration is {hours:g} hours: a maintenance window has 2 to 24 whole hours; write "
+            "such as duration=Duration.hours(3)"
         )
     return _Window(duration=int(hours), cutoff=1)
 
@@ -366,7 +367,7 @@ def _node_statements(log_group: logs.ILogGroup) -> list[iam.PolicyStatement]:
                 "ssm:GetDeployablePatchSnapshotForInstance",
                 "ssm:PutComplianceItems",
                 "ssm:PutInventory",
-                # The agent looks for the group and for whether it is encrypted.
+                # SSM Agent looks the log group up, and whether it is encrypted.
                 "logs:DescribeLogGroups",
             ],
             resources=["*"],

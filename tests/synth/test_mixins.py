@@ -132,9 +132,9 @@ def test_base64_that_is_written_out_is_read(stack: cdk.Stack) -> None:
 @pytest.mark.parametrize(
     ("user_data", "reason"),
     [
-        ("not base64!", "is only known at deployment"),
-        (base64.b64encode(b"\xff\xfe").decode(), "is only known at deployment"),
-        (cdk.Fn.ref("AWS::StackName"), "is only known at deployment"),
+        ("not base64!", "cannot be read at synth"),
+        (base64.b64encode(b"\xff\xfe").decode(), "cannot be read at synth"),
+        (cdk.Fn.ref("AWS::StackName"), "cannot be read at synth"),
         (cdk.Fn.base64("#cloud-config\n{}"), "begins with '#cloud-config'"),
     ],
 )
@@ -145,7 +145,7 @@ def test_user_data_that_cannot_be_prepended_is_left_and_said(
     instance.with_(HardenInstance())
     assert only(stack, "AWS::EC2::Instance")["UserData"] == stack.resolve(user_data)
     Annotations.from_stack(stack).has_warning(
-        "/Stack/Raw", Match.string_like_regexp(f"hardening is not in the user data, which {reason}")
+        "/Stack/Raw", Match.string_like_regexp(f"not hardened at boot: its user data {reason}")
     )
 
 
@@ -153,7 +153,7 @@ def test_a_root_device_nobody_knows_is_left_and_said(stack: cdk.Stack) -> None:
     ec2.CfnInstance(stack, "Raw", image_id=AMI).with_(HardenInstance())
     assert "BlockDeviceMappings" not in only(stack, "AWS::EC2::Instance")
     Annotations.from_stack(stack).has_warning(
-        "/Stack/Raw", Match.string_like_regexp("root device of this image could be any")
+        "/Stack/Raw", Match.string_like_regexp("cannot tell the root device of this image")
     )
 
 
@@ -167,7 +167,7 @@ def test_properties_that_are_tokens_are_left_and_said(stack: cdk.Stack) -> None:
     assert "Fn::If" in properties["MetadataOptions"]
     for name in ("MetadataOptions", "BlockDeviceMappings"):
         Annotations.from_stack(stack).has_warning(
-            "/Stack/Raw", Match.string_like_regexp(f"{name} is only known at deployment")
+            "/Stack/Raw", Match.string_like_regexp(f"{name} is known only at deployment")
         )
 
 

@@ -315,9 +315,9 @@ def plain_fleet_device(stack: cdk.Stack, vpc: ec2.IVpc) -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (open_instance, r"Stack/Server: http_tokens=OPTIONAL .* Leave http_tokens out"),
+        (open_instance, r"Stack/Server: http_tokens=OPTIONAL .* leave http_tokens out"),
         (open_template, r"Stack/Template: http_tokens=OPTIONAL .* or write REQUIRED"),
-        (plain_volume, r"Stack/Data: the volume has encrypted=False, .* Leave encrypted out"),
+        (plain_volume, r"Stack/Data: the volume has encrypted=False, .* leave encrypted out"),
         (plain_device, r"Stack/Server: the volume /dev/sdf has encrypted=False"),
         (plain_fleet_device, r"Stack/Fleet: the volume /dev/sdf has encrypted=False"),
     ],
@@ -393,7 +393,7 @@ def test_a_root_device_that_is_named_is_encrypted() -> None:
 @pytest.mark.parametrize(
     ("user_data", "reason"),
     [
-        (ec2.UserData.for_windows(), "begins with '<powershell>.*' and is no shell script"),
+        (ec2.UserData.for_windows(), "begins with '<powershell>.*' and is not a shell script"),
         (ec2.UserData.custom("#cloud-config\n{}"), "begins with '#cloud-config'"),
         (ec2.UserData.custom("[settings]"), "begins with '.settings.'"),
         (ec2.UserData.custom(""), "is empty"),
@@ -409,7 +409,7 @@ def test_user_data_that_is_no_script_is_left_alone(user_data: ec2.UserData, reas
     stack, after = rendered(attach=True)
     assert after == rendered(attach=False)[1]
     Annotations.from_stack(stack).has_warning(
-        "/Stack/Server/Resource", Match.string_like_regexp(f"which {reason}")
+        "/Stack/Server/Resource", Match.string_like_regexp(f"its user data {reason}")
     )
 
 
@@ -420,7 +420,7 @@ def test_a_template_without_image_and_user_data_is_left_alone_and_said() -> None
     assert "UserData" not in data
     assert data["MetadataOptions"] == REQUIRED
     Annotations.from_stack(stack).has_warning(
-        "/Stack/Nodes", Match.string_like_regexp("nothing hardens these hosts at boot")
+        "/Stack/Nodes", Match.string_like_regexp("the hosts are not hardened at boot")
     )
 
 
@@ -499,7 +499,7 @@ def test_user_data_over_the_limit_is_refused() -> None:
 def test_it_is_attached_before_anything_is_made() -> None:
     app = new_app(attach=False)
     ec2.Vpc(cdk.Stack(app, "Stack"), "Vpc")
-    with pytest.raises(ValueError, match="Stack/Vpc was made before the defaults were attached"):
+    with pytest.raises(ValueError, match="Stack/Vpc was created before the defaults were attached"):
         HardenedEc2Defaults.attach(app)
 
 

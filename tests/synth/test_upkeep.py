@@ -101,11 +101,11 @@ def test_servers_that_are_not_ours_have_a_role_and_no_hardening(stack: cdk.Stack
     ("arguments", "says"),
     [
         ({"key": "Name", "values": ("web",)}, "key='Name': write ManagedNodes.tagged"),
-        ({"key": "tag:Name", "values": ()}, "no server or every server: name at least one"),
+        ({"key": "tag:Name", "values": ()}, "no server or every server: write at least one"),
         ({"key": "tag:Name", "values": ("",)}, "and no empty one"),
         (
             {"key": "InstanceIds", "values": tuple(f"i-{n}" for n in range(51))},
-            "names 51 instances, where Systems Manager takes 50: tag them",
+            "51 instance ids: Systems Manager allows 50; tag the instances",
         ),
     ],
 )
@@ -214,7 +214,7 @@ def test_what_runs_print_is_kept_where_it_is_asked_to(
         ({"compliance_severity": "high"}, "compliance_severity is 'high': write one of 'CRITICAL'"),
         ({"max_errors": "0%"}, "max_errors is '0%': write a number or a percentage"),
         ({"max_concurrency": 5}, "max_concurrency is 5: write a number or a percentage"),
-        ({"rate": cdk.Duration.minutes(29)}, "rate is 29 minutes, .* 30 minutes to 31 days"),
+        ({"rate": cdk.Duration.minutes(29)}, "rate is 29 minutes: .* 30 minutes to 31 days"),
         ({"rate": cdk.Duration.days(32)}, "rate is 46080 minutes"),
         ({"output_key_prefix": "x"}, "output_key_prefix is 'x' without output_bucket"),
     ],
@@ -238,7 +238,7 @@ def test_another_hardening_than_the_servers_own_is_refused(
             host_hardening=HostHardening(profile="baseline"),
         )
     other = HardenedInstance(stack, "Other", vpc=vpc)
-    with pytest.raises(ValueError, match="make a HardeningAssociation for those of each"):
+    with pytest.raises(ValueError, match="create a HardeningAssociation for each hardening"):
         HardeningAssociation(stack, "Upkeep", nodes=ManagedNodes.instances(server, other))
     HardeningAssociation(
         stack, "Upkeep", nodes=ManagedNodes.instances(server), host_hardening=STRICT
@@ -268,7 +268,7 @@ def test_where_updates_have_no_dates_none_is_asked_for(stack: cdk.Stack, system:
     (rule,) = only(stack, "SSM::PatchBaseline")["ApprovalRules"]["PatchRules"]
     assert "ApproveAfterDays" not in rule
     assert [each["Key"] for each in rule["PatchFilterGroup"]["PatchFilters"]] == ["PRIORITY"]
-    with pytest.raises(ValueError, match="no release dates in Patch Manager"):
+    with pytest.raises(ValueError, match="no release date in Patch Manager"):
         PatchSchedule(stack, "More", nodes=nodes, operating_system=system, approve_after_days=7)
 
 
@@ -356,13 +356,16 @@ def test_servers_of_the_app_get_the_tag_and_the_permissions(
     ("changes", "says"),
     [
         ({"nodes": "web"}, "nodes is 'web': write ManagedNodes.instances"),
-        ({"nodes": TAGGED}, "a server finds its patch baseline by the tag PatchGroup: tag them"),
-        ({"patch_group": "api"}, "found by their own patch groups .web.: leave patch_group out"),
+        ({"nodes": TAGGED}, "the tag PatchGroup assigns a server to its patch baseline: tag the"),
+        (
+            {"patch_group": "api"},
+            "selects servers by their patch groups .web.: leave patch_group out",
+        ),
         ({"operating_system": "WINDOWS"}, "operating_system is 'WINDOWS': write one of"),
         ({"approve_after_days": -1}, "approve_after_days is -1: write a number of days from 0"),
         ({"approve_after_days": True}, "approve_after_days is True"),
         ({"approve_after_days": 361}, "approve_after_days is 361"),
-        ({"duration": cdk.Duration.hours(1)}, "duration is 1 hours, .* 2 to 24 whole ones"),
+        ({"duration": cdk.Duration.hours(1)}, "duration is 1 hours: .* 2 to 24 whole hours"),
         ({"duration": cdk.Duration.minutes(150)}, "duration is 2.5 hours"),
     ],
 )
