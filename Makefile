@@ -53,8 +53,9 @@ check: tools ## linters, types, shell scripts, unit tests, examples in docstring
 pack: tools ## pack the host's shell anew, after a change of hardened_ec2/host/payload
 	$(BIN)/python -m hardened_ec2.host.pack
 
-docs: tools ## write docs/CONTROLS.md and docs/RULES.md anew, after a change of a control or rule
+docs: tools ## write the generated pages anew, after a change of a control, a rule or an acknowledgement
 	$(BIN)/python -m hardened_ec2.host.controls.table docs/CONTROLS.md
+	$(BIN)/python -m hardened_ec2.support.acknowledgement_table docs/ACKNOWLEDGEMENTS.md
 	$(BIN)/python -m hardened_ec2.policy.report.rule_table docs/RULES.md
 
 bench: tools checkov cfn-guard ## what the constructs and the policy cost, beside what they replace

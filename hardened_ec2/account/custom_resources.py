@@ -14,8 +14,8 @@ from hardened_ec2.account.functions.account_settings.settings import SETTINGS
 from hardened_ec2.support.acknowledgements import (
     ACCOUNT_SETTINGS_FUNCTION,
     account_settings_permissions,
-    acknowledge,
 )
+from hardened_ec2.support.acknowledging import acknowledge
 from hardened_ec2.support.log_group import encrypted_log_group
 
 FUNCTIONS = Path(__file__).parent / "functions"

@@ -12,7 +12,8 @@ from constructs import Construct
 
 from hardened_ec2.account.custom_resources import AccountSettings
 from hardened_ec2.account.ec2_attributes import Ec2Attributes, VpcBlockPublicAccess
-from hardened_ec2.support.acknowledgements import DEFAULT_HOST_MANAGEMENT, acknowledge
+from hardened_ec2.support.acknowledgements import DEFAULT_HOST_MANAGEMENT
+from hardened_ec2.support.acknowledging import acknowledge
 
 DEFAULT_ATTRIBUTES = Ec2Attributes()
 

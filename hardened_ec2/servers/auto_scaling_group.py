@@ -27,9 +27,8 @@ from hardened_ec2.servers.prepared import refuse_other_subnets
 from hardened_ec2.support.acknowledgements import (
     ANY_GROUP_OF_THIS_NAME,
     MIXED_INSTANCES,
-    acknowledge,
-    as_nag_writes,
 )
+from hardened_ec2.support.acknowledging import acknowledge, as_nag_writes
 
 LIFECYCLE_HOOK = "hardening"
 """The name of the lifecycle hook that keeps a new server out of service."""

@@ -23,7 +23,8 @@ from hardened_ec2.network.vpc import HardenedVpc, private_subnets
 from hardened_ec2.servers.machine_image import HardenedMachineImage
 from hardened_ec2.servers.prepared import DEFAULT_HARDENING, INSTANCE_TYPE, ROOT_VOLUME_SIZE
 from hardened_ec2.servers.role import SESSION_MANAGER_ACTIONS
-from hardened_ec2.support.acknowledgements import IMAGE_BUILD_ON_EVERY_RESOURCE, acknowledge
+from hardened_ec2.support.acknowledgements import IMAGE_BUILD_ON_EVERY_RESOURCE
+from hardened_ec2.support.acknowledging import acknowledge
 from hardened_ec2.support.document_asset import document_asset
 from hardened_ec2.support.log_group import encrypted_log_group
 

@@ -13,9 +13,8 @@ from constructs import Construct
 from hardened_ec2.support.acknowledgements import (
     SESSION_MANAGER_ON_EVERY_RESOURCE,
     SESSIONS_IN_BUCKET,
-    acknowledge,
-    as_nag_writes,
 )
+from hardened_ec2.support.acknowledging import acknowledge, as_nag_writes
 
 SESSION_MANAGER_ACTIONS = (
     "ssm:UpdateInstanceInformation",

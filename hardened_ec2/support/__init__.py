@@ -1,1 +1,1 @@
-"""Constructs and acknowledgements that the other packages share."""
+"""Log groups, topics, assets and acknowledgements that several constructs use."""

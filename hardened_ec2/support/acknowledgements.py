@@ -1,22 +1,18 @@
-"""What our own constructs acknowledge towards policy packs: few findings, each with its reason."""
+"""Findings of stock policy packs that our constructs acknowledge for themselves, with reasons."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-from aws_cdk import Acknowledgment, Stack, Validations
-from constructs import IConstruct
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnAcknowledgement:
-    """A finding of a stock pack that one of our constructs accepts for itself.
+    """A finding of a stock pack that one of our constructs acknowledges for itself.
 
     Args:
-        rule: The qualified id, ``<pack>::<rule>``, which is the form that leaves a trace in the
-            validation report.
-        where: The construct it is acknowledged on, and on nothing else.
-        reason: Why the finding is right to be there.
+        rule: The qualified id, ``<pack>::<rule>``: CDK records acknowledgements only in this form
+            in the validation report.
+        where: The path of the construct that acknowledges it.
+        reason: Why the finding is acceptable.
     """
 
     rule: str
@@ -24,14 +20,20 @@ class OwnAcknowledgement:
     reason: str
 
 
+_EVERY_RESOURCE = "AwsSolutions::AwsSolutions-IAM5[Resource::*]"
+_EVERY_INSTANCE = (
+    "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ec2:<AWS::Region>:"
+    "<AWS::AccountId>:instance/*]"
+)
+
 SESSION_MANAGER_ON_EVERY_RESOURCE = (
     OwnAcknowledgement(
-        rule="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        rule=_EVERY_RESOURCE,
         where="InstanceRole/Permissions",
         reason=(
-            "The ssmmessages actions of Session Manager have no resource type, so AWS accepts "
-            "no resource but *, nor does the agent ask for one when it lists log groups; the "
-            "actions are named one by one."
+            "The ssmmessages actions and logs:DescribeLogGroups have no resource type. "
+            "ssm:UpdateInstanceInformation has one, but the role exists before its instances "
+            "have ids. The actions are listed one by one."
         ),
     ),
 )
@@ -40,8 +42,8 @@ SESSIONS_IN_BUCKET = OwnAcknowledgement(
     rule="AwsSolutions::AwsSolutions-IAM5[Resource::<ARN of the sessions in the bucket>]",
     where="InstanceRole/Permissions",
     reason=(
-        "Each session is an object of its own, whose name nobody knows before; the role may write "
-        "such objects below the prefix, and read or delete none."
+        "Each session is a new object, whose key is not known in advance. The role can write such "
+        "objects below the prefix, and cannot read or delete any."
     ),
 )
 
@@ -50,24 +52,24 @@ ACCOUNT_SETTINGS_FUNCTION = (
         rule="NIST.800.53.R5::NIST.800.53.R5-LambdaConcurrency",
         where="AccountGuardrails/Settings/Function",
         reason=(
-            "CloudFormation calls it a few times a deployment; reserved concurrency would fail "
-            "in accounts with the smallest quota."
+            "CloudFormation invokes it a few times in a deployment. Reserved concurrency would "
+            "fail in accounts with the smallest quota."
         ),
     ),
     OwnAcknowledgement(
         rule="NIST.800.53.R5::NIST.800.53.R5-LambdaDLQ",
         where="AccountGuardrails/Settings/Function",
         reason=(
-            "CloudFormation waits for its answer, and fails the deployment when there is none: "
-            "no event is lost unseen."
+            "CloudFormation waits for its response, and fails the deployment without one: a lost "
+            "event is noticed."
         ),
     ),
     OwnAcknowledgement(
         rule="NIST.800.53.R5::NIST.800.53.R5-LambdaInsideVPC",
         where="AccountGuardrails/Settings/Function",
         reason=(
-            "It calls EC2's API and CloudFormation, and reaches nothing in a VPC; the VPC that it "
-            "may delete is the default one."
+            "It calls the APIs of EC2 and CloudFormation, and needs no resource in a VPC. The VPC "
+            "that it can delete is the default one."
         ),
     ),
 )
@@ -80,30 +82,30 @@ DEFAULT_HOST_MANAGEMENT = (
         ),
         where="AccountGuardrails/DefaultHostManagementRole",
         reason=(
-            "The policy that AWS wrote for this one purpose and keeps in step with the agent; "
-            "default_host_management_role takes another."
+            "AWS maintains this policy for exactly this purpose, in step with SSM Agent. "
+            "default_host_management_role accepts another role."
         ),
     ),
 )
 
 
 def account_settings_permissions(kinds: Iterable[str]) -> tuple[OwnAcknowledgement, ...]:
-    """Return what the function of the account settings acknowledges for its permissions.
+    """Return the acknowledgements for the permissions of the account settings' function.
 
     Args:
         kinds: The kinds of resources that it changes, such as ``security-group``.
 
     Returns:
-        One acknowledgement for what takes no resource, and one for each kind.
+        One acknowledgement for the actions without a resource type, and one for each kind.
     """
     where = "AccountGuardrails/Settings/Permissions"
     return (
         OwnAcknowledgement(
-            rule="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+            rule=_EVERY_RESOURCE,
             where=where,
             reason=(
-                "Settings of the account have no resource type, so AWS accepts no resource but *; "
-                "the actions are named one by one, and only those of the settings in use."
+                "The actions on account-level settings have no resource type. They are listed one "
+                "by one, and only those of the settings in use."
             ),
         ),
         *(
@@ -114,8 +116,8 @@ def account_settings_permissions(kinds: Iterable[str]) -> tuple[OwnAcknowledgeme
                 ),
                 where=where,
                 reason=(
-                    "What belongs to the default VPC is only known to the account: the function "
-                    "looks it up, and touches nothing else."
+                    "The ids of the default VPC's resources are known only in the account: the "
+                    "function looks them up, and changes no others."
                 ),
             )
             for kind in sorted(kinds)
@@ -128,8 +130,8 @@ MIXED_INSTANCES = tuple(
         rule=rule,
         where="HardenedAutoScalingGroup/ASG",
         reason=(
-            "The rule reads the launch template of a group, not those of its mixed instances "
-            f"policy; each of these is a HardenedLaunchTemplate, {guarantee}."
+            "The rule reads a group's launch template, but not those of its mixed instances "
+            f"policy. Each of these is a HardenedLaunchTemplate, {guarantee}."
         ),
     )
     for rule, guarantee in (
@@ -142,19 +144,19 @@ ANY_GROUP_OF_THIS_NAME = OwnAcknowledgement(
     rule="AwsSolutions::AwsSolutions-IAM5[Resource::<ARN of the group>]",
     where="HardenedAutoScalingGroup/CompleteLifecycleAction",
     reason=(
-        "The ARN of an Auto Scaling group has an id in it that EC2 makes up; the group's name, "
-        "which is unique in its account and region, follows it in full."
+        "An Auto Scaling group's ARN contains an id that EC2 Auto Scaling assigns. The group's "
+        "full name follows it, which is unique in its account and Region."
     ),
 )
 
-
 IMAGE_BUILD_ON_EVERY_RESOURCE = (
     OwnAcknowledgement(
-        rule="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        rule=_EVERY_RESOURCE,
         where="HardenedImage/Permissions",
         reason=(
-            "The ssmmessages actions, by which Image Builder reaches its servers, have no resource "
-            "type, so AWS accepts no resource but *; the actions are named one by one."
+            "The ssmmessages actions, with which Image Builder controls its servers, have no "
+            "resource type. ssm:UpdateInstanceInformation has one, but the role exists before its "
+            "instances have ids. The actions are listed one by one."
         ),
     ),
     OwnAcknowledgement(
@@ -164,22 +166,17 @@ IMAGE_BUILD_ON_EVERY_RESOURCE = (
         ),
         where="HardenedImage/Permissions",
         reason=(
-            "AWS's own bucket, from which Image Builder has servers fetch what runs components; "
-            "the keys have a version in them that AWS chooses."
+            "AWS's own bucket, from which servers download the program that runs components. The "
+            "keys contain a version that AWS chooses."
         ),
     ),
 )
 
-_EVERY_INSTANCE = (
-    "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ec2:<AWS::Region>:"
-    "<AWS::AccountId>:instance/*]"
-)
-
 STATE_MANAGER_ON_EVERY_NODE = (
     OwnAcknowledgement(
-        rule="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        rule=_EVERY_RESOURCE,
         where="HardeningAssociation/Permissions",
-        reason="ssm:ListAssociations has no resource type, so AWS accepts no resource but *.",
+        reason="ssm:ListAssociations has no resource type.",
     ),
     OwnAcknowledgement(
         rule=(
@@ -188,80 +185,47 @@ STATE_MANAGER_ON_EVERY_NODE = (
         ),
         where="HardeningAssociation/Permissions",
         reason=(
-            "A server asks for all of its associations in one, those that others made for it too; "
-            "it may read them, and report how they went."
+            "A server requests all of its associations at once, including those of other owners. "
+            "It can read them and report their status."
         ),
     ),
     OwnAcknowledgement(
         rule=_EVERY_INSTANCE,
         where="HardeningAssociation/Permissions",
         reason=(
-            "The role is made before its servers have ids; what it may do to one is to report how "
-            "an association went."
+            "The role exists before its servers have ids. It allows them to report the status of "
+            "an association."
         ),
     ),
 )
 
 PATCHING = (
     OwnAcknowledgement(
-        rule="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        rule=_EVERY_RESOURCE,
         where="PatchSchedule/Permissions",
         reason=(
-            "What Patch Manager asks of a server, and looking for a log group, has no resource "
-            "type, so AWS accepts no resource but *; the actions are named one by one."
+            "ssm:GetDeployablePatchSnapshotForInstance, ssm:PutInventory and "
+            "logs:DescribeLogGroups have no resource type. ssm:PutComplianceItems has one, but the "
+            "role exists before its servers have ids. The actions are listed one by one."
         ),
     ),
 )
 
 PATCHING_TASK = (
     OwnAcknowledgement(
-        rule="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        rule=_EVERY_RESOURCE,
         where="PatchSchedule/TaskPermissions",
         reason=(
-            "What the task reads of its own commands, and of tags, has no resource type, so AWS "
-            "accepts no resource but *; the actions are named one by one."
+            "The actions with which the task reads tags and the status of its own commands have "
+            "no resource type. They are listed one by one."
         ),
     ),
     OwnAcknowledgement(
         rule=_EVERY_INSTANCE,
         where="PatchSchedule/TaskPermissions",
         reason=(
-            "The servers are those that have the tag of the patch group, which the statement's "
-            "condition says; their ids are not known."
+            "The servers' ids are not known. The statement's condition limits it to servers with "
+            "the patch group's tag."
         ),
     ),
 )
-
-
-def acknowledge(construct: IConstruct, *acknowledgements: OwnAcknowledgement) -> None:
-    """Acknowledge findings on one construct."""
-    Validations.of(construct).acknowledge(
-        *(Acknowledgment(id=each.rule, reason=each.reason) for each in acknowledgements)
-    )
-
-
-def as_nag_writes(stack: Stack, arn: str) -> str:
-    """Return a text with tokens as cdk-nag writes it into the id of a finding.
-
-    Args:
-        stack: The stack that the text stands in.
-        arn: The text.
-
-    Returns:
-        The text with the name of each token in angle brackets.
-
-    Example:
-        >>> as_nag_writes(stack, f"{bucket.bucket_arn}/*")
-        '<Bucket83908E77.Arn>/*'
-    """
-    resolved = stack.resolve(arn)
-    if isinstance(resolved, str):
-        return resolved
-    parts = resolved["Fn::Join"][1]
-    return "".join(part if isinstance(part, str) else f"<{_named(part)}>" for part in parts)
-
-
-def _named(token: Mapping[str, Any]) -> str:
-    if "Fn::GetAtt" in token:
-        return ".".join(token["Fn::GetAtt"])
-    return str(token["Ref"])

@@ -1,4 +1,4 @@
-"""Documents that are too long for a property of a template, as assets."""
+"""JSON documents as assets, for those too long for a template's property."""
 
 import json
 import tempfile
@@ -15,15 +15,15 @@ def document_asset(
     id: str,  # noqa: A002 - CDK's own name for it
     document: Mapping[str, Any],
 ) -> assets.Asset:
-    """Make a JSON file that CDK uploads at deployment, named by what is in it.
+    """Create an asset from a JSON document.
 
     Args:
-        scope: The construct to make it in.
-        id: The asset's id there.
+        scope: The parent construct.
+        id: The asset's id in it.
         document: The content.
 
     Returns:
-        The asset. CDK keeps a copy in the cloud assembly, so nothing is left elsewhere.
+        The asset. CDK copies the file into the cloud assembly; the temporary original is deleted.
 
     Source: CDK Developer Guide, "Assets and the AWS CDK".
 

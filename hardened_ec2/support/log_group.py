@@ -1,4 +1,4 @@
-"""Encrypted log groups, whose key only CloudWatch Logs of the same account and region can use."""
+"""Encrypted log groups, and their KMS keys."""
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -17,18 +17,18 @@ def encrypted_log_group(
     retention: logs.RetentionDays | None,
     log_group_name: str | None = None,
 ) -> logs.LogGroup:
-    """Make a log group that is encrypted with a KMS key, and that outlives its stack.
+    """Create a log group that is encrypted with a KMS key and kept when its stack is deleted.
 
     Args:
-        scope: The construct to make it in.
-        id: The log group's id there.
-        key_id: The id of the key there, if one is made.
-        key_description: What that key says it is for.
-        encryption_key: The key. It must let CloudWatch Logs use it. Default: one is made,
-            rotated, and kept with what it encrypted.
-        retention: How long log events are kept. Default: one year.
-        log_group_name: Its name, where a service writes to certain names only. Default:
-            CloudFormation makes one up.
+        scope: The parent construct.
+        id: The log group's id in it.
+        key_id: The id of a new key in it.
+        key_description: The description of a new key.
+        encryption_key: The KMS key. Its policy must allow CloudWatch Logs to use it. None creates a
+            `log_key`.
+        retention: How long log events are kept. None means one year.
+        log_group_name: The name, for a service that writes only to certain names. Default:
+            CloudFormation generates one.
 
     Returns:
         The log group.
@@ -59,14 +59,14 @@ def log_key(
     *,
     description: str,
 ) -> kms.Key:
-    """Make a rotated KMS key that CloudWatch Logs of the same account and Region may use.
+    """Create a KMS key with rotation for CloudWatch Logs in the same account and Region.
 
-    It outlives its stack, as what it encrypted does.
+    It is kept when its stack is deleted, like the logs that it encrypts.
 
     Args:
-        scope: The construct to make it in.
-        id: The key's id there.
-        description: What it says it is for.
+        scope: The parent construct.
+        id: The key's id in it.
+        description: The key's description.
 
     Returns:
         The key.

@@ -1,4 +1,4 @@
-"""Encrypted SNS topics, for what a service has to tell."""
+"""Encrypted SNS topics for messages of AWS services."""
 
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -9,15 +9,15 @@ from constructs import Construct
 def encrypted_topic(
     scope: Construct, *, key_description: str, publisher: iam.IPrincipal
 ) -> sns.Topic:
-    """Make a topic that takes nothing but TLS, encrypted with a key that its publisher may use.
+    """Create an SNS topic that requires TLS, and the KMS key that encrypts it.
 
     Args:
-        scope: The construct to make both in.
-        key_description: What the key says it is for.
-        publisher: Who may use the key to publish. A principal with conditions stays within them.
+        scope: The parent construct of both.
+        key_description: The key's description.
+        publisher: The principal that can use the key to publish, within its conditions.
 
     Returns:
-        The topic. The key costs $1 a month.
+        The topic. Its key costs $1 a month.
 
     Source: AWS, "Enable compatibility between event sources from AWS services and encrypted
         topics".

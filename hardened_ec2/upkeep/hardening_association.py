@@ -13,7 +13,8 @@ from constructs import Construct
 from hardened_ec2.host import HostHardening
 from hardened_ec2.host.command_document import Operation, command_document
 from hardened_ec2.servers.prepared import DEFAULT_HARDENING
-from hardened_ec2.support.acknowledgements import STATE_MANAGER_ON_EVERY_NODE, acknowledge
+from hardened_ec2.support.acknowledgements import STATE_MANAGER_ON_EVERY_NODE
+from hardened_ec2.support.acknowledging import acknowledge
 from hardened_ec2.upkeep.managed_nodes import ManagedNodes, check_nodes
 
 STATE_MANAGER_ACTIONS = (

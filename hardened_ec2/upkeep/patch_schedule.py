@@ -11,7 +11,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from hardened_ec2.support.acknowledgements import PATCHING, PATCHING_TASK, acknowledge
+from hardened_ec2.support.acknowledgements import PATCHING, PATCHING_TASK
+from hardened_ec2.support.acknowledging import acknowledge
 from hardened_ec2.support.log_group import encrypted_log_group
 from hardened_ec2.upkeep.managed_nodes import ManagedNodes, check_nodes
 
