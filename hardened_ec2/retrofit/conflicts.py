@@ -15,8 +15,10 @@ class Conflict:
         message: The setting, the guarantee, and what to write.
 
     Example:
-        >>> optional_tokens("Shop/Server").validate()[0].partition(" lets ")[0]
-        'Shop/Server: http_tokens=OPTIONAL'
+        >>> shop = cdk.Stack(cdk.App(), "Shop")
+        >>> Conflict("Shop/Server: leave http_tokens out").add_to(shop)
+        >>> shop.node.validate()
+        ['Shop/Server: leave http_tokens out']
     """
 
     def __init__(self, message: str) -> None:
