@@ -1,4 +1,4 @@
-"""The command `hardened-ec2`: the hardening and the policy without the CDK."""
+"""The command `hardened-ec2`: the policy and the host hardening without the CDK."""
 
 import argparse
 import sys
@@ -8,22 +8,22 @@ from typing import Final
 
 COMMANDS: Final = {
     "check": "judge CloudFormation templates, JSON or YAML",
-    "rules": "print what the policy judges by",
-    "user-data": "print the user data that hardens a server",
+    "rules": "print the rules of the policy",
+    "user-data": "print user data that hardens a server",
 }
-"""The commands. Each has a module of its name beside this one, whose ``declare`` adds its options
-to a parser and sets ``run`` to what it does."""
+"""The commands, each with its help. The module of the same name has a ``declare`` that adds the
+options to a parser and sets ``run`` to the function that runs the command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command.
 
     Args:
-        arguments: What stands after its name. Default: those of the process.
+        arguments: The arguments after the command's name. Default: those of the process.
 
     Raises:
-        SystemExit: With 2 if the arguments are none that it knows, with 0 after a help; otherwise
-            with what the command ends with.
+        SystemExit: With 2 for arguments it does not know, with 0 after help; otherwise with the
+            exit code of the command.
 
     Example:
         >>> main(["check", "cdk.out", "--format", "json", "--output", "findings.json"])
@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     told = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(
         prog="hardened-ec2",
-        description="EC2 servers that are locked down by construction.",
+        description="Check CloudFormation templates for exposed EC2 servers, and harden hosts.",
+        epilog="hardened-ec2 COMMAND --help lists the options and exit codes of a command.",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        # Most of a small check's time is start-up: no command loads what another one needs.
+        # Start-up takes most of a small check, so each command loads only its own module.
         if told[:1] == [name]:
             import_module(f"hardened_ec2.cli.{name.replace('-', '_')}").declare(command)
     options = vars(parser.parse_args(told or ["--help"]))

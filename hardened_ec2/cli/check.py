@@ -1,4 +1,4 @@
-"""`hardened-ec2 check`: the policy's verdict on templates, without the CDK."""
+"""`hardened-ec2 check`: the verdict of the policy on templates, without the CDK."""
 
 import argparse
 import inspect
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from hardened_ec2.cli.streams import refuse, write_file, write_out
+from hardened_ec2.cli.streams import read, refuse, write
 from hardened_ec2.policy.judging.baseline import Baseline, written
 from hardened_ec2.policy.judging.collection import collect
 from hardened_ec2.policy.judging.configuration import read_settings
@@ -18,7 +18,7 @@ from hardened_ec2.policy.settings import Settings
 
 
 def _as_html(found: Verdict) -> str:
-    # Jinja2 takes longer to load than most templates to judge.
+    # Loaded on use: Jinja2 takes longer to load than most templates take to judge.
     try:
         from hardened_ec2.policy.report.html import as_html  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -45,26 +45,35 @@ def declare(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="templates, folders of templates, or a cdk.out",
+        help="a template, a folder of templates, or a cloud assembly (cdk.out)",
     )
     parser.add_argument(
-        "--format", dest="form", default="text", metavar="FORMAT", help=f"{', '.join(FORMATS)}"
+        "--format",
+        dest="form",
+        default="text",
+        metavar="FORMAT",
+        help=f"{', '.join(FORMATS)} (default: text)",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="the file to write, in place of standard output"
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write the report to FILE instead of standard output",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="thresholds, as TOML")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="read the thresholds from FILE, as TOML"
+    )
     parser.add_argument(
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="findings that are accepted, each with its reason",
+        help="read accepted findings from FILE, each with a reason",
     )
     parser.add_argument(
         "--write-baseline",
         type=Path,
         metavar="FILE",
-        help="write the findings there, to be accepted with reasons",
+        help="write the findings to FILE, to fill in reasons",
     )
 
 
@@ -77,26 +86,28 @@ def check(
     baseline: Path | None,
     write_baseline: Path | None,
 ) -> None:
-    """Judge CloudFormation templates, JSON or YAML: nothing that exposes a server passes.
+    """Judge CloudFormation templates, JSON or YAML, by the rules of the policy.
 
-    Exit code 0: no error. 1: errors. 2: some input could not be used; the rest is judged.
+    Reads every PATH: a template, a folder with all templates in it, or a cloud
+    assembly with its nested stacks, stages and acknowledgements. All of them are
+    judged as one deployment. Writes the report to standard output or --output.
+
+    Exit codes:
+      0  no errors; warnings, and what could not be verified, do not count
+      1  errors
+      2  an input or an option cannot be used; other inputs are still judged
     """
     try:
         if form not in FORMATS:
             refuse(f"--format is {form!r}: write one of {', '.join(FORMATS)}")
-        settings = Settings() if config is None else read_settings(config)
-        accepted = Baseline() if baseline is None else Baseline.load(baseline)
+        settings = Settings() if config is None else read("--config", read_settings, config)
+        accepted = Baseline() if baseline is None else read("--baseline", Baseline.load, baseline)
         found = verdict(collect(paths), settings, accepted)
         _warn_of_stale(found, accepted)
         if write_baseline is not None:
-            write_file(write_baseline, written(found.findings).encode("utf-8", "replace"))
-        content = FORMATS[form](found).encode("utf-8", "replace")
-        if output is None:
-            write_out(content)
-        else:
-            write_file(output, content)
-    except OSError as error:
-        refuse(f"{error.filename or output or 'standard output'}: {error.strerror}")
+            entries = written(found.findings).encode("utf-8", "replace")
+            write(entries, write_baseline, "--write-baseline")
+        write(FORMATS[form](found).encode("utf-8", "replace"), output)
     except ValueError as error:
         refuse(str(error))
     raise SystemExit(found.exit_code)
@@ -106,6 +117,6 @@ def _warn_of_stale(found: Verdict, accepted: Baseline) -> None:
     findings = [*found.findings, *(finding for finding, _ in found.accepted)]
     for entry in accepted.stale(findings):
         sys.stderr.write(
-            f"hardened-ec2: {entry.rule} at {entry.template} {entry.logical_id} is accepted and "
-            "found no more: take it out of the baseline\n"
+            f"hardened-ec2: {entry.rule} at {entry.template} {entry.logical_id} is accepted, but "
+            "no longer found: remove it from the baseline\n"
         )

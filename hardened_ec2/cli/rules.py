@@ -1,11 +1,11 @@
-"""`hardened-ec2 rules`: what the policy judges by."""
+"""`hardened-ec2 rules`: the rules of the policy."""
 
 import argparse
 import inspect
 import json
 from typing import Final
 
-from hardened_ec2.cli.streams import refuse, write_out
+from hardened_ec2.cli.streams import refuse, write
 from hardened_ec2.policy.report.rule_table import rule_table
 from hardened_ec2.policy.rules import RULES
 from hardened_ec2.policy.rules.rule import Rule
@@ -18,18 +18,29 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.description = inspect.getdoc(rules)
     parser.set_defaults(run=rules)
     parser.add_argument(
-        "--format", dest="form", default="text", metavar="FORMAT", help=f"{', '.join(FORMATS)}"
+        "--format",
+        dest="form",
+        default="text",
+        metavar="FORMAT",
+        help=f"{', '.join(FORMATS)} (default: text)",
     )
 
 
 def rules(*, form: str) -> None:
-    """Print every rule: what holds in a sound template, why, and what to write."""
+    """Print every policy rule: what holds in a sound template, why, and the fix.
+
+    Reads nothing. Writes to standard output.
+
+    Exit codes:
+      0  the rules are printed
+      2  an option cannot be used
+    """
     if form not in FORMATS:
         refuse(f"--format is {form!r}: write one of {', '.join(FORMATS)}")
     try:
-        write_out(_formatted(form).encode())
-    except OSError as error:
-        refuse(f"standard output: {error.strerror}")
+        write(_formatted(form).encode())
+    except ValueError as error:
+        refuse(str(error))
 
 
 def _formatted(form: str) -> str:
@@ -45,7 +56,7 @@ def _formatted(form: str) -> str:
 def _text(rule: Rule) -> str:
     asked = ", ".join(map(str, rule.references))
     lines = [f"{rule.id} ({rule.severity.value})", rule.fact, rule.why, f"fix: {rule.fix}"]
-    return "\n    ".join([*lines, f"asked for by: {asked}"] if asked else lines) + "\n"
+    return "\n    ".join([*lines, f"references: {asked}"] if asked else lines) + "\n"
 
 
 def _object(rule: Rule) -> dict[str, object]:

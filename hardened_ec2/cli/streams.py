@@ -1,20 +1,69 @@
-"""Where the commands write: all of it or nothing, and one line for what is wrong."""
+"""Input and output of the commands: files written whole or not at all, errors in one line."""
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
+
+_Read = TypeVar("_Read")
 
 
 def refuse(message: str) -> NoReturn:
-    """Say in one line what is wrong, and end with exit code 2."""
+    """Print one line to standard error and exit with code 2."""
     sys.stderr.write(f"hardened-ec2: {' '.join(message.split())}\n")
     raise SystemExit(2)
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside the target, then renamed."""
-    # Only who writes a file needs it.
+def read(option: str, reader: Callable[[Path], _Read], path: Path) -> _Read:
+    """Read the file of an option.
+
+    Args:
+        option: The option, such as ``--config``.
+        reader: The function that reads the file.
+        path: The file.
+
+    Raises:
+        ValueError: If the file cannot be read or used; the message names the option.
+    """
+    try:
+        return reader(path)
+    except OSError as error:
+        raise ValueError(f"{option} {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{option} {path} is not UTF-8 text: {error.reason} at byte {error.start}; save it as "
+            "UTF-8"
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"{option} {error}") from None
+
+
+def write(content: bytes, path: Path | None = None, option: str = "--output") -> None:
+    """Write to a file or to standard output.
+
+    Args:
+        content: The bytes.
+        path: The file. Default: standard output.
+        option: The option that names the file. Default: ``--output``.
+
+    Raises:
+        ValueError: If it cannot be written; the message names the option.
+    """
+    try:
+        if path is None:
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        else:
+            _write_whole(path, content)
+    except OSError as error:
+        where = "standard output" if path is None else f"{option} {path}"
+        raise ValueError(f"{where}: {error.strerror}") from None
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a temporary file beside the target, and rename it."""
+    # Loaded on use: most runs write no file.
     import tempfile  # noqa: PLC0415
 
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -30,13 +79,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def _umask() -> int:
-    """Return the umask, which can be read only by setting it."""
+    """Return the umask; the only way to read it is to set it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
-
-
-def write_out(content: bytes) -> None:
-    """Write to standard output, byte for byte."""
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()

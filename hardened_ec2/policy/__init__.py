@@ -1,4 +1,4 @@
-"""What is refused: CloudFormation templates judged by rules. No CDK, no node process."""
+"""The policy: rules that judge CloudFormation templates, without CDK or Node.js."""
 
 from hardened_ec2.policy.findings import Finding, Severity
 from hardened_ec2.policy.judging.judgement import RuleFailed, judge

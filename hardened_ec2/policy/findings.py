@@ -1,11 +1,11 @@
-"""What a judgement hands back: findings, ordered, each with the fix beside the fault."""
+"""Findings: what is wrong, where, how severe it is, and how to fix it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How much a finding weighs. It has one meaning across all rules.
+    """The severity of a finding, with one meaning across all rules.
 
     Example:
         >>> [f"{finding.severity}: {finding.rule}" for finding in verdict.findings]
@@ -13,27 +13,40 @@ class Severity(StrEnum):
     """
 
     ERROR = "error"
-    """With this template a server is or can be exposed, a secret leaks, credentials can be stolen
-    or escalated, or data is unencrypted."""
-
     WARNING = "warning"
-    """It could not be verified, is wider than needed within private space, or is hygiene."""
+
+    @property
+    def meaning(self) -> str:
+        """What findings of the severity mean, as a sentence for reports."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Severity.ERROR: (
+        "The template exposes a server or can do so, leaks a secret, lets credentials be stolen or "
+        "privileges be escalated, or leaves data unencrypted."
+    ),
+    Severity.WARNING: (
+        "Access is wider than needed inside the network, a good practice is missing, or something "
+        "could not be verified."
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One thing wrong at one place of a template.
+    """One fault in one place of a template.
 
     Args:
         rule: The rule's id, such as ``HardenedEc2-ImdsV2``.
-        severity: How much it weighs.
+        severity: Its severity.
         template: The template's name, as it was given.
-        logical_id: The resource that carries the fault; empty when it is the template itself.
-        path: The property, such as ``Properties.SecurityGroupIngress.0``; empty when it is the
-            resource itself.
-        message: What is wrong, with the values that are wrong in it.
+        logical_id: The resource with the fault; empty for the template itself.
+        path: The property, such as ``Properties.SecurityGroupIngress.0``; empty for the resource
+            itself.
+        message: The fault, with the values that cause it.
         fix: What to write instead.
-        references: The same demand in public benchmarks and checkers.
+        references: The same requirement in public benchmarks and checkers. Default: none.
         line: The line in the template's source. Default: none, not known.
         undecided: The ids of the rules that could not be verified there. Default: none.
 
@@ -58,5 +71,5 @@ class Finding:
 
     @property
     def place(self) -> str:
-        """Where it is, in words: template, logical ID and property."""
+        """The template, logical ID and property, separated by spaces."""
         return " ".join(part for part in (self.template, self.logical_id, self.path) if part)

@@ -1,4 +1,4 @@
-"""The ports that give control of a machine, and their names: one table for constructs and rules."""
+"""Administrative ports and their names: one table for constructs and policy rules."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -22,12 +22,11 @@ ADMINISTRATIVE_PORTS: Mapping[int, str] = MappingProxyType(
         10250: "kubelet",
     }
 )
-"""TCP ports whose service hands a shell, a desktop or root to whoever gets in, with its name.
+"""TCP ports whose service gives a shell, a desktop or root, each with the service's name.
 
-Databases are not among them: a stolen database is a leak, a stolen shell is the server, and the two
-are kept from the world by different rules (a database is never among the ports that a server may
-offer to the world, `Settings.public_ports`). Port numbers are those of the IANA service name and
-port number registry; Docker, WinRM and the kubelet by their own documentation.
+Databases are left to the rules on exposed ports: they are closed to the internet as long as
+`Settings.public_ports` does not name them. Port numbers are from the IANA service name and port
+number registry; those of Docker, WinRM and the kubelet from their documentation.
 """
 
 
@@ -36,10 +35,10 @@ def port_names(ports: Iterable[int], names: Mapping[int, str] = ADMINISTRATIVE_P
 
     Args:
         ports: Port numbers, in any order.
-        names: The name of each port that has one. Default: `ADMINISTRATIVE_PORTS`.
+        names: Names of ports. Default: `ADMINISTRATIVE_PORTS`.
 
     Returns:
-        The ports in ascending order, each with its name.
+        The ports in ascending order, with their names.
 
     Example:
         >>> port_names([3389, 22])

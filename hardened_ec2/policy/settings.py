@@ -1,4 +1,4 @@
-"""The thresholds of the policy: what a team may decide for itself, checked when it is written."""
+"""The thresholds of the policy, which a team can change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,23 +10,25 @@ _LAST_PORT = 65535
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the rules measure against.
+    """Thresholds that the policy rules compare with.
 
     Args:
-        whitelist_width: How many addresses, IPv4 and IPv6 together, may reach an administrative
-            port of one server. Default: 256, one IPv4 /24.
-        administrative_ports: TCP ports that count as administrative, with the name of each.
+        whitelist_width: The most addresses, IPv4 and IPv6 together, that can reach an
+            administrative port of a server. Default: 256, one IPv4 /24.
+        administrative_ports: TCP ports that count as administrative, each with its name.
             Default: `hardened_ec2.policy.ports.ADMINISTRATIVE_PORTS`.
-        public_ports: Ports that a server may offer to the whole internet. Default: 80 and 443.
-        egress_ports: How many ports, TCP and UDP together, a server may call on the whole
+        public_ports: Ports that a server can open to the whole internet. Default: 80 and 443.
+        egress_ports: The most ports, TCP and UDP together, that a server can connect to on the
             internet. Default: 1024.
-        fleet_lifetime_days: Days after which a fleet replaces a server. Default: 90.
-        patch_delay_days: Days from a patch's release to its approval. Default: 30.
+        fleet_lifetime_days: The most days until an Auto Scaling group replaces a server.
+            Default: 90.
+        patch_delay_days: The most days from a patch's release to its approval. Default: 30.
 
     Raises:
-        ValueError: If a number is not a whole one of at least 1, or a port is outside 0-65535.
+        ValueError: If a number is not a whole number of at least 1, a port is outside 0-65535, or
+            a port is both administrative and public.
 
-    Source: Security Hub EC2.18 (unrestricted traffic for authorised ports only) and EC2.19
+    Source: Security Hub EC2.18 (unrestricted traffic for authorized ports only) and EC2.19
         (high-risk ports).
 
     Example:
@@ -54,7 +56,7 @@ class Settings:
                 raise ValueError(
                     f"{name} is {number!r}: write a whole number of {unit}, at least 1"
                 )
-        # A list or a plain set is welcome; kept as given it would not be frozen.
+        # A list or a plain set is accepted, but would stay mutable.
         object.__setattr__(self, "public_ports", frozenset(self.public_ports))
         for name, ports in (
             ("administrative_ports", self.administrative_ports),
@@ -72,6 +74,6 @@ class Settings:
         both = self.public_ports & set(self.administrative_ports)
         if both:
             raise ValueError(
-                f"port {min(both)} is in administrative_ports and in public_ports: an "
-                "administrative port is never open to the world, so leave it in one of the two"
+                f"port {min(both)} is in both administrative_ports and public_ports: "
+                "administrative ports are closed to the internet, so write it in one of the two"
             )

@@ -88,7 +88,7 @@ def test_a_baseline_is_written_filled_in_and_heeded() -> None:
     assert run("check", "open.yaml", "--baseline", "base.json").returncode == 0
     stale = run("check", "sound.yaml", "--baseline", "base.json")
     assert stale.returncode == 0
-    assert "is accepted and found no more: take it out of the baseline" in stale.stderr
+    assert "is accepted, but no longer found: remove it from the baseline" in stale.stderr
 
 
 def test_thresholds_come_from_a_file() -> None:
@@ -104,9 +104,15 @@ def test_thresholds_come_from_a_file() -> None:
     ("arguments", "message"),
     [
         (["--format", "xml"], "--format is 'xml': write one of text, json, sarif"),
-        (["--config", "none.toml"], "none.toml: No such file or directory"),
-        (["--baseline", "sound.yaml"], "sound.yaml is no JSON"),
-        (["--output", "/nowhere/out"], "No such file or directory"),
+        (["--config", "none.toml"], "--config none.toml: No such file or directory"),
+        (["--config", "open.yaml"], "--config open.yaml is not TOML"),
+        (["--baseline", "none.json"], "--baseline none.json: No such file or directory"),
+        (["--baseline", "sound.yaml"], "--baseline sound.yaml is not JSON"),
+        (["--output", "/nowhere/out"], "--output /nowhere/out: No such file or directory"),
+        (
+            ["--write-baseline", "/nowhere/out"],
+            "--write-baseline /nowhere/out: No such file or directory",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments: list[str], message: str) -> None:

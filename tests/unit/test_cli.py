@@ -15,14 +15,17 @@ from hardened_ec2.host import HostHardening
 SCRIPT = "#!/bin/bash\necho 'ünïcödé'\n"
 
 
-def run(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[bytes]":
+def run(
+    *arguments: str, cwd: Path | None = None, columns: int | None = None
+) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(
         [sys.executable, "-c", "from hardened_ec2.cli import main; main()", *arguments],
         capture_output=True,
         check=False,
         cwd=cwd,
         env=os.environ
-        | {"PYTHONPATH": f"{Path(__file__).parents[2]}:{os.environ.get('PYTHONPATH', '')}"},
+        | {"PYTHONPATH": f"{Path(__file__).parents[2]}:{os.environ.get('PYTHONPATH', '')}"}
+        | ({} if columns is None else {"COLUMNS": str(columns)}),
     )
 
 
@@ -73,7 +76,7 @@ def test_what_is_too_large_as_text_fits_as_gzip(tmp_path: Path) -> None:
     options = ("user-data", "--profile", "strict", "--commands", "setup.sh")
     done = run(*options, cwd=tmp_path)
     assert done.returncode == 2
-    assert b"where EC2 takes 16,384: write --format gzip, bake the commands" in done.stderr
+    assert b"EC2 accepts 16,384: write --format gzip, build the commands" in done.stderr
     assert run(*options, "--format", "gzip", cwd=tmp_path).returncode == 0
 
 
@@ -89,7 +92,7 @@ def test_gzip_is_not_written_to_a_terminal() -> None:
     os.close(end)
     os.close(terminal)
     assert done.returncode == 2
-    assert b"gzip is nothing for a terminal: write --output FILE" in done.stderr
+    assert b"--format gzip cannot be written to a terminal: write --output FILE" in done.stderr
 
 
 def test_groups_in_place_of_users() -> None:
@@ -130,15 +133,36 @@ def test_what_is_wrong_leaves_the_file_as_it_was(tmp_path: Path) -> None:
 WRONG = {
     "profile": (
         ["--profile", "lax"],
-        "profile is 'lax': 'core', 'baseline' or 'strict' is allowed",
+        "--profile is 'lax': 'core', 'baseline' or 'strict' is allowed; write --profile baseline",
     ),
-    "control": (["--without", "sudo"], "'sudo' is not a host control: write one of imds-lock"),
-    "core": (["--without", "sshd"], "a core control, which cannot be left out"),
-    "user": (["--admin-user", "root"], "root never logs in over SSH"),
-    "port": (["--open-port", "443"], "write open_ports=['443/tcp']"),
+    "control": (
+        ["--without", "sudo"],
+        "--without: 'sudo' is not a host control: write one of imds-",
+    ),
+    "core": (
+        ["--without", "sshd"],
+        "a core control, which cannot be left out: remove it from --without",
+    ),
+    "user": (
+        ["--admin-user", "root"],
+        "write the login that administrators use, --admin-user ec2-user",
+    ),
+    "port": (["--open-port", "443"], "tcp or udp; write --open-port 443/tcp"),
+    "container": (
+        ["--imds-container", "1x"],
+        "write --imds-container docker0 or 172.17.0.0/16",
+    ),
+    "banner": (["--banner", "é"], "write --banner 'Authorized use only.'"),
+    "both": (
+        ["--admin-user", "a", "--admin-group", "b"],
+        "--admin-user is ('a',) and --admin-group is ('b',)",
+    ),
     "format": (["--format", "zip"], "--format is 'zip': write one of text, gzip, base64"),
-    "missing": (["--commands", "/nowhere/setup.sh"], "/nowhere/setup.sh: No such file"),
-    "folder": (["--output", "/nowhere/user-data"], "No such file or directory"),
+    "missing": (["--commands", "/nowhere/setup.sh"], "--commands /nowhere/setup.sh: No such file"),
+    "folder": (
+        ["--output", "/nowhere/user-data"],
+        "--output /nowhere/user-data: No such file or directory",
+    ),
 }
 
 
@@ -157,8 +181,8 @@ def test_what_is_wrong_is_said_in_one_line(wrong: str) -> None:
     ("script", "message"),
     [
         (b"echo no interpreter\n", "write '#!/bin/bash' as the first line"),
-        (b"#!/bin/sh\n\xff\n", "is no text in UTF-8"),
-        (b"#!/bin/sh\n" + b"# x\n" * 5000, "bytes where EC2 takes 16,384"),
+        (b"#!/bin/sh\n\xff\n", "--commands setup.sh is not UTF-8 text"),
+        (b"#!/bin/sh\n" + b"# x\n" * 5000, "bytes, EC2 accepts 16,384"),
     ],
 )
 def test_commands_that_no_server_would_run(tmp_path: Path, script: bytes, message: str) -> None:
@@ -197,6 +221,14 @@ def test_every_command_tells_its_options(command: str) -> None:
     told = run(command, "--help")
     assert told.returncode == 0
     assert b"--format FORMAT" in told.stdout
+    assert b"Exit codes:" in told.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], *([command] for command in COMMANDS)])
+def test_help_fits_a_terminal_of_80_columns(arguments: list[str]) -> None:
+    lines = run(*arguments, "--help", columns=80).stdout.decode().splitlines()
+    assert lines
+    assert [line for line in lines if len(line) > 80] == []
 
 
 def test_a_command_loads_only_what_it_needs() -> None:

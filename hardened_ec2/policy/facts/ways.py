@@ -25,9 +25,9 @@ class Origin(StrEnum):
     INTERNET = "from the internet"
     UNKNOWN = "not known"
     BALANCER = "from the internet through a load balancer"
-    INDIRECT = "from the internet by way of another machine"
+    INDIRECT = "from the internet through another server"
     PUBLIC = "from named public addresses"
-    BLOCKED = "let in, but cut off from the internet"
+    BLOCKED = "allowed, but without a route from the internet"
     INSIDE = "from inside the network"
 
     @property

@@ -86,11 +86,12 @@ class Baseline:
         try:
             document = json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path} is no JSON: {error}") from None
+            raise ValueError(f"{path} is not JSON: {error}") from None
         entries = document.get("accepted") if isinstance(document, dict) else None
         if not isinstance(entries, list):
             raise ValueError(
-                f'{path} is no baseline: write {{"accepted": [...]}}, or let --write-baseline do it'
+                f'{path} is not a baseline: write {{"accepted": [...]}}, or let '
+                "--write-baseline write it"
             )
         return cls(
             accepted=tuple(_entry(path, index, entry) for index, entry in enumerate(entries))
@@ -141,7 +142,7 @@ def _entry(path: Path, index: int, entry: Any) -> Accepted:  # noqa: ANN401 - wh
         raise ValueError(f"{where} has {unknown[0]!r}: {', '.join(_KEYS)} are allowed")
     for key in _KEYS:
         if not isinstance(entry.get(key, "" if key in _OPTIONAL else None), str):
-            raise ValueError(f"{where} has no text for {key!r}: write one")
+            raise ValueError(f"{where} has no string for {key!r}: write one")
     try:
         return Accepted(**entry)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Settings from a file: the thresholds of the policy, as a team writes them down."""
+"""Settings from a TOML file: the thresholds of the policy."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -22,11 +22,11 @@ def read_settings(path: Path) -> Settings:
             22 = "SSH"
 
     Returns:
-        The settings; what the file leaves out has its default.
+        The settings; what the file omits has its default.
 
     Raises:
-        ValueError: If the file is no TOML, or holds a setting that there is none of or a value
-            that is not allowed.
+        ValueError: If the file is not TOML, or contains an unknown setting or a value that is not
+            allowed.
         OSError: If it cannot be read.
 
     Source: TOML v1.0.0.
@@ -35,13 +35,13 @@ def read_settings(path: Path) -> Settings:
         >>> read_settings(Path("hardened-ec2.toml")).whitelist_width
         16
     """
-    # Most checks have no settings of their own, and need no parser for them.
+    # Loaded on use: most checks have no settings file.
     import tomllib  # noqa: PLC0415
 
     try:
         document = tomllib.loads(path.read_bytes().decode())
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no TOML: {error}") from None
+        raise ValueError(f"{path} is not TOML: {error}") from None
     unknown = sorted(document.keys() - set(_KNOWN))
     if unknown:
         raise ValueError(f"{path} sets {unknown[0]!r}: write one of {', '.join(_KNOWN)}")
@@ -59,6 +59,6 @@ def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - what TOML holds, wha
     if name == "administrative_ports":
         if not isinstance(value, dict):
             raise ValueError(f'{name} is {value!r}: write a table of port = "name"')
-        # Keys of TOML are texts.
+        # Keys in TOML are strings.
         return {int(port) if port.isdecimal() else port: label for port, label in value.items()}
     return value

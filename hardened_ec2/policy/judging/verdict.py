@@ -1,4 +1,4 @@
-"""The verdict of a check: findings, what was accepted, what passed, what could not be read."""
+"""The verdict of a check: findings, accepted findings, unreadable inputs, a word for every rule."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,15 @@ from hardened_ec2.policy.resolve.deployment import Deployment
 from hardened_ec2.policy.rules import RULES
 from hardened_ec2.policy.rules.case import Case, examined
 from hardened_ec2.policy.rules.rule import Rule
+from hardened_ec2.policy.rules.verification import cannot_verify
 from hardened_ec2.policy.settings import Settings
 
 NO_ERROR, ERRORS, UNUSABLE = 0, 1, 2
-"""Exit codes: nothing is exposed, something is, or some of it could not be judged."""
+"""Exit codes: no errors, errors, or inputs that could not be judged."""
 
 
 class Standing(StrEnum):
-    """What is said about a rule, worst first.
+    """The verdict on one rule, worst first; every report uses these words.
 
     Example:
         >>> judged = verdict(collection)
@@ -32,32 +33,32 @@ class Standing(StrEnum):
     """
 
     VIOLATED = "violated"
-    """There are findings that nobody accepted."""
+    """The rule has findings that are not accepted."""
 
     UNVERIFIED = "not verified"
-    """The templates do not tell, at one place at least."""
+    """The templates leave open whether the rule holds, in at least one place."""
 
     ACCEPTED = "accepted"
-    """All findings are accepted, each with a reason."""
+    """All findings of the rule are accepted, each with a reason."""
 
     HOLDS = "holds"
-    """Something was examined and nothing found."""
+    """Resources were examined, without a finding."""
 
     NOTHING = "nothing to examine"
-    """The templates hold nothing that the rule looks at."""
+    """The templates contain no resource that the rule examines."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What is said about templates.
+    """The verdict on templates that are deployed together.
 
     Args:
         templates: The names of the templates that were judged.
-        findings: What is wrong and not accepted, in the order of `judge`.
-        accepted: What a baseline or the app accepts, with the reasons.
-        unreadable: What could not be judged.
-        cases: What was judged, for reports that say more of it than findings do.
-        acknowledged: What the apps acknowledged, other packs' findings among it. Default: nothing.
+        findings: The findings that are not accepted, in the order of `judge`.
+        accepted: The findings that a baseline or the app accepts, with the reasons.
+        unreadable: The inputs that could not be judged.
+        cases: The deployments, for reports that show more than findings.
+        acknowledged: All findings that the apps acknowledged, of other packs too. Default: none.
 
     Example:
         >>> judged = verdict(collection)
@@ -72,15 +73,23 @@ class Verdict:
     cases: tuple[Case, ...]
     acknowledged: tuple[Acknowledgement, ...] = ()
 
-    @property
-    def passed(self) -> tuple[str, ...]:
-        """The rules that hold in all templates, none in doubt; none where nothing was judged."""
-        found = (*self.findings, *(finding for finding, _ in self.accepted))
-        broken = {rule for finding in found for rule in (finding.rule, *finding.undecided)}
-        return tuple(rule.id for rule in RULES if self.templates and rule.id not in broken)
+    @cached_property
+    def violations(self) -> tuple[Finding, ...]:
+        """The findings that are errors and warnings."""
+        return tuple(each for each in self.findings if each.rule != cannot_verify.id)
+
+    @cached_property
+    def not_verified(self) -> tuple[Finding, ...]:
+        """The findings that say what could not be verified."""
+        return tuple(each for each in self.findings if each.rule == cannot_verify.id)
+
+    @cached_property
+    def standings(self) -> dict[str, Standing]:
+        """The verdict on every rule, by its id, in the order of `RULES`."""
+        return {rule.id: self.standing(rule) for rule in RULES}
 
     def standing(self, rule: Rule) -> Standing:
-        """Say what becomes of a rule in all templates together."""
+        """Return the verdict on a rule in all templates together."""
         if rule.id in self._violated:
             return Standing.VIOLATED
         if rule.id in self._undecided:
@@ -90,25 +99,26 @@ class Verdict:
         return Standing.HOLDS if self.examined(rule) else Standing.NOTHING
 
     def examined(self, rule: Rule) -> int:
-        """Return how many resources a rule looked at; see `Rule.subject`."""
+        """Return how many resources a rule examined; see `Rule.subject`."""
         return sum(len(examined(case, rule.subject)) for case in self.cases)
 
     @cached_property
     def _violated(self) -> frozenset[str]:
-        return frozenset(finding.rule for finding in self.findings)
+        return frozenset(finding.rule for finding in self.violations)
 
     @cached_property
     def _undecided(self) -> frozenset[str]:
         found = (*self.findings, *(finding for finding, _ in self.accepted))
-        return frozenset(rule for finding in found for rule in finding.undecided)
+        undecided = {rule for finding in found for rule in finding.undecided}
+        return frozenset(undecided.union(finding.rule for finding in self.not_verified))
 
     def count(self, severity: Severity) -> int:
-        """Return how many findings have a severity."""
-        return sum(finding.severity is severity for finding in self.findings)
+        """Return how many of `violations` have a severity."""
+        return sum(finding.severity is severity for finding in self.violations)
 
     @property
     def exit_code(self) -> int:
-        """What the command ends with."""
+        """The exit code of the command."""
         if self.unreadable:
             return UNUSABLE
         return ERRORS if self.count(Severity.ERROR) else NO_ERROR

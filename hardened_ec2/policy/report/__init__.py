@@ -1,1 +1,1 @@
-"""A verdict as text, JSON, SARIF or HTML, and the table of rules."""
+"""A verdict as text, JSON, SARIF or HTML, and the documentation of the policy rules."""

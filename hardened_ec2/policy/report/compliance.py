@@ -1,4 +1,4 @@
-"""The compliance matrix: each control of each framework, the rules that ask for it, the verdict."""
+"""The compliance matrix: the controls of each framework, the rules that cover them, the verdict."""
 
 import re
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ _WORST_FIRST = list(Standing)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One control, as far as the policy speaks of it.
+    """One control and the policy rules that cover a part of it.
 
     Args:
         control: The control.
-        rules: The rules that ask for a part of it, with what became of each.
-        standing: The worst of these.
+        rules: The rules, each with its verdict.
+        standing: The worst of these verdicts.
 
     Example:
         >>> rows = {row.control.id: row for row in matrix(verdict)[Framework.SECURITY_HUB]}
@@ -32,13 +32,13 @@ class Row:
 
 
 def matrix(verdict: Verdict) -> dict[Framework, list[Row]]:
-    """Turn the references of the rules round.
+    """Group the references of the rules by framework and control.
 
     Args:
         verdict: The verdict.
 
     Returns:
-        For each framework that a rule refers to its controls, in the order of their numbers.
+        The controls of each framework that a rule refers to, in the order of their numbers.
 
     Example:
         >>> [row.control.id for row in matrix(verdict)[Framework.CIS] if row.standing == "violated"]
@@ -66,7 +66,7 @@ def _rows(
 
 
 def _number(identifier: str) -> list[tuple[int, str]]:
-    """Sort 5.10 after 5.9."""
+    """Return a key that sorts 5.10 after 5.9."""
     return [
         (int(part), "") if part.isdigit() else (-1, part)
         for part in re.findall(r"[0-9]+|[^0-9]+", identifier)

@@ -1,8 +1,7 @@
-"""A verdict as one HTML file: evidence for whoever audits it.
+"""A verdict as one HTML file, as evidence for an audit.
 
-Nothing in it is fetched and nothing runs: its policy forbids both, so that what a template says
-cannot do more than stand there. Its size is bounded whatever the templates hold; what is left out
-is counted.
+Its Content Security Policy forbids scripts and requests, so text from a template stays text. Its
+size is bounded; what is left out is counted.
 """
 
 import base64
@@ -27,22 +26,22 @@ from hardened_ec2.policy.read.template import Template
 from hardened_ec2.policy.report.compliance import matrix
 from hardened_ec2.policy.report.picture import Picture, draw, spelled_senders
 from hardened_ec2.policy.report.release import release
+from hardened_ec2.policy.report.summary import finding_counts, rule_counts
 from hardened_ec2.policy.report.visible import visible
 from hardened_ec2.policy.resolve.scenarios import spelled_when
 from hardened_ec2.policy.resolve.values import Place, Reference, as_bool
 from hardened_ec2.policy.rules import RULES
 from hardened_ec2.policy.rules.case import Case
 from hardened_ec2.policy.rules.rule import Rule
-from hardened_ec2.policy.rules.verification import cannot_verify
 
 MAX_PICTURES: Final = 50
-"""Pictures drawn. Servers that are reached in the same way share one; the worst come first."""
+"""Pictures in a report, most exposed servers first; servers reached in the same way share one."""
 
 MAX_ROWS: Final = 500
 """Rows of a table."""
 
 MAX_PLACES: Final = 100
-"""Findings of one rule that are listed."""
+"""Listed findings of one rule."""
 
 _FOLDER: Final = Path(__file__).parent
 _CLASSES: Final = {
@@ -66,14 +65,14 @@ _MARKS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Reached:
-    """Servers that are reached in the same way, the first of them drawn.
+    """Servers that are reached in the same way; the picture shows the first.
 
     Args:
-        case: Where they are deployed.
-        server: The first.
-        alike: The others.
-        answer: Who gets to them.
-        facts: Where they stand, in words.
+        case: The deployment.
+        server: The first server.
+        alike: The other servers.
+        answer: The ways to them.
+        facts: Their subnet, public address and Auto Scaling group, in words.
         picture: The picture.
     """
 
@@ -90,12 +89,12 @@ def as_html(verdict: Verdict, *, made: datetime | None = None) -> str:
 
     Args:
         verdict: The verdict.
-        made: When it was made. Default: now.
+        made: When the report is generated. Default: now.
 
     Returns:
-        One document: for each server who can reach it, as picture and as table; the findings by
-        rule; what could not be verified; what is accepted, with the reasons; what passed, with how
-        much was examined; the controls of every framework with the verdict on each.
+        One document: the ways to each server, as a picture and as a table; the findings by rule;
+        what could not be verified; the accepted findings with their reasons; the rules that hold,
+        each with the number of resources examined; the verdict on the controls of every framework.
 
     Source: WHATWG, "HTML Living Standard"; W3C, "Content Security Policy Level 3" and "Web Content
         Accessibility Guidelines (WCAG) 2.2".
@@ -107,27 +106,26 @@ def as_html(verdict: Verdict, *, made: datetime | None = None) -> str:
     style = (_FOLDER / "page.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     reached = sorted(_reached(verdict), key=lambda each: _rank(each.answer))
-    known = [finding for finding in verdict.findings if finding.rule != cannot_verify.id]
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
-            style=Markup(style),  # noqa: S704 - our own file, which holds no template's text
+            style=Markup(style),  # noqa: S704 - our own file, without text from templates
             style_digest=digest,
             made=(made or datetime.now(tz=UTC)).strftime("%Y-%m-%d %H:%M UTC"),
             release=release(),
             verdict=verdict,
-            errors=verdict.count(Severity.ERROR),
-            warnings=sum(finding.severity is Severity.WARNING for finding in known),
-            by_rule=list(_by_rule(known)),
-            unverified=[f for f in verdict.findings if f.rule == cannot_verify.id],
+            counts=finding_counts(verdict),
+            rule_counts=rule_counts(verdict),
+            severities=list(Severity),
+            by_rule=list(_by_rule(verdict.violations)),
             reached=reached,
             servers=sum(1 + len(each.alike) for each in reached),
             from_internet=_count(reached, Origin.INTERNET),
             others=[each for each in verdict.acknowledged if each.pack != PACK],
             templates=[t for case in verdict.cases for t in case.deployment.templates],
             rules=RULES,
-            standings={rule.id: verdict.standing(rule) for rule in RULES},
+            standings=verdict.standings,
             matrix=matrix(verdict),
             settings=verdict.cases[0].settings if verdict.cases else None,
         )
@@ -163,18 +161,18 @@ def _environment() -> Environment:
 
 
 def _finalized(value: object) -> object:
-    """Show every text of a template as `visible` does, wherever the page writes it."""
+    """Pass every text that the page writes through `visible`."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _reached(verdict: Verdict) -> Iterator[Reached]:
-    """Yield the servers, those that are reached in the same way together."""
+    """Yield the servers, grouped by the ways to them."""
     for case in verdict.cases:
         alike: dict[object, list[Server]] = {}
         answers: dict[object, tuple[Answer, tuple[str, ...]]] = {}
         for server in case.servers:
             answer, facts = case.access.to(server), tuple(_facts(case, server))
-            # Where the rules stand is no difference: the picture does not show it.
+            # The picture does not show where the ingress rules are, so that is no difference.
             ways = tuple(
                 (w.senders, w.stations, w.protocol, w.ports, w.arrives, w.unknown, w.when)
                 for w in answer.ways
@@ -220,7 +218,7 @@ def _count(reached: Sequence[Reached], origin: Origin) -> int:
 
 
 def _by_rule(findings: Sequence[Finding]) -> Iterator[tuple[Rule, list[Finding]]]:
-    """Yield each rule that has findings, errors first, with them."""
+    """Yield each rule that has findings, with these; errors first."""
     found: dict[str, list[Finding]] = {}
     for finding in findings:
         found.setdefault(finding.rule, []).append(finding)
@@ -239,14 +237,14 @@ def _resources_of(template: Template) -> int:
 
 
 def _line(case: Case, place: Place) -> str:
-    """Spell where a rule stands: template, line, resource, property."""
+    """Return the template, line, resource and property of an ingress rule."""
     template = next((t for t in case.deployment.templates if t.name == place.template), None)
     line = None if template is None else template.line(place.logical_id, place.path)
     return f"{place.template}{f':{line}' if line else ''} {place}"
 
 
 def _construct(verdict: Verdict, finding: Finding) -> str:
-    """Return the path of the construct that made a resource; empty where the CDK did not."""
+    """Return the path of the construct behind a resource; empty without the CDK."""
     for case in verdict.cases:
         resource = case.deployment.find(Reference(finding.template, finding.logical_id))
         metadata = (resource.raw.get("Metadata") or {}) if resource is not None else {}

@@ -1,8 +1,7 @@
-"""The picture of who can reach a server: boxes and lines as numbers, for SVG.
+"""The layout of the picture of who can reach a server: boxes and lines for SVG.
 
-One lane for each way, the senders at the left and the server at the right, so that a lane reads as
-a sentence: who, through which groups and load balancers, on which ports. Ways are never merged
-into a net, in which one could no longer tell whose port is whose.
+Each way is a lane of its own, from the source at the left to the server at the right, so that it
+reads as a sentence: the source, the groups and load balancers it passes, the ports.
 """
 
 import unicodedata
@@ -18,7 +17,7 @@ from hardened_ec2.policy.facts.ways import Answer, Origin, Station, Way
 from hardened_ec2.policy.report.visible import visible
 
 MAX_LANES: Final = 12
-"""Ways drawn before the rest is left to the table."""
+"""Ways in a picture; the table lists the rest."""
 
 _MAX_STATIONS: Final = 3
 
@@ -30,18 +29,17 @@ _BOX: Final = 46
 _FOOT: Final = 30
 _SENDER: Final = 224
 _STATIONS: Final = (220, 220, 220, 176)
-"""Width of a station, by how many stand side by side."""
+"""Width of a station, by the number of stations in a lane."""
 
 _PORTS: Final = 148
 _SERVER: Final = 196
 
 _COUNTED: Final = 2**32
-"""Addresses beyond which a number tells nobody anything."""
+"""Addresses that are counted; a larger number means nothing to a reader."""
 
 _WIDE: Final = frozenset("WF")
 _EM: Final = 0.66
-"""Width of a character in ems: a little more than fonts need. Boxes cut what is wider all the same,
-but without an ellipsis."""
+"""Width of a character in ems, a little more than fonts need: boxes clip what is wider."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,9 +51,9 @@ class Box:
         y: Upper edge.
         width: Width.
         height: Height.
-        kind: What it is: ``sender``, ``group``, ``balancer``, ``more``, ``ports`` or ``server``.
-        title: The first line, cut to fit.
-        detail: The second line, cut to fit. Default: none.
+        kind: One of ``sender``, ``group``, ``balancer``, ``more``, ``ports`` or ``server``.
+        title: The first line, shortened to fit.
+        detail: The second line, shortened to fit. Default: none.
     """
 
     x: int
@@ -68,7 +66,7 @@ class Box:
 
     @property
     def middle(self) -> float:
-        """The height of its middle."""
+        """The y coordinate of its middle."""
         return self.y + self.height / 2
 
 
@@ -83,16 +81,16 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lane:
-    """One way as it is drawn.
+    """One way in a picture.
 
     Args:
         way: The way.
         y: Upper edge of the lane.
         height: Its height.
-        boxes: Everything in it but the senders, which lanes can share.
+        boxes: Its boxes except the sender, which lanes can share.
         lines: The lines.
-        is_stopped: Whether the internet's packets do not get there, whatever the rule says.
-        label: All of it in words.
+        is_stopped: Whether no route leads from the internet to the server.
+        label: The way in words.
     """
 
     way: Way
@@ -106,16 +104,16 @@ class Lane:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
-    """A picture: how large it is and what is in it.
+    """A picture: its size and its boxes and lines.
 
     Args:
         width: Width.
         height: Height.
         columns: Heading and left edge of each column.
-        senders: The boxes of those who start, each with the origin that colours it.
+        senders: The boxes of the sources, each with the origin that determines its color.
         lanes: The ways, in the order of the table.
         server: The server's box.
-        left_out: Ways that are not drawn.
+        left_out: The number of ways that are not drawn.
 
     Source: W3C, "Scalable Vector Graphics (SVG) 2".
 
@@ -138,9 +136,9 @@ def draw(answer: Answer, name: str, placement: str) -> Picture:
     """Lay out the picture of a server.
 
     Args:
-        answer: Who gets to it.
-        name: What it is called.
-        placement: Where it stands, in a few words.
+        answer: The ways to it.
+        name: Its name.
+        placement: Its subnet, in a few words.
 
     Returns:
         The picture. Its size is bounded: `MAX_LANES` ways, three stations on each.
@@ -164,7 +162,7 @@ def draw(answer: Answer, name: str, placement: str) -> Picture:
         for index, (way, boxes) in enumerate(zip(ways, stations, strict=True))
     )
     height = _HEAD + max(1, len(lanes)) * _LANE
-    headings = ["who", *["through"] * (most > 0), "ports", "server"]
+    headings = ["source", *["through"] * (most > 0), "ports", "server"]
     edges = [columns[0], *columns[1:2], columns[-1], server_x]
     server = Box(
         x=server_x,
@@ -187,12 +185,12 @@ def draw(answer: Answer, name: str, placement: str) -> Picture:
 
 
 def fitted(text: str, width: int, size: int) -> str:
-    """Cut a text so that it fits.
+    """Shorten a text to a width.
 
     Args:
         text: The text.
-        width: The room, in pixels.
-        size: The size of the font, in pixels.
+        width: The width, in pixels.
+        size: The font size, in pixels.
 
     Returns:
         The text, `visible`, or its beginning with an ellipsis.
@@ -210,14 +208,14 @@ def fitted(text: str, width: int, size: int) -> str:
 
 
 def spelled_senders(way: Way, limit: int = 3) -> tuple[str, str]:
-    """Say who starts a way.
+    """Describe the source of a way.
 
     Args:
         way: The way.
-        limit: How many blocks of addresses are written out. Default: 3.
+        limit: The most CIDR blocks that are written out. Default: 3.
 
     Returns:
-        Who, and what is to be said of them besides.
+        The source, and a detail about it.
 
     Example:
         >>> [spelled_senders(way) for way in access.to(server).ways]
@@ -227,8 +225,8 @@ def spelled_senders(way: Way, limit: int = 3) -> tuple[str, str]:
         (first, *rest) = way.stations[0].names
         own = way.stations[-1].names
         if first in own and not rest:
-            return "Each other", f"members of {first}"
-        return "Members of a group", first
+            return "Same security group", first
+        return "Security group", first
     if way.unknown:
         return "Not known", way.unknown
     addresses = _spelled(way.senders, limit)
@@ -244,7 +242,7 @@ def spelled_senders(way: Way, limit: int = 3) -> tuple[str, str]:
 
 
 def _spelled(senders: AddressSet, limit: int) -> str:
-    """Spell addresses, those of a whole family in words: without its private ones it is a list."""
+    """Spell addresses; all public addresses of a family are named in words instead of listed."""
     everyone = AddressSet.everything().public
     words = []
     for family in ("ipv4", "ipv6"):
@@ -258,11 +256,11 @@ def _spelled(senders: AddressSet, limit: int) -> str:
 
 
 def label(way: Way, name: str) -> str:
-    """Say a whole way in words, for whoever cannot see the picture."""
+    """Describe a way in words, for screen readers."""
     who, more = spelled_senders(way)
     passed = " and then ".join(_named(station) for station in _shown(way))
     where = "Not known" if way.origin is Origin.UNKNOWN else way.origin.value
-    stop = "; no route or public address lets the internet in" if _is_stopped(way) else ""
+    stop = "; the internet has no route to it" if _is_stopped(way) else ""
     return (
         f"{where[:1].upper()}{where[1:]}: {who} ({more}), through {passed}, "
         f"to {way.spelled_ports} of {name}{stop}"
@@ -276,7 +274,7 @@ def _named(station: Station) -> str:
 
 
 def _shown(way: Way) -> Sequence[Station]:
-    """Members who start a way are its senders; their group is not passed."""
+    """Return the stations to draw: a group whose members are the source is not one of them."""
     return way.stations if way.senders else way.stations[1:]
 
 
@@ -285,7 +283,7 @@ def _is_stopped(way: Way) -> bool:
 
 
 def _stations(way: Way) -> list[tuple[str, str, str]]:
-    """Return kind, title and detail of the boxes between senders and ports."""
+    """Return kind, title and detail of the boxes between source and ports."""
     shown = [_station(station, own=station is way.stations[-1]) for station in _shown(way)]
     if len(shown) > _MAX_STATIONS:
         skipped = len(shown) - 2
@@ -315,7 +313,7 @@ def _lane(
     station = _STATIONS[inner]
     boxes = [
         Box(
-            # The server's own group always stands next to its ports.
+            # The server's own group is always next to its ports.
             x=columns[1 + (at if at < len(stations) - 1 else inner - 1)],
             y=y,
             width=station,
@@ -360,9 +358,9 @@ def _ports(way: Way, x: int, y: int) -> Box:
 
 
 def _senders(ways: Sequence[Way]) -> Iterator[tuple[Box, Origin | None]]:
-    """Yield the boxes at the left: one for lanes that follow each other and start the same."""
+    """Yield the boxes at the left; neighboring lanes with the same source share one."""
     if not ways:
-        yield _sender("Nobody", "no rule lets anyone in", 0, 1), None
+        yield _sender("None", "no ingress is allowed", 0, 1), None
         return
     first = 0
     for at in range(1, len(ways) + 1):

@@ -1,24 +1,28 @@
-"""A verdict as SARIF, which GitHub code scanning and editors show beside the template's lines."""
+"""A verdict as SARIF, for GitHub code scanning and editors."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
 from hardened_ec2.policy.findings import Finding, Severity
-from hardened_ec2.policy.judging.verdict import Verdict
+from hardened_ec2.policy.judging.verdict import Standing, Verdict
 from hardened_ec2.policy.read.template import UnreadableTemplate
 from hardened_ec2.policy.report.release import release
+from hardened_ec2.policy.report.summary import finding_counts, rule_counts
 from hardened_ec2.policy.rules import RULES
 from hardened_ec2.policy.rules.rule import Rule
+from hardened_ec2.policy.rules.verification import cannot_verify
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
-# What GitHub calls the weight of a security finding, of ten.
+# GitHub reads security-severity as a number from 0 to 10.
 _WEIGHT = {Severity.ERROR: "8.0", Severity.WARNING: "4.0"}
+
+_INDEX = {rule.id: at for at, rule in enumerate(RULES)}
 
 
 def as_sarif(verdict: Verdict) -> str:
@@ -28,9 +32,9 @@ def as_sarif(verdict: Verdict) -> str:
         verdict: The verdict.
 
     Returns:
-        One run: every rule with its reason and fix, every finding with its place; an accepted one
-        is suppressed, with the reason. A template that could not be read is an error of the
-        tool, so that nobody takes it for a pass.
+        One run: every rule with its reason, fix and verdict, every finding with its place; an
+        accepted finding is suppressed, with the reason. An input that could not be read is an error
+        of the tool; the counts are a property of the run.
 
     Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0 Plus Errata
         01"; GitHub, "SARIF support for code scanning".
@@ -39,11 +43,6 @@ def as_sarif(verdict: Verdict) -> str:
         >>> json.loads(as_sarif(verdict))["version"]
         '2.1.0'
     """
-    index = {rule.id: at for at, rule in enumerate(RULES)}
-    results = [_result(finding, index) for finding in verdict.findings]
-    for finding, entry in verdict.accepted:
-        suppression = {"kind": "external", "justification": entry.reason}
-        results.append(_result(finding, index) | {"suppressions": [suppression]})
     document = {
         "$schema": _SCHEMA,
         "version": "2.1.0",
@@ -53,7 +52,7 @@ def as_sarif(verdict: Verdict) -> str:
                     "driver": {
                         "name": "hardened-ec2",
                         "version": release(),
-                        "rules": [_rule(rule) for rule in RULES],
+                        "rules": [_rule(rule, verdict.standings[rule.id]) for rule in RULES],
                     }
                 },
                 "invocations": [
@@ -65,15 +64,25 @@ def as_sarif(verdict: Verdict) -> str:
                 "artifacts": [
                     {"location": {"uri": _uri(template)}} for template in verdict.templates
                 ],
-                "results": results,
+                "results": list(_results(verdict)),
                 "columnKind": "unicodeCodePoints",
+                "properties": finding_counts(verdict) | {"rules": rule_counts(verdict)},
             }
         ],
     }
     return json.dumps(document, indent=2) + "\n"
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _results(verdict: Verdict) -> Iterator[dict[str, Any]]:
+    for finding in verdict.findings:
+        unverified = finding.rule == cannot_verify.id
+        yield _result(finding, Standing.UNVERIFIED if unverified else Standing.VIOLATED)
+    for finding, entry in verdict.accepted:
+        suppression = {"kind": "external", "justification": entry.reason}
+        yield _result(finding, Standing.ACCEPTED) | {"suppressions": [suppression]}
+
+
+def _rule(rule: Rule, standing: Standing) -> dict[str, Any]:
     return {
         "id": rule.id,
         "shortDescription": {"text": rule.fact},
@@ -83,18 +92,20 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "properties": {
             "tags": ["security", *(str(control) for control in rule.references)],
             "security-severity": _WEIGHT[rule.severity],
+            "verdict": standing.value,
         },
     }
 
 
-def _result(finding: Finding, index: dict[str, int]) -> dict[str, Any]:
+def _result(finding: Finding, standing: Standing) -> dict[str, Any]:
     return {
         "ruleId": finding.rule,
-        "ruleIndex": index[finding.rule],
+        "ruleIndex": _INDEX[finding.rule],
         "level": finding.severity.value,
         "message": {"text": f"{finding.message}. {finding.fix}"},
         "locations": [_location(finding)],
-        # Without the line: it stays the same finding when something above it changes.
+        "properties": {"verdict": standing.value},
+        # Without the line number, the fingerprint survives changes above it.
         "partialFingerprints": {"hardenedEc2/v1": _fingerprint(finding)},
     }
 

@@ -1,11 +1,12 @@
-"""A verdict as text for people and as JSON for programs."""
+"""A verdict as text and as JSON."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
-from hardened_ec2.policy.findings import Finding, Severity
+from hardened_ec2.policy.findings import Finding
 from hardened_ec2.policy.judging.verdict import Verdict
+from hardened_ec2.policy.report.summary import finding_counts, rule_counts
 
 
 def as_json(verdict: Verdict) -> str:
@@ -15,31 +16,27 @@ def as_json(verdict: Verdict) -> str:
         verdict: The verdict.
 
     Returns:
-        One object: ``findings``, ``passed`` (ids of rules), ``unreadable`` and ``summary``; with a
-        baseline also ``accepted``.
+        One object: ``findings``, ``accepted`` (findings with their reasons), ``unreadable`` (inputs
+        with the reason), ``rules`` (the verdict on each rule, by id) and ``summary`` (the counts of
+        findings and of rules).
 
     Source: RFC 8259.
 
     Example:
-        >>> json.loads(as_json(verdict))["summary"]
-        {'templates': 1, 'errors': 1, 'warnings': 0}
+        >>> json.loads(as_json(verdict))["rules"]["HardenedEc2-ImdsV2"]
+        'violated'
     """
     document: dict[str, Any] = {
         "findings": [_object(finding) for finding in verdict.findings],
-        "passed": list(verdict.passed),
+        "accepted": [
+            _object(finding) | {"reason": entry.reason} for finding, entry in verdict.accepted
+        ],
         "unreadable": [
             {"template": each.template, "reason": each.reason} for each in verdict.unreadable
         ],
-        "summary": {
-            "templates": len(verdict.templates),
-            "errors": verdict.count(Severity.ERROR),
-            "warnings": verdict.count(Severity.WARNING),
-        },
+        "rules": verdict.standings,
+        "summary": finding_counts(verdict) | {"rules": rule_counts(verdict)},
     }
-    if verdict.accepted:
-        document["accepted"] = [
-            _object(finding) | {"reason": entry.reason} for finding, entry in verdict.accepted
-        ]
     return json.dumps(document, indent=2) + "\n"
 
 
@@ -50,7 +47,8 @@ def as_text(verdict: Verdict) -> str:
         verdict: The verdict.
 
     Returns:
-        Each finding with its place and its fix, what could not be read, and a summary.
+        Each finding with its place and fix, the accepted ones with their reasons, the inputs that
+        could not be read, and the counts of rules and findings.
 
     Example:
         >>> as_text(verdict).splitlines()[0]
@@ -60,34 +58,28 @@ def as_text(verdict: Verdict) -> str:
 
 
 def _lines(verdict: Verdict) -> Iterator[str]:
+    unverified = frozenset(verdict.not_verified)
     for finding in verdict.findings:
         line = f":{finding.line}" if finding.line else ""
         place = " ".join(part for part in (finding.logical_id, finding.path) if part)
-        yield _plain(f"{finding.severity.value.upper():8}{finding.template}{line} {place}")
+        label = "NOT VERIFIED " if finding in unverified else f"{finding.severity.value.upper():8}"
+        yield _plain(f"{label}{finding.template}{line} {place}")
         yield f"        {_plain(finding.message)} ({finding.rule})"
         yield f"        fix: {_plain(finding.fix)}"
     for finding, entry in verdict.accepted:
         yield _plain(f"ACCEPTED {finding.place} ({finding.rule}): {entry.reason}")
     for each in verdict.unreadable:
         yield _plain(f"UNREADABLE {each}")
-    summary = (
-        f"{_count(len(verdict.templates), 'template')}, "
-        f"{_count(verdict.count(Severity.ERROR), 'error')}, "
-        f"{_count(verdict.count(Severity.WARNING), 'warning')}"
-    )
-    if verdict.accepted:
-        summary += f", {len(verdict.accepted)} accepted"
-    if verdict.unreadable:
-        summary += f", {len(verdict.unreadable)} unreadable"
-    yield f"{summary}; {_count(len(verdict.passed), 'rule')} hold"
+    yield f"rules: {', '.join(f'{n} {word}' for word, n in rule_counts(verdict).items())}"
+    yield ", ".join(_count(n, word) for word, n in finding_counts(verdict).items())
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _count(number: int, words: str) -> str:
+    return f"{number} {words.removesuffix('s') if number == 1 else words}"
 
 
 def _plain(text: str) -> str:
-    """Keep what a template says from writing to the terminal."""
+    """Replace unprintable characters, so that no template controls the terminal."""
     return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
 
 

@@ -1,20 +1,20 @@
-"""Text from a template as it may be shown: what is seen is what it is, and it ends."""
+"""Text from a template, made safe to show: printable and limited in length."""
 
 from typing import Final
 
 MAX_TEXT: Final = 1000
-"""Characters of one text. A logical ID has at most 255, and messages hold several."""
+"""Characters of one text. A logical ID has at most 255, and messages contain several."""
 
 
 def visible(text: str) -> str:
-    r"""Return a text in which everything can be seen.
+    r"""Replace unprintable characters and cut long texts.
 
     Args:
         text: Any text.
 
     Returns:
-        The text, cut to `MAX_TEXT`. What cannot be seen, above all the characters that turn the
-        order of reading, stands there as its number.
+        The text, cut to `MAX_TEXT`. Unprintable characters, such as those that reverse the reading
+        order, are written as their code points.
 
     Source: Unicode Technical Report 36, "Bidirectional Text Spoofing".
 

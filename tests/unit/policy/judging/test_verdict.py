@@ -13,7 +13,7 @@ from hardened_ec2.policy.judging.baseline import Accepted, Baseline, written
 from hardened_ec2.policy.judging.collection import Collection, collect
 from hardened_ec2.policy.judging.configuration import read_settings
 from hardened_ec2.policy.judging.judgement import judge_case
-from hardened_ec2.policy.judging.verdict import Verdict, verdict
+from hardened_ec2.policy.judging.verdict import Standing, Verdict, verdict
 from hardened_ec2.policy.report.sarif import as_sarif
 from hardened_ec2.policy.report.text_and_json import as_json, as_text
 from hardened_ec2.policy.rules.case import Case
@@ -61,12 +61,13 @@ def test_json_has_the_shape_that_programs_rely_on(found: Verdict) -> None:
     ]
     assert document["summary"]["templates"] == 1
     assert document["summary"]["errors"] == 1
-    assert RULE not in document["passed"]
-    assert "HardenedEc2-ImdsV2" in document["passed"]
-    assert set(document) == {"findings", "passed", "unreadable", "summary"}
+    assert list(document["rules"]) == [rule.id for rule in RULES]
+    assert document["rules"][RULE] == "violated"
+    assert document["rules"]["HardenedEc2-ImdsV2"] == "nothing to examine"
+    assert set(document) == {"findings", "accepted", "unreadable", "rules", "summary"}
 
 
-def test_a_rule_in_doubt_is_no_pass(template: Path) -> None:
+def test_a_rule_in_doubt_does_not_hold(template: Path) -> None:
     template.write_text(
         "Parameters: {Tokens: {Type: String}}\n"
         "Resources:\n  Server:\n    Type: AWS::EC2::Instance\n"
@@ -74,8 +75,9 @@ def test_a_rule_in_doubt_is_no_pass(template: Path) -> None:
     )
     found = verdict(collect([template]))
     assert "HardenedEc2-ImdsV2" not in {finding.rule for finding in found.findings}
-    assert "HardenedEc2-ImdsV2" not in found.passed
-    assert "HardenedEc2-CannotVerify" not in found.passed
+    assert found.standings["HardenedEc2-ImdsV2"] is Standing.UNVERIFIED
+    assert found.standings["HardenedEc2-CannotVerify"] is Standing.UNVERIFIED
+    assert "NOT VERIFIED open.yaml:5 Server" in as_text(found)
 
 
 def test_files_that_are_named_are_deployed_together(tmp_path: Path) -> None:
@@ -94,8 +96,9 @@ def test_files_that_are_named_are_deployed_together(tmp_path: Path) -> None:
     assert doubts("server.yaml", "network.yaml") == []
 
 
-def test_nothing_passes_where_nothing_was_judged() -> None:
-    assert verdict(collect([Path("missing.json")])).passed == ()
+def test_no_rule_holds_where_nothing_was_judged() -> None:
+    found = verdict(collect([Path("missing.json")]))
+    assert set(found.standings.values()) == {Standing.NOTHING}
 
 
 def test_text_says_place_fault_and_fix(found: Verdict) -> None:
@@ -200,7 +203,7 @@ def test_an_accepted_finding_fails_no_more_and_keeps_its_reason(template: Path) 
     )
     found = verdict(collect([template]), baseline=baseline)
     assert found.exit_code == 0
-    assert RULE not in found.passed
+    assert found.standings[RULE] is Standing.ACCEPTED
     (accepted,) = json.loads(as_json(found))["accepted"]
     assert (accepted["rule"], accepted["reason"]) == (RULE, "A honeypot.")
     (result,) = (each for each in run_of(found)["results"] if each["ruleId"] == RULE)
@@ -224,11 +227,11 @@ def test_a_baseline_that_is_written_wants_reasons(template: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no JSON"),
-        ("[]", "is no baseline: write"),
+        ("{", "is not JSON"),
+        ("[]", "is not a baseline: write"),
         ('{"accepted": [7]}', "entry 1 is 7: write an object with rule"),
         ('{"accepted": [{"id": "x"}]}', "entry 1 has 'id': rule, template"),
-        ('{"accepted": [{"rule": "x"}]}', "entry 1 has no text for 'template'"),
+        ('{"accepted": [{"rule": "x"}]}', "entry 1 has no string for 'template'"),
     ],
 )
 def test_a_baseline_that_is_none_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -251,14 +254,14 @@ def test_settings_are_read_from_toml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("=", "is no TOML"),
+        ("=", "is not TOML"),
         ("width = 1", "sets 'width': write one of whitelist_width, administrative_ports"),
         ("whitelist_width = 0", "whitelist_width is 0: write a whole number"),
         ("public_ports = 80", "public_ports is 80: write a list of ports"),
         ("public_ports = ['a']", "public_ports holds 'a': write port numbers"),
         ("administrative_ports = [22]", "administrative_ports is .22.: write a table"),
         ("[administrative_ports]\nssh = 'SSH'", "administrative_ports holds 'ssh': write port"),
-        ("public_ports = [22]", "port 22 is in administrative_ports and in public_ports"),
+        ("public_ports = [22]", "port 22 is in both administrative_ports and public_ports"),
     ],
 )
 def test_settings_that_are_wrong_are_refused(tmp_path: Path, text: str, message: str) -> None:

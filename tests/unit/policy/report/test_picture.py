@@ -44,7 +44,7 @@ def test_a_lane_says_all_of_its_way_in_words() -> None:
 def test_a_way_that_is_cut_off_is_drawn_so_and_says_so() -> None:
     (lane,) = draw(answer(way(arrives=False)), "Web", "private subnet").lanes
     assert lane.is_stopped
-    assert lane.label.endswith("; no route or public address lets the internet in")
+    assert lane.label.endswith("; the internet has no route to it")
 
 
 def test_who_starts_is_said_first_by_number_then_by_address() -> None:
@@ -70,16 +70,18 @@ def test_members_are_senders_and_their_group_is_not_passed() -> None:
     members = way(
         senders=AddressSet(), stations=(Station(names=("Peer",), ports="", holders=("A",)), OWN)
     )
-    assert spelled_senders(members) == ("Members of a group", "Peer")
+    assert spelled_senders(members) == ("Security group", "Peer")
     (lane,) = draw(answer(members), "Web", "").lanes
     assert [box.kind for box in lane.boxes] == ["group", "ports"]
-    assert spelled_senders(way(senders=AddressSet(), stations=(OWN, OWN)))[0] == "Each other"
+    assert (
+        spelled_senders(way(senders=AddressSet(), stations=(OWN, OWN)))[0] == "Same security group"
+    )
 
 
 def test_nobody_has_a_box_too() -> None:
     picture = draw(answer(), "Web", "private subnet")
     ((box, origin),) = picture.senders
-    assert (box.title, origin) == ("Nobody", None)
+    assert (box.title, origin) == ("None", None)
     assert picture.lanes == ()
 
 
