@@ -18,8 +18,9 @@ from rich.console import Console
 from benchmarks.checkers import checker_claims, growth_claims
 from benchmarks.claims import Claim, table
 from benchmarks.constructs import construct_claims
+from benchmarks.imports import import_claims
 
-PARTS: Final = ("constructs", "checkers", "growth")
+PARTS: Final = ("imports", "constructs", "checkers", "growth")
 
 
 def main() -> int:
@@ -40,7 +41,9 @@ def main() -> int:
             place = Path(folder) / part
             place.mkdir()
             claims: list[Claim]
-            if part == "constructs":
+            if part == "imports":
+                claims = import_claims(told.rounds)
+            elif part == "constructs":
                 claims = construct_claims(place, told.rounds)
             elif part == "checkers":
                 claims, figures = checker_claims(place, told.templates, told.rounds)

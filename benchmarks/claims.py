@@ -12,15 +12,17 @@ class Claim:
 
     Args:
         what: What is claimed, in words.
-        measured: The figure above the line, in seconds of CPU time.
+        measured: The figure above the line, in `unit`.
         against: The figure below it.
         at_most: The promise.
+        unit: The unit of both figures. Default: seconds of CPU time.
     """
 
     what: str
     measured: float
     against: float
     at_most: float
+    unit: str = "CPU s"
 
     @property
     def ratio(self) -> float:
@@ -43,12 +45,12 @@ def table(title: str, claims: Sequence[Claim]) -> Table:
     Returns:
         A table to print.
     """
-    laid_out = Table("claim", "CPU s", "against", "ratio", "promised", title=title)
+    laid_out = Table("claim", "measured", "against", "ratio", "promised", title=title)
     for claim in claims:
         laid_out.add_row(
             claim.what,
-            f"{claim.measured:.3g}",
-            f"{claim.against:.3g}",
+            f"{claim.measured:.3g} {claim.unit}",
+            f"{claim.against:.3g} {claim.unit}",
             f"{claim.ratio:.3g}",
             f"<= {claim.at_most:.3g} {'holds' if claim.holds else 'BROKEN'}",
         )

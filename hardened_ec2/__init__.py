@@ -4,9 +4,9 @@ The public names are loaded when they are first used: importing the policy loads
 """
 
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hardened_ec2._lazy import lazy_names
 from hardened_ec2._moved import OldModules
 
 if TYPE_CHECKING:
@@ -88,13 +88,7 @@ __all__ = list(_MODULES)
 
 sys.meta_path.append(OldModules())
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

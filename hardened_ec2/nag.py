@@ -1,15 +1,17 @@
 """HardenedEc2Checks: the policy as a cdk-nag pack, judging what CloudFormation will really get."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import aws_cdk as cdk
 from cdk_nag import NagPack
 from constructs import IConstruct
 
-from hardened_ec2.policy import RULES, Finding, Settings, Severity, Template, judge
+from hardened_ec2 import policy
+from hardened_ec2.policy.settings import Settings
 
 PACK_NAME = "HardenedEc2"
 """The pack's name in reports and the first half of an acknowledgement's id."""
@@ -63,6 +65,9 @@ class HardenedEc2Checks(NagPack):
     @property
     def version(self) -> str | None:
         """The version of hardened-ec2."""
+        # It loads the package email, and is first asked for at synth.
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
         try:
             return version("hardened-ec2")
         except PackageNotFoundError:  # a checkout that was never installed
@@ -71,7 +76,7 @@ class HardenedEc2Checks(NagPack):
     @property
     def rule_ids(self) -> list[str] | None:
         """The ids of all rules."""
-        return [rule.id for rule in RULES]
+        return [rule.id for rule in policy.RULES]
 
     def validate(self, context: cdk.IPolicyValidationContext) -> cdk.PolicyValidationPluginReport:
         """Judge the rendered templates. Called by CDK.
@@ -88,10 +93,10 @@ class HardenedEc2Checks(NagPack):
             paths = self._stacks(context)
             stacks = [*paths] or stacks
             templates = _templates(paths)
-            findings = judge([template for template, _ in templates], self._settings)
+            findings = policy.judge([template for template, _ in templates], self._settings)
             stack_of = {template.name: stack for template, stack in templates}
             return cdk.PolicyValidationPluginReport(
-                success=all(finding.severity is not Severity.ERROR for finding in findings),
+                success=all(finding.severity is not policy.Severity.ERROR for finding in findings),
                 violations=[
                     _violation(finding, stack_of[finding.template]) for finding in findings
                 ],
@@ -129,7 +134,7 @@ class HardenedEc2Checks(NagPack):
         }
 
 
-def _templates(stacks: Mapping[str, str]) -> list[tuple[Template, str]]:
+def _templates(stacks: Mapping[str, str]) -> list[tuple[policy.Template, str]]:
     """Read templates, each with those of its nested stacks, which CDK does not list.
 
     A stack without resources is written without a Resources section: CloudFormation is never
@@ -143,7 +148,7 @@ def _templates(stacks: Mapping[str, str]) -> list[tuple[Template, str]]:
         for each in (Path(path), *_nested(Path(path))):
             document = json.loads(each.read_text("utf-8"))
             if document.get("Resources"):
-                templates[each] = Template(name=str(each), document=document), stack
+                templates[each] = policy.Template(name=str(each), document=document), stack
     return list(templates.values())
 
 
@@ -159,7 +164,7 @@ def _nested(path: Path) -> list[Path]:
     return [path.parent / source for source in sources if source.endswith(_NESTED_SUFFIX)]
 
 
-def _violation(finding: Finding, stack: str) -> cdk.PolicyViolation:
+def _violation(finding: policy.Finding, stack: str) -> cdk.PolicyViolation:
     return cdk.PolicyViolation(
         rule_name=finding.rule,
         description=finding.message,

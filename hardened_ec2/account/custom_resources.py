@@ -1,13 +1,14 @@
 """AccountSettings: custom resources for account settings that CloudFormation has no type for."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
 
+import aws_cdk as cdk
 from aws_cdk import Aws, CustomResource, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from hardened_ec2.account.functions.account_settings.settings import SETTINGS
@@ -47,8 +48,8 @@ class AccountSettings(Construct):
         *,
         settings: Mapping[str, Mapping[str, str]],
         removal_policy: RemovalPolicy,
-        encryption_key: kms.IKey | None = None,
-        log_retention: logs.RetentionDays | None = None,
+        encryption_key: cdk.aws_kms.IKey | None = None,
+        log_retention: cdk.aws_logs.RetentionDays | None = None,
     ) -> None:
         """Create the function and its custom resources.
 

@@ -1,12 +1,13 @@
 """AccountGuardrails: EC2 settings of an account and Region that apply to every server in it."""
 
+from __future__ import annotations
+
 from enum import Enum
 
+import aws_cdk as cdk
 from aws_cdk import Annotations, CfnTag, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
@@ -92,13 +93,13 @@ class AccountGuardrails(Construct):
         id: str,  # noqa: A002 - CDK's own name for it
         *,
         ec2_attributes: Ec2Attributes | None = DEFAULT_ATTRIBUTES,
-        ebs_encryption_key: kms.IKey | None = None,
+        ebs_encryption_key: cdk.aws_kms.IKey | None = None,
         default_host_management: bool = True,
         default_host_management_role: iam.IRole | None = None,
         default_vpc: DefaultVpc = DefaultVpc.CLOSE_SECURITY_GROUP,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
-        encryption_key: kms.IKey | None = None,
-        log_retention: logs.RetentionDays | None = None,
+        encryption_key: cdk.aws_kms.IKey | None = None,
+        log_retention: cdk.aws_logs.RetentionDays | None = None,
     ) -> None:
         """Apply the settings to the stack's account and Region.
 

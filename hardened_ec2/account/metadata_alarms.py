@@ -1,15 +1,16 @@
 """MetadataAlarms: CloudWatch alarms on IMDSv1 requests and on denied metadata requests."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
+import aws_cdk as cdk
 from aws_cdk import Duration, Names, Stack
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from hardened_ec2.support.topic import encrypted_topic
@@ -77,8 +78,8 @@ class MetadataAlarms(Construct):
         id: str,  # noqa: A002 - CDK's own name for it
         *,
         server: ec2.IInstance | autoscaling.IAutoScalingGroup,
-        topic: sns.ITopic | None = None,
-        log_group: logs.ILogGroup | None = None,
+        topic: cdk.aws_sns.ITopic | None = None,
+        log_group: cdk.aws_logs.ILogGroup | None = None,
         denied_calls: int | None = None,
     ) -> None:
         """Create the alarms.
@@ -102,7 +103,7 @@ class MetadataAlarms(Construct):
         dimensions = _dimensions(server)
         threshold = _threshold(denied_calls, logged=log_group is not None)
         super().__init__(scope, id)
-        self.topic: sns.ITopic = topic or _topic_of_cloud_watch(self)
+        self.topic: cdk.aws_sns.ITopic = topic or _topic_of_cloud_watch(self)
         """The SNS topic that the alarms notify."""
         tell = actions.SnsAction(self.topic)
         self.alarms: dict[str, cloudwatch.Alarm] = {}
@@ -118,11 +119,11 @@ class MetadataAlarms(Construct):
                 "The host's lock denied calls to the metadata service: by a user who has no "
                 "business there, a container, or a login session. The log has uid and process",
             )
-            metric_filter = logs.MetricFilter(
+            metric_filter = cdk.aws_logs.MetricFilter(
                 self,
                 "DeniedCalls",
                 log_group=log_group,
-                filter_pattern=logs.FilterPattern.all_terms(DENIED),
+                filter_pattern=cdk.aws_logs.FilterPattern.all_terms(DENIED),
                 metric_namespace=METRIC_NAMESPACE,
                 # Unique, since filters with one metric name would add their counts up.
                 metric_name=f"{denied.name}-{Names.unique_resource_name(self, max_length=200)}",
@@ -179,7 +180,7 @@ def _threshold(denied_calls: int | None, *, logged: bool) -> int:
     return denied_calls
 
 
-def _topic_of_cloud_watch(scope: Construct) -> sns.Topic:
+def _topic_of_cloud_watch(scope: Construct) -> cdk.aws_sns.Topic:
     account = {"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
     cloud_watch = iam.ServicePrincipal("cloudwatch.amazonaws.com", conditions=account)
     topic = encrypted_topic(

@@ -1,13 +1,13 @@
 """SessionRecording: encrypted recordings of Session Manager shell sessions."""
 
+from __future__ import annotations
+
 import re
 
+import aws_cdk as cdk
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
@@ -71,10 +71,10 @@ class SessionRecording(Construct):
         scope: Construct,
         id: str,  # noqa: A002 - CDK's own name for it
         *,
-        bucket: s3.IBucket | None = None,
+        bucket: cdk.aws_s3.IBucket | None = None,
         key_prefix: str = "",
-        encryption_key: kms.IKey | None = None,
-        log_retention: logs.RetentionDays | None = None,
+        encryption_key: cdk.aws_kms.IKey | None = None,
+        log_retention: cdk.aws_logs.RetentionDays | None = None,
         idle_timeout: Duration = IDLE_TIMEOUT,
         max_duration: Duration = MAX_DURATION,
         run_as: str | None = None,
@@ -115,7 +115,7 @@ class SessionRecording(Construct):
         _refuse_user(run_as)
         _refuse_second(Stack.of(scope))
         super().__init__(scope, id)
-        self.encryption_key: kms.IKey = encryption_key or log_key(
+        self.encryption_key: cdk.aws_kms.IKey = encryption_key or log_key(
             self, "Key", description="Sessions of Session Manager"
         )
         """The KMS key of the sessions and the log group."""

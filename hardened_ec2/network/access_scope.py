@@ -1,10 +1,12 @@
 """InternetAccessScope: nothing from the internet reaches these servers, asked of AWS itself."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 
+import aws_cdk as cdk
 from aws_cdk import CfnTag
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct
 
 _Scope = ec2.CfnNetworkInsightsAccessScope
@@ -57,7 +59,7 @@ class InternetAccessScope(Construct):
         id: str,  # noqa: A002 - CDK's own name for it
         *,
         servers: Sequence[ec2.IConnectable],
-        load_balancers: Sequence[elbv2.ILoadBalancerV2] = (),
+        load_balancers: Sequence[cdk.aws_elasticloadbalancingv2.ILoadBalancerV2] = (),
     ) -> None:
         if isinstance(servers, str) or not servers:
             raise ValueError(

@@ -1,13 +1,13 @@
 """HardenedVpc: a network that nothing enters, and that leaves evidence."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
+import aws_cdk as cdk
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from hardened_ec2.network.security_group import LockedSecurityGroup
@@ -77,9 +77,9 @@ class HardenedVpc(ec2.Vpc):
         max_azs: int = 2,
         public_subnets: bool = False,
         nat_gateways: int = 0,
-        flow_log_bucket: s3.IBucket | None = None,
-        flow_log_retention: logs.RetentionDays | None = None,
-        encryption_key: kms.IKey | None = None,
+        flow_log_bucket: cdk.aws_s3.IBucket | None = None,
+        flow_log_retention: cdk.aws_logs.RetentionDays | None = None,
+        encryption_key: cdk.aws_kms.IKey | None = None,
         interface_endpoints: Sequence[str] = SESSION_MANAGER_ENDPOINTS,
         s3_prefix_list_id: str | None = None,
     ) -> None:
@@ -215,7 +215,7 @@ def private_subnets(vpc: ec2.IVpc, *, named_by: str = _NAMED_BY) -> ec2.SubnetTy
 
 
 def _flow_log_to_cloud_watch(
-    vpc: HardenedVpc, retention: logs.RetentionDays | None, key: kms.IKey | None
+    vpc: HardenedVpc, retention: cdk.aws_logs.RetentionDays | None, key: cdk.aws_kms.IKey | None
 ) -> None:
     log_group = encrypted_log_group(
         vpc,

@@ -1,13 +1,15 @@
 """HardenedAutoScalingGroup: a fleet in which only servers that are hardened are in service."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import cast
 
+import aws_cdk as cdk
 from aws_cdk import ArnFormat, Aws, Duration, Stack, Token
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from hardened_ec2.host import LifecycleSignal
@@ -138,7 +140,7 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
         health_check_grace_period: Duration | None = None,
         instance_refresh: autoscaling.InstanceRefreshOptions | None = None,
         max_instance_lifetime: Duration | None = None,
-        notifications_topic: sns.ITopic | None = None,
+        notifications_topic: cdk.aws_sns.ITopic | None = None,
         capacity_rebalance: bool = False,
         deletion_protection: autoscaling.DeletionProtection | None = None,
         auto_scaling_group_name: str | None = None,
@@ -164,7 +166,7 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
                     scope, made[0], vpc=vpc, disable_api_termination=False, disable_api_stop=False
                 )
                 templates = (launch_template,)
-            self.notifications_topic: sns.ITopic = notifications_topic or topic_of_its_own(
+            self.notifications_topic: cdk.aws_sns.ITopic = notifications_topic or topic_of_its_own(
                 Construct(scope, made[2])
             )
             """Who is told of launches, terminations and their failures."""

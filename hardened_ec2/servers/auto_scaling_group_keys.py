@@ -1,15 +1,16 @@
 """What EC2 Auto Scaling needs of KMS keys, to launch a fleet's servers and to tell of them."""
 
+from __future__ import annotations
+
+import aws_cdk as cdk
 from aws_cdk import Annotations, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from hardened_ec2.support.topic import encrypted_topic
 
 
-def notifications_topic(scope: Construct) -> sns.Topic:
+def notifications_topic(scope: Construct) -> cdk.aws_sns.Topic:
     """Make an encrypted topic that EC2 Auto Scaling may publish to.
 
     Args:
@@ -31,7 +32,7 @@ def notifications_topic(scope: Construct) -> sns.Topic:
     )
 
 
-def let_auto_scaling_use(scope: Construct, *keys: kms.IKey) -> None:
+def let_auto_scaling_use(scope: Construct, *keys: cdk.aws_kms.IKey) -> None:
     """Let EC2 Auto Scaling launch servers whose volumes customer managed keys encrypt.
 
     Args:
@@ -48,7 +49,7 @@ def let_auto_scaling_use(scope: Construct, *keys: kms.IKey) -> None:
         _let_use(scope, key)
 
 
-def _let_use(scope: Construct, key: kms.IKey) -> None:
+def _let_use(scope: Construct, key: cdk.aws_kms.IKey) -> None:
     role = _service_linked_role(scope)
     for actions, conditions in (
         (

@@ -1,10 +1,12 @@
 """Block devices: every EBS volume encrypted, and the root volume where the image has it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import cache
 
+import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_kms as kms
 
 from hardened_ec2.servers.machine_image import HardenedMachineImage
 
@@ -49,7 +51,7 @@ def encrypted_devices(
     *,
     root_device_name: str,
     root_volume_size: int,
-    encryption_key: kms.IKey | None,
+    encryption_key: cdk.aws_kms.IKey | None,
 ) -> list[ec2.BlockDevice]:
     """Put an encrypted gp3 root volume before data volumes that are encrypted too.
 

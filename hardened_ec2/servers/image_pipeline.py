@@ -1,18 +1,18 @@
 """HardenedImage: an EC2 Image Builder pipeline that builds the hardening into an AMI."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
+import aws_cdk as cdk
 from aws_cdk import Names, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_imagebuilder as imagebuilder
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
@@ -126,13 +126,13 @@ class HardenedImage(Construct):
         root_volume_size: int = ROOT_VOLUME_SIZE,
         components: Sequence[str] = (),
         release: str = "1.0.0",
-        schedule: events.Schedule | None = None,
+        schedule: cdk.aws_events.Schedule | None = None,
         instance_type: ec2.InstanceType | None = None,
         vpc_subnets: ec2.SubnetSelection | None = None,
         security_group: ec2.ISecurityGroup | None = None,
-        encryption_key: kms.IKey | None = None,
-        log_encryption_key: kms.IKey | None = None,
-        log_retention: logs.RetentionDays | None = None,
+        encryption_key: cdk.aws_kms.IKey | None = None,
+        log_encryption_key: cdk.aws_kms.IKey | None = None,
+        log_retention: cdk.aws_logs.RetentionDays | None = None,
     ) -> None:
         _refuse_other_kinds(host_hardening, release, components)
         if parent_image is not None and root_device_name is None:
@@ -335,7 +335,7 @@ class HardenedImage(Construct):
         )
 
     def _permissions(
-        self, log_group: logs.ILogGroup, components: Sequence[str]
+        self, log_group: cdk.aws_logs.ILogGroup, components: Sequence[str]
     ) -> iam.ManagedPolicy:
         stack = Stack.of(self)
         permissions = iam.ManagedPolicy(
@@ -399,7 +399,7 @@ def _refuse_unreachable(vpc: ec2.IVpc) -> None:
         )
 
 
-def _ami(name: str, hardening: HostHardening, key: kms.IKey | None) -> dict[str, Any]:
+def _ami(name: str, hardening: HostHardening, key: cdk.aws_kms.IKey | None) -> dict[str, Any]:
     # What stands between the braces Image Builder fills in.
     ami: dict[str, Any] = {
         "Name": f"{name}-{{{{ imagebuilder:buildDate }}}}",
@@ -411,7 +411,7 @@ def _ami(name: str, hardening: HostHardening, key: kms.IKey | None) -> dict[str,
 
 
 def _schedule(
-    schedule: events.Schedule | None,
+    schedule: cdk.aws_events.Schedule | None,
 ) -> imagebuilder.CfnImagePipeline.ScheduleProperty | None:
     if schedule is None:
         return None

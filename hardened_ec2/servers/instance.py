@@ -1,11 +1,13 @@
 """HardenedInstance: one server, locked down by construction."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
+import aws_cdk as cdk
 from aws_cdk import Aws, Duration, Stack, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from hardened_ec2.host import HostHardening, ResourceSignal
@@ -135,7 +137,7 @@ class HardenedInstance(ec2.Instance):
         root_volume_size: int = ROOT_VOLUME_SIZE,
         root_device_name: str | None = None,
         block_devices: Sequence[ec2.BlockDevice] = (),
-        encryption_key: kms.IKey | None = None,
+        encryption_key: cdk.aws_kms.IKey | None = None,
         detailed_monitoring: bool = True,
         disable_api_termination: bool = True,
         instance_name: str | None = None,

@@ -1,11 +1,13 @@
 """HardenedLaunchTemplate: what a fleet's servers are launched from, locked down by construction."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import cast
 
+import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from hardened_ec2.host import HostHardening, LifecycleSignal
@@ -116,7 +118,7 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
         root_volume_size: int = ROOT_VOLUME_SIZE,
         root_device_name: str | None = None,
         block_devices: Sequence[ec2.BlockDevice] = (),
-        encryption_key: kms.IKey | None = None,
+        encryption_key: cdk.aws_kms.IKey | None = None,
         detailed_monitoring: bool = True,
         disable_api_termination: bool = True,
         disable_api_stop: bool = True,
@@ -228,8 +230,8 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
 
 
 def _keys(
-    encryption_key: kms.IKey | None, block_devices: Sequence[ec2.BlockDevice]
-) -> dict[kms.IKey, None]:
+    encryption_key: cdk.aws_kms.IKey | None, block_devices: Sequence[ec2.BlockDevice]
+) -> dict[cdk.aws_kms.IKey, None]:
     """List the keys of all volumes, each once."""
     keys = {} if encryption_key is None else {encryption_key: None}
     for device in block_devices:

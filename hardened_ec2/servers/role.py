@@ -1,13 +1,13 @@
 """InstanceRole: what a server may ask of AWS, which is next to nothing."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from functools import cache
 
+import aws_cdk as cdk
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from hardened_ec2.support.acknowledgements import (
@@ -54,10 +54,10 @@ class SessionLogs:
         InstanceRole(self, "Role", session_logs=SessionLogs(log_group=log_group))
     """
 
-    bucket: s3.IBucket | None = None
+    bucket: cdk.aws_s3.IBucket | None = None
     key_prefix: str = ""
-    log_group: logs.ILogGroup | None = None
-    encryption_key: kms.IKey | None = None
+    log_group: cdk.aws_logs.ILogGroup | None = None
+    encryption_key: cdk.aws_kms.IKey | None = None
 
     def __post_init__(self) -> None:
         if self.bucket is None and self.log_group is None:

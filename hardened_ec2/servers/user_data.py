@@ -1,14 +1,16 @@
 """HardenedUserData: the hardening first, then the user's own commands."""
 
+from __future__ import annotations
+
 import base64
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from weakref import WeakKeyDictionary
 
+import aws_cdk as cdk
 import jsii
 from aws_cdk import Annotations, Fn, IResolveContext, IStringProducer, Lazy, Resource, Stack
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk.interfaces.aws_s3 import IBucketRef
 from constructs import Construct, IValidation
 
 from hardened_ec2.host import (
@@ -173,7 +175,7 @@ class HardenedUserData(ec2.UserData):
     def add_s3_download_command(
         self,
         *,
-        bucket: IBucketRef,
+        bucket: cdk.interfaces.aws_s3.IBucketRef,
         bucket_key: str,
         local_file: str | None = None,
         region: str | None = None,

@@ -1,9 +1,10 @@
 """Encrypted log groups, and their KMS keys."""
 
+from __future__ import annotations
+
+import aws_cdk as cdk
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 
@@ -13,10 +14,10 @@ def encrypted_log_group(
     *,
     key_id: str,
     key_description: str,
-    encryption_key: kms.IKey | None,
-    retention: logs.RetentionDays | None,
+    encryption_key: cdk.aws_kms.IKey | None,
+    retention: cdk.aws_logs.RetentionDays | None,
     log_group_name: str | None = None,
-) -> logs.LogGroup:
+) -> cdk.aws_logs.LogGroup:
     """Create a log group that is encrypted with a KMS key and kept when its stack is deleted.
 
     Args:
@@ -43,12 +44,12 @@ def encrypted_log_group(
     """
     if encryption_key is None:
         encryption_key = log_key(scope, key_id, description=key_description)
-    return logs.LogGroup(
+    return cdk.aws_logs.LogGroup(
         scope,
         id,
         log_group_name=log_group_name,
         encryption_key=encryption_key,
-        retention=retention or logs.RetentionDays.ONE_YEAR,
+        retention=retention or cdk.aws_logs.RetentionDays.ONE_YEAR,
         removal_policy=RemovalPolicy.RETAIN,
     )
 
@@ -58,7 +59,7 @@ def log_key(
     id: str,  # noqa: A002 - CDK's own name for it
     *,
     description: str,
-) -> kms.Key:
+) -> cdk.aws_kms.Key:
     """Create a KMS key with rotation for CloudWatch Logs in the same account and Region.
 
     It is kept when its stack is deleted, like the logs that it encrypts.
@@ -78,7 +79,7 @@ def log_key(
         log_key(self, "Key", description="Sessions")
     """
     stack = Stack.of(scope)
-    key = kms.Key(
+    key = cdk.aws_kms.Key(
         scope,
         id,
         description=description,

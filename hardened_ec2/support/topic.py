@@ -1,14 +1,15 @@
 """Encrypted SNS topics for messages of AWS services."""
 
+from __future__ import annotations
+
+import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 
 def encrypted_topic(
     scope: Construct, *, key_description: str, publisher: iam.IPrincipal
-) -> sns.Topic:
+) -> cdk.aws_sns.Topic:
     """Create an SNS topic that requires TLS, and the KMS key that encrypts it.
 
     Args:
@@ -30,7 +31,7 @@ def encrypted_topic(
             publisher=iam.ServicePrincipal("cloudwatch.amazonaws.com"),
         )
     """
-    key = kms.Key(scope, "Key", description=key_description, enable_key_rotation=True)
+    key = cdk.aws_kms.Key(scope, "Key", description=key_description, enable_key_rotation=True)
     key.add_to_resource_policy(
         iam.PolicyStatement(
             principals=[publisher],
@@ -38,4 +39,4 @@ def encrypted_topic(
             resources=["*"],
         )
     )
-    return sns.Topic(scope, "Topic", master_key=key, enforce_ssl=True)
+    return cdk.aws_sns.Topic(scope, "Topic", master_key=key, enforce_ssl=True)

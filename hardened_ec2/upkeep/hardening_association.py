@@ -1,12 +1,14 @@
 """HardeningAssociation: a State Manager association that reapplies and checks the hardening."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from typing import get_args
 
+import aws_cdk as cdk
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
@@ -71,7 +73,7 @@ class HardeningAssociation(Construct):
         max_concurrency: str = "25%",
         max_errors: str = "100%",
         compliance_severity: str = "CRITICAL",
-        output_bucket: s3.IBucket | None = None,
+        output_bucket: cdk.aws_s3.IBucket | None = None,
         output_key_prefix: str | None = None,
     ) -> None:
         """Create the SSM document, the association and the permissions.
@@ -228,7 +230,7 @@ def _state_manager(scope: Construct, document: ssm.CfnDocument) -> list[iam.Poli
 
 
 def _output(
-    scope: Construct, bucket: s3.IBucket | None, prefix: str
+    scope: Construct, bucket: cdk.aws_s3.IBucket | None, prefix: str
 ) -> ssm.CfnAssociation.InstanceAssociationOutputLocationProperty | None:
     if bucket is None:
         return None
@@ -241,7 +243,7 @@ def _output(
     )
 
 
-def _output_statements(bucket: s3.IBucket | None, prefix: str) -> list[iam.PolicyStatement]:
+def _output_statements(bucket: cdk.aws_s3.IBucket | None, prefix: str) -> list[iam.PolicyStatement]:
     if bucket is None:
         return []
     statements = [

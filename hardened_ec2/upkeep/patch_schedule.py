@@ -1,13 +1,13 @@
 """PatchSchedule: a patch baseline, and a maintenance window that installs its patches."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import aws_cdk as cdk
 from aws_cdk import ArnFormat, Duration, Names, Stack, Tags
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
@@ -102,12 +102,12 @@ class PatchSchedule(Construct):
         operating_system: OperatingSystem = "AMAZON_LINUX_2023",
         patch_group: str | None = None,
         approve_after_days: int | None = None,
-        schedule: events.Schedule | None = None,
+        schedule: cdk.aws_events.Schedule | None = None,
         schedule_timezone: str = "Etc/UTC",
         duration: Duration | None = None,
         reboot: bool = True,
-        encryption_key: kms.IKey | None = None,
-        log_retention: logs.RetentionDays | None = None,
+        encryption_key: cdk.aws_kms.IKey | None = None,
+        log_retention: cdk.aws_logs.RetentionDays | None = None,
     ) -> None:
         """Create the baseline, the window, its task and the permissions.
 
@@ -346,7 +346,7 @@ def _rule(operating_system: str, days: int | None) -> ssm.CfnPatchBaseline.RuleP
 
 
 def _run_command(
-    log_group: logs.ILogGroup, *, reboot: bool
+    log_group: cdk.aws_logs.ILogGroup, *, reboot: bool
 ) -> ssm.CfnMaintenanceWindowTask.MaintenanceWindowRunCommandParametersProperty:
     return ssm.CfnMaintenanceWindowTask.MaintenanceWindowRunCommandParametersProperty(
         comment="Install approved security updates",
@@ -361,7 +361,7 @@ def _run_command(
     )
 
 
-def _node_statements(log_group: logs.ILogGroup) -> list[iam.PolicyStatement]:
+def _node_statements(log_group: cdk.aws_logs.ILogGroup) -> list[iam.PolicyStatement]:
     return [
         iam.PolicyStatement(
             actions=[

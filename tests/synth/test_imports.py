@@ -1,0 +1,40 @@
+"""What importing the public names loads of the CDK."""
+
+import subprocess
+import sys
+
+import pytest
+
+CONSTRUCTS = "HardenedInstance, HardenedLaunchTemplate, HardenedVpc, LockedSecurityGroup, SshAccess"
+LOADED_BESIDES = """\
+import sys, aws_cdk
+from aws_cdk import aws_ec2
+before = {{*sys.modules}}
+from hardened_ec2 import {names}
+loaded = sorted({{*sys.modules}} - before)
+print(*(name for name in loaded if name.startswith(('aws_cdk', 'cdk_nag', 'hardened_ec2.policy'))))
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "loaded"),
+    [
+        (
+            CONSTRUCTS,
+            ["hardened_ec2.policy", "hardened_ec2.policy.ports", "hardened_ec2.policy.settings"],
+        ),
+        (
+            f"{CONSTRUCTS}, HardenedEc2Checks",
+            [
+                *("cdk_nag", "cdk_nag._jsii", "cdk_nag._jsii._private", "cdk_nag._private"),
+                *("hardened_ec2.policy", "hardened_ec2.policy.ports"),
+                "hardened_ec2.policy.settings",
+            ],
+        ),
+    ],
+    ids=["constructs", "the pack"],
+)
+def test_importing_names_loads_no_service_and_no_rule(names: str, loaded: list[str]) -> None:
+    code = LOADED_BESIDES.format(names=names)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == loaded
