@@ -1,4 +1,4 @@
-"""Commands in user data that undo hardening: open a login, stop a guard, run what is downloaded.
+"""Commands in user data that undo hardening: open a login, disable a protection, run a download.
 
 Comments are skipped, and a line that ends in a backslash goes on in the next one, as in a shell.
 """
@@ -70,13 +70,15 @@ _SSHD: Final = (
 
 _OPENS_LOGIN: Final = (
     _shape(
-        "lets sshd take passwords, root or hosts",
+        "enables password, root or host-based login in sshd",
         "authentication permit",
         rf"\b(?:{_SSHD})[\s=]+[\"']?yes\b|\b(?:{_SSHD})\b{_ANY}\bs([/|,#])[^/|,#\n]{{0,99}}no\1yes",
     ),
-    _shape("lets sshd take passwords", "ssh_pwauth", r"\bssh_pwauth:\s*[\"']?(?:true|yes|1|on)\b"),
-    _shape("lets root log in", "disable_root", r"\bdisable_root:\s*[\"']?(?:false|no|0|off)\b"),
-    _shape("switches IMDSv2 off", "--http-tokens", r"--http-tokens[\s=]+[\"']?optional\b"),
+    _shape(
+        "enables password login in sshd", "ssh_pwauth", r"\bssh_pwauth:\s*[\"']?(?:true|yes|1|on)\b"
+    ),
+    _shape("enables root login", "disable_root", r"\bdisable_root:\s*[\"']?(?:false|no|0|off)\b"),
+    _shape("disables IMDSv2", "--http-tokens", r"--http-tokens[\s=]+[\"']?optional\b"),
     _shape(
         "opens the Docker API to the network",
         "tcp://",
@@ -84,12 +86,12 @@ _OPENS_LOGIN: Final = (
         r"tcp://(?!127\.|localhost|\[::1\])",
     ),
     _shape(
-        "lets anyone in by telnet or rsh",
+        "installs a telnet or rsh server",
         "telnet rsh-server",
         rf"\binstall\b{_SAME}\b(?:telnetd|telnet-server|rsh-server)",
     ),
     _shape(
-        "offers a shell in the browser without a login",
+        "serves a shell in the browser without a login",
         "--without-connection-token code-server notebookapp serverapp identityprovider",
         rf"--without-connection-token\b|\bcode-server\b{_ANY}--auth[\s=]+[\"']?none\b"
         r"|\b(?:NotebookApp|ServerApp|IdentityProvider)\.(?:token|password)\s?=\s?(?:''|\"\"|\s|$)",
@@ -106,54 +108,54 @@ _SYSTEMCTL: Final = _before_next(r"\bsystemctl\b")
 _PACKAGES: Final = _before_next(r"\b(?:apt|apt-get|yum|dnf|zypper)\s+(?:-\S{1,99}\s+)?[a-z]+\b")
 
 _WEAKENS: Final = (
-    _shape("switches SELinux off", "setenforce", r"\bsetenforce\s+(?:0|permissive)\b"),
-    _shape("switches SELinux off", "selinux=", r"\bSELINUX=(?:disabled|permissive|0)\b"),
+    _shape("disables SELinux", "setenforce", r"\bsetenforce\s+(?:0|permissive)\b"),
+    _shape("disables SELinux", "selinux=", r"\bSELINUX=(?:disabled|permissive|0)\b"),
     _shape(
-        "stops a guard of the server",
+        "stops a security service",
         "systemctl",
         rf"\bsystemctl\b{_SYSTEMCTL}\b(?:stop|disable|mask)\b{_SYSTEMCTL}\b{_GUARDS}",
     ),
     _shape(
-        "stops a guard of the server",
+        "stops a security service",
         "service chkconfig",
         rf"\bservice\s+{_GUARDS}\s+stop\b|\bchkconfig\s+{_GUARDS}\s+off\b",
     ),
     _shape(
-        "takes a guard off the server",
+        "removes a security service",
         "remove purge erase",
         rf"\b(?:apt|apt-get|yum|dnf|zypper)\b{_PACKAGES}\b(?:remove|purge|erase)\b{_PACKAGES}\s{_GUARDS}",
     ),
-    _shape("switches the firewall off", "ufw", r"\bufw\s+(?:--force\s+)?(?:disable|reset)\b"),
+    _shape("disables the firewall", "ufw", r"\bufw\s+(?:--force\s+)?(?:disable|reset)\b"),
     _shape(
-        "empties the firewall",
+        "removes the firewall rules",
         "tables nft",
         r"\bip6?tables\s+(?:-t\s*\w+\s+)?(?:-F|--flush)\b|\bnft\s+flush\s+ruleset\b"
         r"|\bip6?tables\s+(?:-P|--policy)\s+INPUT\s+ACCEPT\b",
     ),
     _shape(
-        "switches the firewall off",
+        "disables the firewall",
         "advfirewall set-netfirewallprofile",
         rf"advfirewall\s+set\s+\w+\s+state\s+off"
         rf"|Set-NetFirewallProfile\b{_ANY}-Enabled\s+[\"']?\$?(?:False|0)",
     ),
     _shape(
-        "switches Defender off",
+        "disables Microsoft Defender",
         "set-mppreference",
         rf"Set-MpPreference\b{_ANY}-Disable\w+\s+(?:\$?true|1)",
     ),
     _shape(
-        "lets everyone write files",
+        "makes files world-writable",
         "chmod",
         r"\bchmod\s+(?:-\S+\s+)*(?:[0-7]?[0-7]{2}[2367]\s|[ugo]{0,9}[oa][ugoa]{0,9}\+[rx]{0,9}w|\+[rx]{0,9}w)",
     ),
     _shape(
-        "installs packages unverified",
+        "installs packages without verifying signatures",
         "gpg --allow-unauthenticated trusted=yes",
         r"--nogpgcheck\b|\bgpgcheck=0|--allow-unauthenticated\b|--no-gpg-checks?\b"
         r"|\[\s*(?:[^\]\n]{0,99}\s)?trusted=yes",
     ),
     _shape(
-        "downloads without checking the server",
+        "downloads without verifying the server's certificate",
         "curl --no-check-certificate",
         rf"\bcurl\s+(?:{_SAME}\s)?(?:-[a-z]{{0,20}}k[a-z]{{0,20}}|--insecure)\s|--no-check-certificate\b",
     ),
@@ -171,7 +173,7 @@ _POWERSHELL: Final = r"(?:DownloadString|iwr|irm|Invoke-WebRequest|Invoke-RestMe
 
 _EXPRESSION: Final = _before_next(r"\biex\b|Invoke-Exp", r"[^\n]")
 
-_RUNS: Final = "runs what it downloads"
+_RUNS: Final = "runs a download without verifying it"
 _RUNS_THE_NET: Final = (
     _shape(
         _RUNS,
@@ -214,7 +216,7 @@ _COMMENT = re.compile(
 
 @lru_cache(maxsize=256)
 def opened_logins(text: str) -> tuple[Command, ...]:
-    """Find what opens a login that images keep shut.
+    """Find settings and commands that open a login which images keep closed.
 
     Args:
         text: A script or a configuration.
@@ -233,7 +235,7 @@ def opened_logins(text: str) -> tuple[Command, ...]:
 
 @lru_cache(maxsize=256)
 def weakenings(text: str) -> tuple[Command, ...]:
-    """Find what switches off a guard that images bring: firewall, SELinux, updates, signatures.
+    """Find commands that disable a protection: firewall, SELinux, updates, signatures.
 
     Args:
         text: A script or a configuration.
@@ -245,14 +247,14 @@ def weakenings(text: str) -> tuple[Command, ...]:
 
     Example:
         >>> [command.what for command in weakenings("setenforce 0")]
-        ['switches SELinux off']
+        ['disables SELinux']
     """
     return _found(text, _WEAKENS)
 
 
 @lru_cache(maxsize=256)
 def downloads_run(text: str) -> tuple[Command, ...]:
-    """Find what runs a download that nobody compared with anything.
+    """Find commands that run a download without verifying it.
 
     Args:
         text: A script.

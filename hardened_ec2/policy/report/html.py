@@ -29,7 +29,7 @@ from hardened_ec2.policy.report.release import release
 from hardened_ec2.policy.report.summary import finding_counts, rule_counts
 from hardened_ec2.policy.report.visible import visible
 from hardened_ec2.policy.resolve.scenarios import spelled_when
-from hardened_ec2.policy.resolve.values import Place, Reference, as_bool
+from hardened_ec2.policy.resolve.values import Place, Reference, as_bool, why_unknown
 from hardened_ec2.policy.rules import RULES
 from hardened_ec2.policy.rules.case import Case
 from hardened_ec2.policy.rules.rule import Rule
@@ -201,8 +201,8 @@ def _facts(case: Case, server: Server) -> Iterator[str]:
     if given:
         yield f"public address: {'; '.join(dict.fromkeys(given))}"
     elif addresses:
-        reasons = dict.fromkeys(why for _, why in addresses)
-        yield f"whether it has a public address is not known: {'; '.join(reasons)}"
+        reasons = dict.fromkeys(why_unknown(value.content) or why for value, why in addresses)
+        yield f"public address not known: {'; '.join(reasons)}"
     else:
         yield "no public address in the templates"
     if server.fleets:

@@ -70,7 +70,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         yield _plain(f"ACCEPTED {finding.place} ({finding.rule}): {entry.reason}")
     for each in verdict.unreadable:
         yield _plain(f"UNREADABLE {each}")
-    yield f"rules: {', '.join(f'{n} {word}' for word, n in rule_counts(verdict).items())}"
+    yield f"rules: {', '.join(f'{word} {n}' for word, n in rule_counts(verdict).items())}"
     yield ", ".join(_count(n, word) for word, n in finding_counts(verdict).items())
 
 

@@ -119,11 +119,12 @@ def detailed_monitoring(case: Case) -> Iterator[Outcome]:
     """Judge the monitoring of every server; launch configurations enable it by default."""
     for server in _made(case):
         old = server.kind is Kind.LAUNCH_CONFIGURATION
-        for monitoring in server.at("InstanceMonitoring" if old else "Monitoring"):
+        key = "InstanceMonitoring" if old else "Monitoring"
+        for monitoring in server.at(key):
             wrapped = isinstance(monitoring.content, Tree)
             for answer in monitoring.at("Enabled") if wrapped else (monitoring,):
                 if not (old and answer.content is ABSENT):
-                    yield from _wanted(answer, "detailed monitoring", expected=True)
+                    yield from _unless_true(answer, key)
 
 
 @rule(
@@ -143,7 +144,7 @@ def termination_protection(case: Case) -> Iterator[Outcome]:
     for server in _made(case):
         if server.kind is Kind.INSTANCE:
             for answer in server.at("DisableApiTermination"):
-                yield from _wanted(answer, "termination protection", expected=True)
+                yield from _unless_true(answer, "DisableApiTermination")
 
 
 @rule(
@@ -202,7 +203,7 @@ def source_dest_check(case: Case) -> Iterator[Outcome]:
             # A launch template has no SourceDestCheck.
             for answer in (value for own in server.own for value in own.at("SourceDestCheck")):
                 if answer.content is not ABSENT:
-                    yield from _wanted(answer, "SourceDestCheck", expected=True)
+                    yield from _unless_true(answer, "SourceDestCheck")
 
 
 @rule(
@@ -244,12 +245,13 @@ def _made(case: Case) -> Iterator[Server]:
     return (server for server in case.servers if server.kind is not Kind.NETWORK_INTERFACE)
 
 
-def _wanted(answer: Value, what: str, *, expected: bool) -> Iterator[Outcome]:
+def _unless_true(answer: Value, key: str) -> Iterator[Outcome]:
     given = as_bool(answer.content)
-    if given is expected:
-        return
     why = why_unknown(answer.content)
     if why is not None:
-        yield doubtful(answer, f"{what} is not known: {why}")
-    else:
-        yield faulty(answer, f"{what} is {'not given' if answer.content is ABSENT else 'disabled'}")
+        yield doubtful(answer, f"{key} is not known: {why}")
+    elif answer.content is ABSENT:
+        yield faulty(answer, f"{key} is not given")
+    elif given is not True:
+        spelled = "false" if given is False else describe(answer.content)
+        yield faulty(answer, f"{key} is {spelled}")

@@ -118,7 +118,10 @@ def judged_volumes(mappings: Value) -> Iterator[Outcome]:
                 place=mappings.place, why=f"{why}, so the image decides", when=scenario or ALWAYS
             )
         else:
-            message = "BlockDeviceMappings names no volume, so the image decides on the root volume"
+            message = (
+                "BlockDeviceMappings names no volume, so the image decides whether the root volume "
+                "is encrypted"
+            )
             yield Fault(place=mappings.place, message=message, when=scenario or ALWAYS)
         return
 

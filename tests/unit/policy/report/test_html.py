@@ -232,7 +232,7 @@ def test_unreadable_input_is_said_first() -> None:
 
 def test_no_rule_holds_where_nothing_was_judged() -> None:
     words = page(verdict(Collection(templates=(), unreadable=()))).words
-    assert f"0 holds, {len(RULES)} nothing to examine." in words
+    assert f"holds 0, nothing to examine {len(RULES)}." in words
     assert "The templates contain no servers." in words
 
 

@@ -59,7 +59,7 @@ def test_every_rule_and_every_finding_is_counted_once(judged: Verdict) -> None:
 
 def test_all_reports_count_rules_the_same(judged: Verdict) -> None:
     counts = rule_counts(judged)
-    spelled = ", ".join(f"{number} {word}" for word, number in counts.items())
+    spelled = ", ".join(f"{word} {number}" for word, number in counts.items())
     assert f"rules: {spelled}\n" in as_text(judged)
     assert f"policy rules: {spelled}." in words(as_html(judged))
     assert json.loads(as_json(judged))["summary"]["rules"] == counts

@@ -235,7 +235,7 @@ EXAMPLES: dict[str, Examples] = {
     ),
     "SourceDestCheck": Examples(
         bad=server(SourceDestCheck=False),
-        message="SourceDestCheck is disabled",
+        message="SourceDestCheck is false",
         evasive={
             **SOUND,
             "Interface": resource("EC2::NetworkInterface", SourceDestCheck=ref("No")),
@@ -258,14 +258,14 @@ EXAMPLES: dict[str, Examples] = {
     ),
     "DetailedMonitoring": Examples(
         bad=server(Monitoring=None),
-        message="detailed monitoring is not given",
+        message="Monitoring is not given",
         evasive=template(Monitoring={"Enabled": ref("No")}),
         good=server(Monitoring="true"),
         unresolvable=server(Monitoring=ref("Unset")),
     ),
     "TerminationProtection": Examples(
         bad=server(DisableApiTermination=False),
-        message="termination protection is disabled",
+        message="DisableApiTermination is false",
         evasive=server(DisableApiTermination=if_("C", yes=True)),
         good={
             **server(DisableApiTermination=None, LaunchTemplate={"LaunchTemplateId": ref("T")}),
@@ -451,7 +451,7 @@ def test_monitoring_of_a_launch_template_is_an_object() -> None:
     assert found("DetailedMonitoring", template(Monitoring={"Enabled": True})) == []
     (finding,) = found("DetailedMonitoring", template(Monitoring={"Enabled": "false"}))
     assert finding.path == "Properties.LaunchTemplateData.Monitoring.Enabled"
-    assert finding.message == "detailed monitoring is disabled"
+    assert finding.message == "Monitoring is false"
 
 
 def test_the_second_interface_is_told_where_it_stands() -> None:

@@ -98,7 +98,7 @@ def test_metadata_options_of_a_build_that_are_not_known(options: object, text: s
 @pytest.mark.parametrize(
     ("mappings", "text"),
     [
-        (None, "names no volume, so the image decides on the root volume"),
+        (None, "names no volume, so the image decides whether the root volume is encrypted"),
         ([], "names no volume"),
         ([{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": False}}], "false for /dev/xvda"),
         ([{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 8}}], "not given for /dev/xvda"),

@@ -30,7 +30,11 @@ ROOT = volume(encrypted=True)
 @pytest.mark.parametrize(
     ("mappings", "path", "text"),
     [
-        (None, "", "BlockDeviceMappings names no volume, so the image decides on the root volume"),
+        (
+            None,
+            "",
+            "so the image decides whether the root volume is encrypted",
+        ),
         ([], "", "BlockDeviceMappings names no volume"),
         ([volume()], ".0.Ebs.Encrypted", "Encrypted is not given for /dev/xvda"),
         ([volume(encrypted=False)], ".0.Ebs.Encrypted", "Encrypted is false for /dev/xvda"),
@@ -50,7 +54,7 @@ ROOT = volume(encrypted=True)
         (
             [if_("C", ROOT)],
             "",
-            "names no volume, so the image decides on the root volume (when con",
+            "names no volume, so the image decides whether the root volume is encrypted (when con",
         ),
         (if_("C", [ROOT], NO_VALUE), "", "names no volume"),
         ([{"DeviceName": "/dev/xvda", "VirtualName": "ephemeral0"}], "", "names no volume"),
