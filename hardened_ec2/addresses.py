@@ -25,6 +25,11 @@ _Range = tuple[int, int]
 _IPV4_MAX = 2**32 - 1
 _IPV6_MAX = 2**128 - 1
 
+ANYWHERE_IPV4 = "0.0.0.0/0"
+ANYWHERE_IPV6 = "::/0"
+ANYWHERE = frozenset({ANYWHERE_IPV4, ANYWHERE_IPV6})
+"""All addresses of a family, as AWS writes them. Only an `AddressSet` knows other spellings."""
+
 PRIVATE_NETWORKS = (
     "0.0.0.0/8",
     "10.0.0.0/8",

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 
 import aws_cdk as cdk
 from cdk_nag import NagPack
 from constructs import IConstruct
 
 from hardened_ec2 import policy
+from hardened_ec2.policy.findings import PACK_NAME
 from hardened_ec2.policy.settings import Settings
-
-PACK_NAME = "HardenedEc2"
-"""The pack's name in reports and the first half of an acknowledgement's id."""
 
 FAILURE = f"{PACK_NAME}-Failure"
 """The finding that the pack reports when it could not judge. It cannot be acknowledged."""
-
-_NESTED_SUFFIX = ".nested.template.json"
 
 DEFAULT_SETTINGS = Settings()
 
@@ -65,13 +59,9 @@ class HardenedEc2Checks(NagPack):
     @property
     def version(self) -> str | None:
         """The version of hardened-ec2."""
-        # It loads the package email, and is first asked for at synth.
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+        from hardened_ec2.policy.report.release import release  # noqa: PLC0415 - at synth only
 
-        try:
-            return version("hardened-ec2")
-        except PackageNotFoundError:  # a checkout that was never installed
-            return None
+        return release()
 
     @property
     def rule_ids(self) -> list[str] | None:
@@ -92,14 +82,13 @@ class HardenedEc2Checks(NagPack):
         try:
             paths = self._stacks(context)
             stacks = [*paths] or stacks
-            templates = _templates(paths)
-            findings = policy.judge([template for template, _ in templates], self._settings)
-            stack_of = {template.name: stack for template, stack in templates}
+            # The rules and what they need are loaded when an app is synthesized, not before.
+            from hardened_ec2.policy.judging.stacks import judge_stacks  # noqa: PLC0415
+
+            found = judge_stacks(paths, self._settings)
             return cdk.PolicyValidationPluginReport(
-                success=all(finding.severity is not policy.Severity.ERROR for finding in findings),
-                violations=[
-                    _violation(finding, stack_of[finding.template]) for finding in findings
-                ],
+                success=all(each.severity is not policy.Severity.ERROR for each, _ in found),
+                violations=[_violation(finding, stack) for finding, stack in found],
                 plugin_version=self.version,
             )
         except Exception as error:  # noqa: BLE001 - see Returns: nothing may escape
@@ -132,36 +121,6 @@ class HardenedEc2Checks(NagPack):
             for stack in context.stack_templates
             if not self._scope_path or f"{stack.stack_construct_path}/".startswith(inside)
         }
-
-
-def _templates(stacks: Mapping[str, str]) -> list[tuple[policy.Template, str]]:
-    """Read templates, each with those of its nested stacks, which CDK does not list.
-
-    A stack without resources is written without a Resources section: CloudFormation is never
-    given it, so there is nothing to judge.
-
-    Returns:
-        The templates, each with the construct path of the stack that CDK deploys it with.
-    """
-    templates = {}
-    for stack, path in stacks.items():
-        for each in (Path(path), *_nested(Path(path))):
-            document = json.loads(each.read_text("utf-8"))
-            if document.get("Resources"):
-                templates[each] = policy.Template(name=str(each), document=document), stack
-    return list(templates.values())
-
-
-def _nested(path: Path) -> list[Path]:
-    """Find the templates of a stack's nested stacks, at every depth."""
-    # They are assets of the stack. The folder may also hold those of an earlier synth, so it is
-    # only searched where the stack has no list of assets (the legacy synthesizer writes none).
-    manifest = path.with_name(path.name.removesuffix(".template.json") + ".assets.json")
-    if not manifest.exists():
-        return sorted(path.parent.glob(f"*{_NESTED_SUFFIX}"))
-    files = json.loads(manifest.read_text("utf-8")).get("files", {})
-    sources = (asset["source"].get("path", "") for asset in files.values())
-    return [path.parent / source for source in sources if source.endswith(_NESTED_SUFFIX)]
 
 
 def _violation(finding: policy.Finding, stack: str) -> cdk.PolicyViolation:

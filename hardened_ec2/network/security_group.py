@@ -8,14 +8,12 @@ from aws_cdk import Token
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from hardened_ec2.addresses import AddressSet, refuse_wide_whitelist
+from hardened_ec2.addresses import ANYWHERE, AddressSet, refuse_wide_whitelist
 from hardened_ec2.policy.ports import ADMINISTRATIVE_PORTS
 from hardened_ec2.policy.settings import Settings
 
 # What EC2 accepts in a description; anything else fails only at deployment.
 _DESCRIPTION = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
-
-_ANYWHERE = {"0.0.0.0/0", "::/0"}
 
 
 class LockedSecurityGroup(ec2.SecurityGroup):
@@ -146,7 +144,7 @@ class LockedSecurityGroup(ec2.SecurityGroup):
         if connection.to_rule_json()["ipProtocol"] == "-1":
             config = peer.to_egress_rule_config()
             address = config.cidr_ip or config.cidr_ipv6
-            if address in _ANYWHERE:
+            if address in ANYWHERE:
                 raise ValueError(
                     f"egress rule {description!r} opens every port to {address}: name the ports "
                     "and the peer, such as add_egress_rule(ec2.Peer.any_ipv4(), "

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+PACK_NAME: Final = "HardenedEc2"
+"""The policy's name in CDK's reports, the beginning of a rule's id and of an acknowledgement's."""
 
 
 class Severity(StrEnum):

@@ -9,6 +9,7 @@ from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from constructs import IConstruct
 
+from hardened_ec2.addresses import ANYWHERE, ANYWHERE_IPV4
 from hardened_ec2.host import HostHardening
 from hardened_ec2.retrofit.conflicts import optional_tokens, unencrypted_volume
 from hardened_ec2.retrofit.existing_user_data import PrependedUserData
@@ -32,8 +33,6 @@ HTTPS = (443,)
 
 _AMAZON_LINUX = ("ami-amazon-linux-latest", "amiamazonlinuxlatest")
 """Amazon Linux's public SSM parameters, and the template parameters that CDK makes of them."""
-
-_ANYWHERE = ("0.0.0.0/0", "::/0")
 
 _Struct = TypeVar("_Struct")
 
@@ -259,7 +258,7 @@ class HardenSecurityGroup(Mixin):
         rules = [given[at] for at in kept] if _is_list(given) else []
         construct.security_group_egress = [
             *rules,
-            *(_egress("tcp", port, "0.0.0.0/0", "Left open") for port in self._egress_ports),
+            *(_egress("tcp", port, ANYWHERE_IPV4, "Left open") for port in self._egress_ports),
             # EC2 opens a group without egress rules. This one adds nothing: NTP is always allowed.
             _egress("udp", 123, "169.254.169.123/32", "NTP to the Amazon Time Sync Service"),
         ]
@@ -398,7 +397,7 @@ def _is_amazon_linux(server: Server, image_id: str | None) -> bool:
 
 def _lets_out_everything(rule: Mapping[str, Any]) -> bool:
     address = rule.get("cidrIp") or rule.get("cidrIpv6")
-    return str(rule.get("ipProtocol")) == "-1" and address in _ANYWHERE
+    return str(rule.get("ipProtocol")) == "-1" and address in ANYWHERE
 
 
 def _egress(

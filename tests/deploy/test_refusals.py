@@ -29,7 +29,8 @@ BROKEN = """
 def broken(*_):
     raise ZeroDivisionError("one over nothing")
 
-hardened_ec2.nag.judge = broken
+import hardened_ec2.policy.judging.stacks
+hardened_ec2.policy.judging.stacks.judge_case = broken
 """
 OPEN = {"ImageId": "ami-0123456789abcdef0", "InstanceType": "t4g.small"}
 CLOSED = {

@@ -9,7 +9,6 @@ import pytest
 from aws_cdk import aws_ec2 as ec2
 from cdk_nag import AwsSolutionsChecks, NagPack, NIST80053R5Checks
 
-import hardened_ec2.policy
 from hardened_ec2 import HardenedEc2Checks, HardenedInstance, HardenedVpc, SshAccess
 from hardened_ec2.policy import RULES, Settings
 
@@ -195,7 +194,7 @@ def test_a_pack_that_cannot_judge_fails_the_synth(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("one over nothing")
 
-    monkeypatch.setattr(hardened_ec2.policy, "judge", broken)
+    monkeypatch.setattr("hardened_ec2.policy.judging.stacks.judge_case", broken)
     cdk.Validations.of(synth.app).acknowledge(
         cdk.Acknowledgment(id="HardenedEc2::HardenedEc2-Failure", reason="It cannot be quieted.")
     )

@@ -83,7 +83,7 @@ class Access:
             Every way, those that differ in nothing but ports or senders joined. What is not known
             is a way of its own, never silence.
         """
-        opened = self._exposure.opened(server)
+        opened = tuple(self._exposure.opened(server))
         doors = tuple(self._load_balancers.in_front_of(server))
         passed = {(door.balancer.key, o.place) for door in doors for o in door.openings}
         chains = self._chains(opened, passed)

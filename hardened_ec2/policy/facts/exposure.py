@@ -93,7 +93,6 @@ class Exposure:
         self._openings: dict[GroupKey, tuple[Opening, ...]] = {}
         self._entrances: dict[GroupKey, tuple[Path, ...]] = {}
         self._attachments: dict[Server, tuple[Attachment, ...]] = {}
-        self._opened: dict[Server, tuple[tuple[GroupKey, Opening], ...]] = {}
 
     @cached_property
     def groups(self) -> tuple[GroupKey, ...]:
@@ -130,21 +129,15 @@ class Exposure:
             known = self._attachments[server] = tuple(attachments(server, self._groups))
         return known
 
-    def opened(self, server: Server) -> tuple[tuple[GroupKey, Opening], ...]:
-        """List what each group of a server lets in.
+    def opened(self, server: Server) -> Iterator[tuple[GroupKey, Opening]]:
+        """Yield what each group of a server lets in.
 
         Args:
             server: The server.
 
-        Returns:
+        Yields:
             Each opening with its group; deployed when both the rule and the attachment are.
         """
-        known = self._opened.get(server)
-        if known is None:
-            known = self._opened[server] = tuple(self._open(server))
-        return known
-
-    def _open(self, server: Server) -> Iterator[tuple[GroupKey, Opening]]:
         for attachment in self.attachments(server):
             for opening in self.openings(attachment.group):
                 when = together(opening.when, attachment.when)

@@ -219,7 +219,7 @@ class Placement:
                 resource = self._deployment.find(subnet.content)
                 if resource is not None:
                     tables = association.properties.at("RouteTableId")
-                    found.setdefault(resource.key, []).extend(_joined(tables, subnet.when))
+                    found.setdefault(resource.key, []).extend(_under(subnet.when, tables))
         return found
 
     @cached_property
@@ -231,7 +231,7 @@ class Placement:
                 if resource is None:
                     continue
                 for key in _INWARD:
-                    for target in _joined(route.properties.at(key), table.when):
+                    for target in _under(table.when, route.properties.at(key)):
                         inward = self._is_inward(target)
                         if inward is not False:
                             found.setdefault(resource.key, []).append((inward, target.when))
@@ -267,8 +267,5 @@ def _is_asked_for(answer: Value) -> bool:
     return answer.content is not ABSENT and as_bool(answer.content) is not False
 
 
-def _joined(values: Iterable[Value], when: When) -> Iterator[Value]:
-    for value in values:
-        joined = together(value.when, when)
-        if joined is not None:
-            yield Value(value.content, joined, value.place)
+def _under(when: When, values: Iterable[Value]) -> Iterator[Value]:
+    return (joined for value in values if (joined := value.under(when)) is not None)

@@ -8,7 +8,6 @@ from typing import Final
 
 from hardened_ec2.policy.facts.servers import Server
 from hardened_ec2.policy.resolve.deployment import Deployment, Resource
-from hardened_ec2.policy.resolve.scenarios import together
 from hardened_ec2.policy.resolve.values import ABSENT, PLAIN, Text, Tree, Unknown, Value, describe
 
 ROLE: Final = "AWS::IAM::Role"
@@ -212,13 +211,12 @@ def texts(statement: Value, key: str) -> tuple[Value, ...]:
     Returns:
         Every entry that it can hold; empty when the element is absent.
     """
-    found: list[Value] = []
-    for value in statement.at(key):
-        for entry in value.entries():
-            when = together(statement.when, entry.when)
-            if when is not None and entry.content is not ABSENT:
-                found.append(Value(entry.content, when, entry.place))
-    return tuple(found)
+    return tuple(
+        joined
+        for value in statement.at(key)
+        for entry in value.entries()
+        if entry.content is not ABSENT and (joined := entry.under(statement.when)) is not None
+    )
 
 
 def is_ec2(principal: str) -> bool:

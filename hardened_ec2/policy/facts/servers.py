@@ -234,10 +234,8 @@ class _Census:
                 behind.append(Value(unknown, chosen.when, chosen.place))
                 continue
             self._instance_templates.add(template.key)
-            for data in template.properties.at("LaunchTemplateData"):
-                when = together(chosen.when, data.when)
-                if when is not None:
-                    behind.append(Value(data.content, when, data.place))
+            data = template.properties.at("LaunchTemplateData")
+            behind += [each for value in data if (each := value.under(chosen.when)) is not None]
         return Server(
             kind=Kind.INSTANCE,
             resource=instance,

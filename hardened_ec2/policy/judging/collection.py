@@ -1,25 +1,35 @@
 """The files of a check: what is named, what is in a folder, what a cloud assembly deploys."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from hardened_ec2.policy.judging.validation_report import Acknowledgement, read_acknowledgements
+from hardened_ec2.policy.read.cloud_assembly import (
+    MANIFEST,
+    deployed_files,
+    load_deployed,
+    read_artifacts,
+)
 from hardened_ec2.policy.read.template import Template, UnreadableTemplate
 
 SUFFIXES: Final = frozenset({".json", ".yaml", ".yml", ".template"})
 """The files of a folder that may be templates."""
 
-_MANIFEST = "manifest.json"
-_STACK = "aws:cloudformation:stack"
-_ASSEMBLY = "cdk:cloud-assembly"
-_NESTED_SUFFIX = ".nested.template.json"
-# What a file of a folder has in it if it was meant as a template, though it cannot be read.
+# One of these stands in every file that was meant as a template, even in one that is broken.
 _SIGNS = (b"AWSTemplateFormatVersion", b"AWS::")
 _SIGN_BYTES = 2**20
+
+
+class _Origin(Enum):
+    """Where a file comes from, and so whether it has to be a template."""
+
+    NAMED = "given on its own: it has to be a template"
+    DEPLOYED = "of a cloud assembly: a template, or a stack without resources"
+    FOUND = "in a folder: it may be anything"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +72,19 @@ def collect(paths: Sequence[Path]) -> Collection:
     acknowledged: list[Acknowledgement] = []
     templates = []
     for path in paths:
-        for file, wanted in _files(path, unreadable, acknowledged):
+        for file, origin in _files(path, unreadable, acknowledged):
             real = os.path.realpath(file)
             if real in seen:
                 continue
             seen.add(real)
             try:
-                templates.append(Template.load(file))
+                load = load_deployed if origin is _Origin.DEPLOYED else Template.load
+                template = load(file)
             except UnreadableTemplate as error:
-                if wanted or _was_meant(file):
+                if origin is not _Origin.FOUND or _was_meant(file):
                     unreadable.append(error)
+            else:
+                templates += [] if template is None else [template]
     return Collection(
         templates=tuple(templates), unreadable=tuple(unreadable), acknowledged=tuple(acknowledged)
     )
@@ -79,10 +92,10 @@ def collect(paths: Sequence[Path]) -> Collection:
 
 def _files(
     path: Path, unreadable: list[UnreadableTemplate], acknowledged: list[Acknowledgement]
-) -> Iterator[tuple[Path, bool]]:
-    """Yield the files of a path, each with whether it has to be a template."""
+) -> Iterator[tuple[Path, _Origin]]:
+    """Yield the files of a path, each with where it comes from."""
     if not path.is_dir():
-        yield path, True
+        yield path, _Origin.NAMED
         return
     visited: set[str] = set()
     found = False
@@ -96,80 +109,26 @@ def _files(
         visited.add(real)
         inner.sort()
         here = Path(folder)
-        if _MANIFEST in names and (artifacts := _artifacts(here)) is not None:
+        if MANIFEST in names and (artifacts := read_artifacts(here)) is not None:
             inner.clear()
             found = True
             acknowledged.extend(read_acknowledgements(here))
-            for file in _assembly(here, artifacts, unreadable):
-                yield file, True
+            for file in deployed_files(here, artifacts):
+                if isinstance(file, UnreadableTemplate):
+                    unreadable.append(file)
+                else:
+                    yield file, _Origin.DEPLOYED
             continue
         for name in sorted(names):
             if Path(name).suffix.lower() in SUFFIXES:
                 found = True
-                yield here / name, False
+                yield here / name, _Origin.FOUND
     if not found:
         unreadable.append(UnreadableTemplate(str(path), "the folder holds no template"))
 
 
 def _refused(error: OSError) -> UnreadableTemplate:
     return UnreadableTemplate(str(error.filename), f"it cannot be read: {error.strerror}")
-
-
-def _artifacts(folder: Path) -> dict[str, Any] | None:
-    """Return the artifacts of a cloud assembly; none where the folder is none."""
-    try:
-        manifest = json.loads((folder / _MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    artifacts = manifest.get("artifacts") if isinstance(manifest, dict) else None
-    return artifacts if isinstance(artifacts, dict) and "version" in manifest else None
-
-
-def _assembly(
-    folder: Path, artifacts: dict[str, Any], unreadable: list[UnreadableTemplate]
-) -> Iterator[Path]:
-    for name, artifact in sorted(artifacts.items()):
-        properties = artifact.get("properties") if isinstance(artifact, dict) else None
-        if not isinstance(properties, dict):
-            continue
-        kind = artifact.get("type")
-        if kind == _STACK and isinstance(file := properties.get("templateFile"), str):
-            if _is_empty_stack(folder / file):
-                continue
-            yield folder / file
-            yield from _nested(folder, file)
-        elif kind == _ASSEMBLY and isinstance(inner := properties.get("directoryName"), str):
-            below = _artifacts(folder / inner)
-            if below is None or (folder / inner).resolve() == folder.resolve():
-                reason = f"the stage {name} has no manifest: run cdk synth again"
-                unreadable.append(UnreadableTemplate(str(folder / inner), reason))
-            else:
-                yield from _assembly(folder / inner, below, unreadable)
-
-
-def _is_empty_stack(path: Path) -> bool:
-    """Tell whether a stack has no resources: CloudFormation is never given its template."""
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and not document.get("Resources", {})
-
-
-def _nested(folder: Path, template: str) -> Iterator[Path]:
-    """Yield the templates of a stack's nested stacks: they are assets of the stack."""
-    try:
-        listed = json.loads(
-            (folder / f"{template.removesuffix('.template.json')}.assets.json").read_bytes()
-        )["files"].values()
-        sources = [asset["source"].get("path", "") for asset in listed]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        # Without a list of assets (the legacy synthesizer writes none) the folder is searched.
-        yield from sorted(folder.glob(f"*{_NESTED_SUFFIX}"))
-        return
-    for source in sorted(source for source in sources if isinstance(source, str)):
-        if source.endswith(_NESTED_SUFFIX):
-            yield folder / source
 
 
 def _was_meant(file: Path) -> bool:

@@ -77,7 +77,26 @@ def judge(
         HardenedEc2-ImdsV2 Server Properties.MetadataOptions.HttpTokens
         HardenedEc2-KeyPair Server Properties.KeyName
     """
-    return judge_case(Case(Deployment(templates), settings or Settings()), rules=rules)
+    case = Case(Deployment(templates), settings or Settings())
+    return with_lines(judge_case(case, rules=rules), case.deployment.templates)
+
+
+def with_lines(findings: Iterable[Finding], templates: Iterable[Template]) -> list[Finding]:
+    """Return findings with the line of each.
+
+    Args:
+        findings: The findings.
+        templates: The templates that they stand in.
+
+    Example:
+        >>> [finding.line for finding in with_lines(judge_case(case), [template])]
+        [143, 139]
+    """
+    by_name = {template.name: template for template in templates}
+    return [
+        replace(each, line=by_name[each.template].line(each.logical_id, each.path))
+        for each in findings
+    ]
 
 
 def judge_case(case: Case, *, rules: Iterable[Rule] = RULES) -> list[Finding]:
@@ -88,7 +107,7 @@ def judge_case(case: Case, *, rules: Iterable[Rule] = RULES) -> list[Finding]:
         rules: See `judge`. Default: `RULES`, all of them.
 
     Returns:
-        See `judge`.
+        See `judge`; without lines, for which `with_lines` reads the text of the templates again.
 
     Raises:
         RuleFailed: See `judge`.
@@ -97,8 +116,6 @@ def judge_case(case: Case, *, rules: Iterable[Rule] = RULES) -> list[Finding]:
         >>> [finding.rule for finding in judge_case(Case(Deployment([template]), Settings()))]
         ['HardenedEc2-ImdsV2', 'HardenedEc2-KeyPair']
     """
-    templates = case.deployment.templates
-    by_name = {template.name: template for template in templates}
     findings: dict[Finding, None] = {}
     doubts: dict[tuple[Place, When], _Unverified] = {}
     for rule in rules:
@@ -113,15 +130,12 @@ def judge_case(case: Case, *, rules: Iterable[Rule] = RULES) -> list[Finding]:
                         if rule is not cannot_verify:
                             unverified.rules[rule.id] = None
         except Exception as error:
-            names = tuple(template.name for template in templates)
+            names = tuple(template.name for template in case.deployment.templates)
             raise RuleFailed(rule.id, names) from error
     for (place, when), unverified in doubts.items():
         finding = _finding(cannot_verify, place, unverified.message, when)
         findings[replace(finding, undecided=tuple(unverified.rules))] = None
-    return [
-        replace(each, line=by_name[each.template].line(each.logical_id, each.path))
-        for each in sorted(findings, key=_order)
-    ]
+    return sorted(findings, key=_order)
 
 
 def _finding(rule: Rule, place: Place, message: str, when: When) -> Finding:

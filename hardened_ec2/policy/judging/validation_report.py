@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from hardened_ec2.policy.findings import PACK_NAME
 from hardened_ec2.policy.judging.baseline import Accepted
-
-PACK: Final = "HardenedEc2"
-"""The name under which this policy stands in the report."""
 
 MAX_BYTES: Final = 64 * 2**20
 """The largest report read; a larger one acknowledges nothing."""
@@ -52,7 +50,7 @@ class Acknowledgement:
 
     def accepted(self) -> Iterator[Accepted]:
         """Yield it as entries of a baseline; nothing where it is another pack's."""
-        if self.pack == PACK and self.template and self.logical_id and self.reason.strip():
+        if self.pack == PACK_NAME and self.template and self.logical_id and self.reason.strip():
             for path in self.paths or ("",):
                 yield Accepted(
                     rule=self.rule,

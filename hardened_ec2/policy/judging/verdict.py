@@ -8,7 +8,7 @@ from functools import cached_property
 from hardened_ec2.policy.findings import Finding, Severity
 from hardened_ec2.policy.judging.baseline import Accepted, Baseline
 from hardened_ec2.policy.judging.collection import Collection
-from hardened_ec2.policy.judging.judgement import RuleFailed, judge_case
+from hardened_ec2.policy.judging.judgement import RuleFailed, judge_case, with_lines
 from hardened_ec2.policy.judging.validation_report import Acknowledgement
 from hardened_ec2.policy.read.template import Template, UnreadableTemplate
 from hardened_ec2.policy.resolve.deployment import Deployment
@@ -168,7 +168,7 @@ def _judged(
 ) -> Iterator[tuple[Case, list[Finding]]]:
     try:
         case = Case(Deployment(deployment), settings or Settings())
-        yield case, judge_case(case)
+        yield case, with_lines(judge_case(case), case.deployment.templates)
     except (RuleFailed, RecursionError) as error:
         if len(deployment) > 1:
             for template in deployment:

@@ -39,6 +39,15 @@ class UnreadableTemplate(ValueError):  # noqa: N818 - it names the fault, as `Va
         return f"{self.template}: {self.reason}"
 
 
+class NoResources(UnreadableTemplate):
+    """A template without resources: CloudFormation deploys nothing from it.
+
+    Example:
+        >>> str(NoResources("app.json", "its Resources section is empty"))
+        'app.json: its Resources section is empty'
+    """
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Template:
     """A template, already decoded.
@@ -50,11 +59,10 @@ class Template:
         name: What findings call it; a path, as a rule.
         document: The decoded template: plain dicts, lists, strings, numbers, Booleans and none.
         text: What it was decoded from, to look up lines. Default: none; lines are not known then.
-        digest: SHA-256 of the file. Default: empty, it is from none.
 
     Raises:
-        UnreadableTemplate: If the document is no object, has no ``Resources``, or a section or a
-            resource has not the shape CloudFormation asks for.
+        UnreadableTemplate: If the document is not an object, or a section or a resource does not
+            have the shape that CloudFormation asks for; `NoResources` if it has no resource.
 
     Source: AWS CloudFormation User Guide, "Template anatomy".
 
@@ -67,18 +75,19 @@ class Template:
     name: str
     document: dict[str, Any]
     text: str | None = field(default=None, repr=False)
-    digest: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.document, dict):
             self._refuse(f"it holds {_kind(self.document)}, not a template object")
         if "Resources" not in self.document:
-            self._refuse("it has no Resources section, so it is no CloudFormation template")
+            raise NoResources(
+                self.name, "it has no Resources section, so it is no CloudFormation template"
+            )
         for section in _SECTIONS:
             if not isinstance(self.document.get(section, {}), dict):
                 self._refuse(f"{section} is {_kind(self.document[section])}, not an object")
         if not self.document["Resources"]:
-            self._refuse("its Resources section is empty")
+            raise NoResources(self.name, "its Resources section is empty")
         for logical_id, resource in self.document["Resources"].items():
             if not (isinstance(logical_id, str) and logical_id.startswith("Fn::")):
                 self._check_resource(logical_id, resource)
@@ -106,7 +115,9 @@ class Template:
         name = str(path)
         try:
             with open(path, "rb", opener=_at_once) as file:
-                content = file.read(MAX_TEMPLATE_BYTES + 1)
+                # Asked for more than there is, Python allocates it all the same.
+                size = os.fstat(file.fileno()).st_size
+                content = file.read(min(size, MAX_TEMPLATE_BYTES) + 1)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise UnreadableTemplate(name, f"it cannot be read: {reason}") from None
@@ -116,8 +127,7 @@ class Template:
             raise UnreadableTemplate(name, "it is empty")
         text = _text(name, content)
         try:
-            digest = hashlib.sha256(content).hexdigest()
-            return cls(name=name, document=decode(text), text=text, digest=digest)
+            return cls(name=name, document=decode(text), text=text)
         except UndecodableText as error:
             raise UnreadableTemplate(name, str(error)) from None
 
@@ -151,6 +161,11 @@ class Template:
         return self._marks.line_of(tuple(steps))
 
     @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the file, in hexadecimal; empty when the template is not from a file."""
+        return "" if self.text is None else hashlib.sha256(self.text.encode()).hexdigest()
+
+    @cached_property
     def _marks(self) -> Marks | None:
         return None if self.text is None else marks(self.text)
 
@@ -180,7 +195,7 @@ def _at_once(path: str, flags: int) -> int:
 
 def _text(name: str, content: bytes) -> str:
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UnreadableTemplate(
             name, f"it is not UTF-8 text: byte {error.start} is 0x{content[error.start]:02x}"

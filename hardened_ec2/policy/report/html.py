@@ -18,9 +18,8 @@ from markupsafe import Markup
 from hardened_ec2.policy.facts.access import MAX_CHAINS
 from hardened_ec2.policy.facts.servers import Server
 from hardened_ec2.policy.facts.ways import Answer, Origin
-from hardened_ec2.policy.findings import Finding, Severity
+from hardened_ec2.policy.findings import PACK_NAME, Finding, Severity
 from hardened_ec2.policy.judging.baseline import Accepted
-from hardened_ec2.policy.judging.validation_report import PACK
 from hardened_ec2.policy.judging.verdict import Standing, Verdict
 from hardened_ec2.policy.read.template import Template
 from hardened_ec2.policy.report.compliance import matrix
@@ -122,7 +121,7 @@ def as_html(verdict: Verdict, *, made: datetime | None = None) -> str:
             reached=reached,
             servers=sum(1 + len(each.alike) for each in reached),
             from_internet=_count(reached, Origin.INTERNET),
-            others=[each for each in verdict.acknowledged if each.pack != PACK],
+            others=[each for each in verdict.acknowledged if each.pack != PACK_NAME],
             templates=[t for case in verdict.cases for t in case.deployment.templates],
             rules=RULES,
             standings=verdict.standings,

@@ -169,8 +169,7 @@ NOWHERE: Final = Place("", "")
 """The place of a value that stands in no template."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """One thing that one place can be.
 
     Args:
@@ -206,8 +205,18 @@ class Value:
         """
         found: tuple[Value, ...] = (self,)
         for key in keys:
-            found = tuple(inner for value in found for inner in _below(value, key))
+            if len(found) == 1:
+                found = _below(found[0], key)
+            else:
+                found = tuple(inner for value in found for inner in _below(value, key))
         return found
+
+    def under(self, when: When) -> "Value | None":
+        """Return the value with `when` added; none when it and the value exclude each other."""
+        joined = together(self.when, when)
+        if joined is None or joined == self.when:
+            return None if joined is None else self
+        return Value(self.content, joined, self.place)
 
     def entries(self) -> tuple["Value", ...]:
         """Open a list.
@@ -295,11 +304,12 @@ def why_unknown(content: Content) -> str | None:
             return None
 
 
-def _placed(resolved: Iterable[Resolved], when: When, place: Place) -> Iterator[Value]:
-    for content, own in resolved:
-        joined = together(when, own)
-        if joined is not None:
-            yield Value(content, joined, place)
+def _placed(resolved: Iterable[Resolved], when: When, place: Place) -> tuple[Value, ...]:
+    return tuple(
+        Value(content, joined, place)
+        for content, own in resolved
+        if (joined := together(when, own)) is not None
+    )
 
 
 def _spelled(part: Unknown | Reference | Base64) -> str:
@@ -312,24 +322,22 @@ def _spelled(part: Unknown | Reference | Base64) -> str:
             return f"${{{part}}}"
 
 
-def _below(value: Value, key: str) -> Iterator[Value]:
+def _below(value: Value, key: str) -> tuple[Value, ...]:
     content = value.content
     if isinstance(content, Unknown):
         # The unknown stands here, not below: one unknown object is one thing to verify.
-        yield value
-        return
+        return (value,)
     place = value.place.under(key)
     if content is ABSENT:
-        yield Value(ABSENT, value.when, place)
-    elif not isinstance(content, Tree) or not isinstance(content.raw, dict):
+        return (Value(ABSENT, value.when, place),)
+    if not isinstance(content, Tree) or not isinstance(content.raw, dict):
         why = f"{describe(content)} stands where an object belongs"
-        yield Value(Unknown(why), value.when, value.place)
-    elif key in content.raw:
-        yield from _placed(content.scope.resolve(content.raw[key]), value.when, place)
-    elif "Fn::Transform" in content.raw:
-        yield Value(Unknown("a Fn::Transform can add it"), value.when, place)
-    else:
-        yield Value(ABSENT, value.when, place)
+        return (Value(Unknown(why), value.when, value.place),)
+    if key in content.raw:
+        return _placed(content.scope.resolve(content.raw[key]), value.when, place)
+    if "Fn::Transform" in content.raw:
+        return (Value(Unknown("a Fn::Transform can add it"), value.when, place),)
+    return (Value(ABSENT, value.when, place),)
 
 
 def _entries(value: Value, *, nested: bool) -> Iterator[Value]:

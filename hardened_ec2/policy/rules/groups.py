@@ -136,10 +136,9 @@ def lets_everything_out(egress: Value) -> bool:
 )
 def wide_egress(case: Case) -> Iterator[Outcome]:
     """Count the ports that each group opens towards the internet, all egress rules united."""
+    groups = Groups(case.deployment)
     for group, rules in egress_rules(case).items():
-        openings = [
-            o for rule in rules for o in read_rule(rule, case.deployment, Groups(case.deployment))
-        ]
+        openings = [o for rule in rules for o in read_rule(rule, case.deployment, groups)]
         for opening in openings:
             if opening.unknown and not opening.unknown.startswith("the entries of prefix list"):
                 yield Doubt(
