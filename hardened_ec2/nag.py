@@ -1,4 +1,4 @@
-"""HardenedEc2Checks: the policy as a cdk-nag pack, judging what CloudFormation will really get."""
+"""HardenedEc2Checks: the policy as a cdk-nag pack that judges the rendered templates."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from hardened_ec2.policy.findings import PACK_NAME
 from hardened_ec2.policy.settings import Settings
 
 FAILURE = f"{PACK_NAME}-Failure"
-"""The finding that the pack reports when it could not judge. It cannot be acknowledged."""
+"""The finding that the pack reports when it cannot judge. It cannot be acknowledged."""
 
 DEFAULT_SETTINGS = Settings()
 
 
 class HardenedEc2Checks(NagPack):
-    """Refuses, at every synth, EC2 designs that expose a server, a secret or its data.
+    """A cdk-nag pack that fails the synth when a template exposes a server, a secret or data.
 
-    Unlike the stock packs it reads the rendered templates, nested stacks included: a property
-    override, a raw ``CfnResource`` and what an Aspect changed are judged like everything else.
-    Errors fail the synth; warnings do not, unless ``cdk synth --strict``. In an app with stages,
-    ``cdk synth`` alone looks at no stack inside a stage, whatever pack there is: write
-    ``cdk synth '**'``. A deploy always looks at the stacks that it deploys.
+    It reads the rendered templates, including nested stacks, so property overrides, raw
+    ``CfnResource`` and changes by Aspects are judged as well. Errors fail the synth; warnings fail
+    it only with ``cdk synth --strict``. In an app with stages, ``cdk synth`` validates the
+    top-level stacks only: write ``cdk synth '**'``. ``cdk deploy`` validates every stack that it
+    deploys.
 
-    A finding that is right for your design is acknowledged where it stands, with the reason:
+    Acknowledge a finding that is right for your design on its construct, with the reason:
     ``Validations.of(server).acknowledge(Acknowledgment(id="HardenedEc2::HardenedEc2-KeyPair",
-    reason="..."))``. It then stays in the validation report, with that reason.
+    reason="..."))``. The validation report keeps it, with that reason.
 
     Args:
-        scope: Where to judge: the stacks in this construct. Default: everything in the app.
-        settings: Thresholds, such as the width of an SSH whitelist. Default: `Settings()`.
+        scope: The construct whose stacks are judged. Default: the whole app.
+        settings: Thresholds, such as the most addresses in an SSH whitelist. Default: `Settings()`.
 
     Source: cdk-nag, "NagPack"; AWS CDK, "Policy validation at synthesis time".
 
@@ -69,14 +69,14 @@ class HardenedEc2Checks(NagPack):
         return [rule.id for rule in policy.RULES]
 
     def validate(self, context: cdk.IPolicyValidationContext) -> cdk.PolicyValidationPluginReport:
-        """Judge the rendered templates. Called by CDK.
+        """Judge the rendered templates; the CDK calls it at synth.
 
         Args:
-            context: What is being synthesized.
+            context: The stacks that are synthesized.
 
         Returns:
-            The report. It fails when there is an error, or when judging itself failed: a plugin
-            that raises here would be left out of the report without a word, and the synth pass.
+            The report. It fails on an error, and when judging itself fails: the CDK would omit a
+            plugin that raises from the report, and the synth would pass.
         """
         stacks = [""]
         try:
@@ -91,11 +91,11 @@ class HardenedEc2Checks(NagPack):
                 violations=[_violation(finding, stack) for finding, stack in found],
                 plugin_version=self.version,
             )
-        except Exception as error:  # noqa: BLE001 - see Returns: nothing may escape
-            return _failure(f"The policy could not judge this app: {error}", stacks)
+        except Exception as error:  # noqa: BLE001 - see Returns
+            return _failure(f"the policy could not judge this app: {error}", stacks)
 
     def validate_scope(self, scope: IConstruct) -> cdk.PolicyValidationPluginReport:
-        """Report that a construct tree alone cannot be judged: the rules read templates.
+        """Refuse to judge a construct tree: the rules read rendered templates.
 
         Args:
             scope: The construct tree.
@@ -114,7 +114,7 @@ class HardenedEc2Checks(NagPack):
         raise NotImplementedError(f"{PACK_NAME} judges templates, not {node.node.path} alone")
 
     def _stacks(self, context: cdk.IPolicyValidationContext) -> dict[str, str]:
-        """The template's path of every stack in the scope, by the stack's construct path."""
+        """Return the template path of every stack in the scope, by construct path."""
         inside = f"{self._scope_path}/"
         return {
             stack.stack_construct_path: stack.template_path
@@ -132,7 +132,7 @@ def _violation(finding: policy.Finding, stack: str) -> cdk.PolicyViolation:
         rule_metadata={"references": ", ".join(finding.references)} if finding.references else None,
         violating_resources=[
             cdk.PolicyViolatingResource(
-                # CDK finds the construct by logical id; naming both is an error.
+                # The CDK finds the construct by logical id; giving both is an error.
                 resource_logical_id=finding.logical_id or None,
                 construct_path=None if finding.logical_id else stack,
                 template_path=finding.template,
@@ -143,10 +143,10 @@ def _violation(finding: policy.Finding, stack: str) -> cdk.PolicyViolation:
 
 
 def _failure(message: str, stacks: Iterable[str]) -> cdk.PolicyValidationPluginReport:
-    """A report that fails the synth.
+    """Return a report that fails the synth.
 
-    It stands at every stack: a violation that stands nowhere is not printed, and then the synth
-    passes; one that stands at no stack is dropped by the CDK CLI, which then passes too.
+    It names every stack: the CDK drops a violation without a construct path, and the CDK CLI one
+    that is at no stack, and the synth would pass.
     """
     return cdk.PolicyValidationPluginReport(
         success=False,
@@ -154,7 +154,7 @@ def _failure(message: str, stacks: Iterable[str]) -> cdk.PolicyValidationPluginR
             cdk.PolicyViolation(
                 rule_name=FAILURE,
                 description=message,
-                fix="Report it with the template; until then nothing here has been verified.",
+                fix="Report this error with the template; until it is solved, nothing is verified.",
                 severity="fatal",
                 violating_resources=[
                     cdk.PolicyViolatingResource(construct_path=stack, locations=[])

@@ -202,7 +202,7 @@ def test_a_pack_that_cannot_judge_fails_the_synth(
     assert not synth.passed
     (violation,) = report["violations"]
     assert violation["severity"] == "fatal"
-    assert "The policy could not judge this app: one over nothing" in violation["description"]
+    assert "the policy could not judge this app: one over nothing" in violation["description"]
 
 
 def test_a_construct_tree_alone_is_never_passed(synth: Synth) -> None:

@@ -1,4 +1,4 @@
-"""The rules of the policy, a module for each topic; every module in this folder is loaded."""
+"""The policy rules, one module for each topic; every module in this folder is loaded."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -10,4 +10,4 @@ for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
 RULES: Final[tuple[Rule, ...]] = declared()
-"""Every rule, in the order of reports: by severity, then by topic."""
+"""Every policy rule, in the order of reports: by severity, then by module."""

@@ -21,7 +21,7 @@ from hardened_ec2.policy.settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What rules look at: one deployment, read once for all of them.
+    """One deployment and its facts, shared by all rules.
 
     Args:
         deployment: The templates.
@@ -37,17 +37,17 @@ class Case:
 
     @cached_property
     def servers(self) -> tuple[Server, ...]:
-        """Every server of the templates."""
+        """The servers in the templates."""
         return servers(self.deployment)
 
     @cached_property
     def exposure(self) -> Exposure:
-        """Who can reach which port."""
+        """The sources that can reach each port."""
         return Exposure(self.deployment)
 
     @cached_property
     def admin_ports(self) -> AdminPorts:
-        """How far administrative ports are open."""
+        """The reach of administrative ports."""
         return admin_ports(
             deployment=self.deployment,
             servers=self.servers,
@@ -57,23 +57,23 @@ class Case:
 
     @cached_property
     def load_balancers(self) -> LoadBalancers:
-        """What stands in front of servers."""
+        """The load balancers in front of servers."""
         return LoadBalancers(self.deployment, self.exposure)
 
     @cached_property
     def access(self) -> Access:
-        """Who gets to which port of which server, with routes and load balancers joined in."""
+        """The ways to each server, with routes and load balancers."""
         return Access(
             self.deployment, self.servers, self.exposure, self.load_balancers, self.placement
         )
 
     @cached_property
     def roles(self) -> Roles:
-        """What servers may do in the account."""
+        """The instance roles and their policies."""
         return Roles(self.deployment)
 
     def grants(self, role: Resource) -> tuple[Grant, ...]:
-        """List what a role is granted; see `hardened_ec2.policy.facts.privileges.grants`."""
+        """List the grants of a role; see `hardened_ec2.policy.facts.privileges.grants`."""
         known = self._grants.get(role.key)
         if known is None:
             known = self._grants[role.key] = grants(role, self.roles, self.deployment)
@@ -85,7 +85,7 @@ class Case:
 
     @cached_property
     def placement(self) -> Placement:
-        """Where servers stand."""
+        """The subnets, routes and public addresses of servers."""
         return Placement(self.deployment)
 
 
@@ -116,11 +116,11 @@ _TYPES: Final = {
 
 
 def examined(case: Case, subject: Subject) -> tuple[Place, ...]:
-    """List what a rule looked at.
+    """List what a rule examines.
 
     Args:
         case: The deployment.
-        subject: What it looks at.
+        subject: What the rule examines.
 
     Returns:
         The resources, each once; for `Subject.TEMPLATES` the templates.
@@ -146,7 +146,7 @@ def _volumes(case: Case) -> Iterable[Place]:
 _FINDERS: Final[dict[Subject, Callable[[Case], Iterable[Place]]]] = {
     Subject.SERVERS: lambda case: [server.place for server in case.servers],
     Subject.MACHINES: _machines,
-    # With the groups outside the templates that these add rules to.
+    # Includes groups outside the templates to which the templates add rules.
     Subject.GROUPS: lambda case: [Place(*group) for group in case.exposure.groups],
     Subject.ROLES: lambda case: [role.place for role in case.roles.of_instances()],
     Subject.VOLUMES: _volumes,

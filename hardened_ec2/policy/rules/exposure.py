@@ -40,7 +40,7 @@ _Sighting: TypeAlias = tuple[Reach, When]
     subject=Subject.SERVERS,
     fact="Security groups of servers in private subnets are closed to the internet.",
     why=(
-        "The rule has no effect today, so nobody notices it; once a route, a load balancer or "
+        "The rule has no effect today, so it goes unnoticed; once a route, a load balancer or "
         "a public address is added, it exposes the server without anyone having decided so."
     ),
     fix=(

@@ -81,7 +81,8 @@ def own_security_group(case: Case) -> Iterator[Outcome]:
     ),
     fix=(
         "Write SecurityGroupEgress with what the server needs, at least one rule (udp 123 to "
-        "169.254.169.123/32, the Amazon Time Sync Service, if it needs nothing else)."
+        "169.254.169.123/32, the Amazon Time Sync Service, if it needs nothing else); in the "
+        "CDK, allow_all_outbound=False and add_egress_rule()."
     ),
     references=(Control(Framework.CFN_NAG, "F1000"), Control(Framework.TRIVY, "AWS-0104")),
 )
@@ -242,7 +243,10 @@ def all_ports_open(case: Case) -> Iterator[Outcome]:
     severity=Severity.WARNING,
     subject=Subject.GROUPS,
     fact="Every ingress and egress rule has a description.",
-    why="Nobody dares to remove a rule that nobody can explain, so it stays open for an attacker.",
+    why=(
+        "A rule without a stated purpose is never removed, so an opening that nobody needs "
+        "stays available to an attacker."
+    ),
     fix="Write Description in every rule.",
     references=(
         Control(Framework.CHECKOV, "CKV_AWS_23"),

@@ -34,8 +34,8 @@ _Key: TypeAlias = tuple[str, str]
         "VPC Block Public Access excludes everything that is meant to be reached from the internet."
     ),
     why=(
-        "It blocks every internet gateway of the account and Region at once, whatever routes "
-        "and security groups allow: a load balancer or server without an exclusion becomes "
+        "It blocks every internet gateway of the account and Region at once, regardless of "
+        "routes and security groups: a load balancer or server without an exclusion becomes "
         "unreachable."
     ),
     fix=(

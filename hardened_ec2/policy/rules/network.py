@@ -128,8 +128,8 @@ def subnet_auto_assign(case: Case) -> Iterator[Outcome]:
     subject=Subject.NETWORKS,
     fact="Every VPC has a flow log of all traffic.",
     why=(
-        "Without flow logs an attack leaves no trace in the network: nobody can say where it "
-        "came from and what left."
+        "Without flow logs an attack leaves no trace in the network: its source, and what it "
+        "sent out, cannot be reconstructed."
     ),
     fix="Write AWS::EC2::FlowLog for the VPC, with TrafficType ALL.",
     references=(

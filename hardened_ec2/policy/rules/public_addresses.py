@@ -28,9 +28,9 @@ from hardened_ec2.policy.rules.subjects import Subject
     ),
     fix=(
         "Place the server in a private subnet with AssociatePublicIpAddress false, and put a "
-        "load balancer, an EC2 Instance Connect Endpoint or Session Manager in front. "
-        "Acknowledge it with a reason where the server must face the internet, such as a "
-        "bastion."
+        "load balancer in front, or log in through an EC2 Instance Connect Endpoint or Session "
+        "Manager. Acknowledge it with a reason where the server must face the internet, such "
+        "as a bastion."
     ),
     references=(
         Control(Framework.SECURITY_HUB, "EC2.9"),

@@ -1,4 +1,4 @@
-"""What a rule is: a fact, the reason for it, and the function that finds where it does not hold."""
+"""A policy rule: the fact that should hold, the reason, the fix, and the check."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from hardened_ec2.policy.rules.subjects import Subject
 
 
 class Framework(StrEnum):
-    """The benchmarks and checkers that rules refer to, as their publishers call them.
+    """The benchmarks and checkers that rules refer to, by their published names.
 
     Example:
         >>> str(Control(Framework.SECURITY_HUB, "EC2.8"))
@@ -36,11 +36,11 @@ class Framework(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One demand of one framework.
+    """One control of one framework.
 
     Args:
-        framework: Who demands it.
-        id: Its identifier there.
+        framework: The framework.
+        id: Its identifier in the framework.
 
     Example:
         >>> str(Control(Framework.CDK_NAG, "AwsSolutions-EC23"))
@@ -56,12 +56,12 @@ class Control:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """A place where the rule's fact does not hold.
+    """A place where a rule is violated.
 
     Args:
-        place: Where.
-        message: What is wrong, with the values in it.
-        when: What must hold for it to be deployed so. Default: nothing.
+        place: The template, resource and property.
+        message: The fault, with the values that cause it, without capital or full stop.
+        when: Conditions under which the template deploys it. Default: always.
     """
 
     place: Place
@@ -71,12 +71,12 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Doubt:
-    """A place where the template does not tell whether the rule's fact holds.
+    """A place where the template leaves open whether a rule holds.
 
     Args:
-        place: Where.
-        why: What is not known, as a whole sentence without capital or full stop.
-        when: What must hold for it to be deployed so. Default: nothing.
+        place: The template, resource and property.
+        why: What is not known, as a sentence without capital or full stop.
+        when: Conditions under which the template deploys it. Default: always.
     """
 
     place: Place
@@ -89,17 +89,17 @@ Outcome: TypeAlias = Fault | Doubt
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rule:
-    """A rule of the policy. Documentation and reports are made from these texts.
+    """A policy rule. Documentation and reports are generated from its texts.
 
     Args:
         id: Its identifier, ``HardenedEc2-`` and a short name.
-        severity: What a finding of it weighs.
-        subject: What it looks at; a pass says how many of that there were.
-        fact: What holds in a sound template, in one line.
+        severity: The severity of its findings.
+        subject: What it examines; reports say how many of these there are.
+        fact: What holds in a sound template, in one sentence.
         why: What an attacker gains where it does not hold.
-        fix: What to write.
-        references: The same demand elsewhere.
-        check: Finds where it does not hold, and where that cannot be told.
+        fix: What to write instead.
+        references: The controls of public frameworks with the same requirement.
+        check: The function that yields the places where the rule is violated or not verified.
     """
 
     id: str
@@ -127,7 +127,7 @@ def rule(
     fix: str,
     references: tuple[Control, ...] = (),
 ) -> Callable[[Check], Rule]:
-    """Make the function below it a rule of the policy.
+    """Register the decorated function as the check of a policy rule.
 
     Args:
         id: See `Rule`.
@@ -136,7 +136,7 @@ def rule(
         fact: See `Rule`.
         why: See `Rule`.
         fix: See `Rule`.
-        references: See `Rule`. Default: none, nobody else demands it.
+        references: See `Rule`. Default: none.
 
     Returns:
         The decorator.
@@ -165,7 +165,7 @@ def rule(
 
 
 def declared() -> tuple[Rule, ...]:
-    """List every rule that `rule` made: by severity, then module, then as they stand there."""
+    """List the registered rules by severity, then module, then their order in the module."""
     severities = list(Severity)
     return tuple(
         sorted(
@@ -176,10 +176,10 @@ def declared() -> tuple[Rule, ...]:
 
 
 def faulty(value: Value, message: str) -> Fault:
-    """Report a value as wrong, where it stands and when it is deployed."""
+    """Return a fault at the place of a value, under the conditions of the value."""
     return Fault(place=value.place, message=message, when=value.when)
 
 
 def doubtful(value: Value, why: str) -> Doubt:
-    """Report a value as not known, where it stands and when it is deployed."""
+    """Return a doubt at the place of a value, under the conditions of the value."""
     return Doubt(place=value.place, why=why, when=value.when)

@@ -1,10 +1,10 @@
-"""What a rule looks at, so that a pass can say of how much: none of nothing is no evidence."""
+"""What policy rules examine, so that reports can say how much each of them examined."""
 
 from enum import StrEnum
 
 
 class Subject(StrEnum):
-    """What a rule looks at, in words.
+    """The resources that a rule examines, in words.
 
     Example:
         >>> Subject.FLEETS.value
@@ -16,23 +16,23 @@ class Subject(StrEnum):
     INSTANCES = "instances"
     FLEETS = "Auto Scaling groups"
     GROUPS = "security groups"
-    ROLES = "roles of servers"
+    ROLES = "instance roles"
     NETWORKS = "VPCs"
     SUBNETS = "subnets"
     NETWORK_ACLS = "network ACL entries"
     VOLUMES = "servers and volumes"
-    SNAPSHOT_SETTINGS = "settings of snapshot sharing"
+    SNAPSHOT_SETTINGS = "snapshot sharing settings"
     ENDPOINTS = "EC2 Instance Connect Endpoints"
-    DOCUMENTS = "documents of Systems Manager"
-    ASSOCIATIONS = "associations of State Manager"
+    DOCUMENTS = "Systems Manager documents"
+    ASSOCIATIONS = "State Manager associations"
     PATCH_BASELINES = "patch baselines"
-    DOCUMENT_SETTINGS = "settings of Systems Manager"
-    IMAGE_INFRASTRUCTURES = "infrastructures of image builds"
-    IMAGE_RECIPES = "recipes of images"
-    IMAGE_DISTRIBUTIONS = "distributions of images"
-    IMAGE_BUILDS = "images and their pipelines"
+    DOCUMENT_SETTINGS = "Systems Manager settings"
+    IMAGE_INFRASTRUCTURES = "Image Builder infrastructure configurations"
+    IMAGE_RECIPES = "Image Builder recipes"
+    IMAGE_DISTRIBUTIONS = "Image Builder distribution configurations"
+    IMAGE_BUILDS = "Image Builder images and pipelines"
     ACCESS_SCOPES = "Network Access Scopes"
-    PUBLIC_ACCESS_BLOCKS = "settings of VPC Block Public Access"
+    PUBLIC_ACCESS_BLOCKS = "VPC Block Public Access settings"
     TRANSIT_GATEWAYS = "transit gateways"
     KEYS = "KMS keys"
     RESOURCES = "resources"

@@ -68,7 +68,7 @@ _SECRET_REFERENCES = ("{{resolve:secretsmanager:", "{{resolve:ssm-secure:")
     fix=(
         "Keep the secret in Secrets Manager or Parameter Store, let the role read it, and "
         "fetch it when the server boots: aws secretsmanager get-secret-value. Rotate the "
-        "secret that was here."
+        "exposed secret."
     ),
     references=(
         Control(Framework.CHECKOV, "CKV_AWS_46"),
