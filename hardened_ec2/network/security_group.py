@@ -1,8 +1,10 @@
 """LockedSecurityGroup: a security group that is closed both ways until asked."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aws_cdk import Token
 from aws_cdk import aws_ec2 as ec2
@@ -11,11 +13,21 @@ from constructs import Construct
 from hardened_ec2.addresses import ANYWHERE, AddressSet, refuse_wide_whitelist
 from hardened_ec2.policy.ports import ADMINISTRATIVE_PORTS
 from hardened_ec2.policy.settings import Settings
+from hardened_ec2.support.signature import own_signature
 
 # What EC2 accepts in a description; anything else fails only at deployment.
 _DESCRIPTION = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 
+TIME_SYNC = "NTP to the Amazon Time Sync Service"
+"""The description of the rule that every closed group has."""
 
+TIME_SYNC_CIDR = "169.254.169.123/32"
+
+_RULES: WeakKeyDictionary[ec2.Port, Mapping[str, Any]] = WeakKeyDictionary()
+"""What CDK writes for each port that was in a rule."""
+
+
+@own_signature
 class LockedSecurityGroup(ec2.SecurityGroup):
     """A security group with no ingress and no egress until a rule asks for it.
 
@@ -83,8 +95,8 @@ class LockedSecurityGroup(ec2.SecurityGroup):
             # A context key can turn inline rules off; without them EC2 opens all egress.
             disable_inline_rules=False,
         )
-        peer, port = _time_sync()
-        super().add_egress_rule(peer, port, "NTP to the Amazon Time Sync Service")
+        peer, port = time_sync()
+        super().add_egress_rule(peer, port, TIME_SYNC)
 
     def add_ingress_rule(
         self,
@@ -141,7 +153,7 @@ class LockedSecurityGroup(ec2.SecurityGroup):
             group.add_egress_rule(database_group, ec2.Port.tcp(5432), "PostgreSQL")
         """
         _check_description(description, "an egress rule")
-        if connection.to_rule_json()["ipProtocol"] == "-1":
+        if _rule_of(connection)["ipProtocol"] == "-1":
             config = peer.to_egress_rule_config()
             address = config.cidr_ip or config.cidr_ipv6
             if address in ANYWHERE:
@@ -154,7 +166,7 @@ class LockedSecurityGroup(ec2.SecurityGroup):
 
     def _with_sources(self, peer: ec2.IPeer, connection: ec2.Port) -> dict[int, AddressSet]:
         """Return the sources of the administrative ports that a rule would change."""
-        ports = _administrative_ports(connection.to_rule_json())
+        ports = _administrative_ports(_rule_of(connection))
         if not ports:
             return {}
         config = peer.to_ingress_rule_config()
@@ -177,12 +189,33 @@ class LockedSecurityGroup(ec2.SecurityGroup):
 
 
 @cache
-def _time_sync() -> tuple[ec2.IPeer, ec2.Port]:
-    # The same for every group: two messages to node in all, not two a group.
-    return ec2.Peer.ipv4("169.254.169.123/32"), ec2.Port.udp(123)
+def time_sync() -> tuple[ec2.IPeer, ec2.Port]:
+    """Return the Amazon Time Sync Service as a peer and its port, created once for all groups."""
+    return ec2.Peer.ipv4(TIME_SYNC_CIDR), ec2.Port.udp(123)
 
 
-def _administrative_ports(rule: dict[str, Any]) -> list[int]:
+@cache
+def tcp(port: int) -> ec2.Port:
+    """Return a TCP port, created once for all rules.
+
+    Args:
+        port: The port.
+
+    Returns:
+        The port as CDK has it.
+    """
+    return ec2.Port.tcp(port)
+
+
+def _rule_of(connection: ec2.Port) -> Mapping[str, Any]:
+    """Return what CDK writes for a port, asked of it once."""
+    rule = _RULES.get(connection)
+    if rule is None:
+        rule = _RULES[connection] = connection.to_rule_json()
+    return rule
+
+
+def _administrative_ports(rule: Mapping[str, Any]) -> list[int]:
     protocol, first, last = rule["ipProtocol"], rule.get("fromPort"), rule.get("toPort")
     if protocol == "-1":
         return list(ADMINISTRATIVE_PORTS)

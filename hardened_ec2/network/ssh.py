@@ -9,6 +9,7 @@ from aws_cdk import aws_ec2 as ec2
 
 from hardened_ec2.addresses import AddressSet, parse_network, refuse_wide_whitelist
 from hardened_ec2.network.instance_connect import InstanceConnectEndpoint
+from hardened_ec2.network.security_group import tcp
 from hardened_ec2.policy.settings import Settings
 
 DEFAULT_MAX_ADDRESSES = Settings().whitelist_width
@@ -227,7 +228,7 @@ class SshAccess:
         """
         if not self:
             return
-        port = ec2.Port.tcp(22)
+        port = tcp(22)
         for cidr in self.cidrs:
             # A token may turn out to be of either family; IPv4 is what CDK's own peers assume.
             peer = ec2.Peer.ipv6(cidr) if ":" in cidr else ec2.Peer.ipv4(cidr)

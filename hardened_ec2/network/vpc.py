@@ -10,7 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from hardened_ec2.network.security_group import LockedSecurityGroup
+from hardened_ec2.network.security_group import LockedSecurityGroup, tcp
 from hardened_ec2.support.log_group import encrypted_log_group
 
 SESSION_MANAGER_ENDPOINTS = ("ssm", "ssmmessages")
@@ -169,12 +169,12 @@ class HardenedVpc(ec2.Vpc):
         """
         if self._endpoint_group is not None:
             connectable.connections.allow_to(
-                self._endpoint_group, ec2.Port.tcp(443), "AWS services through VPC endpoints"
+                self._endpoint_group, tcp(443), "AWS services through VPC endpoints"
             )
         if self._s3_prefix_list_id is not None:
             connectable.connections.allow_to(
                 ec2.Peer.prefix_list(self._s3_prefix_list_id),
-                ec2.Port.tcp(443),
+                tcp(443),
                 "S3 through its gateway endpoint",
             )
 

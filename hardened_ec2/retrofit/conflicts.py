@@ -53,6 +53,16 @@ def optional_tokens(path: str) -> Conflict:
     )
 
 
+def another_hardening(path: str, reason: ValueError) -> Conflict:
+    """Return the conflict of a server whose image has another hardening than the scope.
+
+    Args:
+        path: The construct's path.
+        reason: What is different, and what to write.
+    """
+    return Conflict(f"{path}: {reason}")
+
+
 def unencrypted_volume(path: str, name: str) -> Conflict:
     """Return the conflict of a volume with ``encrypted=False``.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import jsii
 from aws_cdk import (
@@ -18,20 +19,23 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct, IConstruct
 
 from hardened_ec2.host import HostHardening
-from hardened_ec2.policy.rules.storage import ROOT_DEVICES
+from hardened_ec2.network.security_group import TIME_SYNC, tcp, time_sync
+from hardened_ec2.policy.root_devices import ROOT_DEVICES
 from hardened_ec2.retrofit import injected_props
-from hardened_ec2.retrofit.conflicts import Conflict
+from hardened_ec2.retrofit.conflicts import Conflict, another_hardening
 from hardened_ec2.retrofit.existing_user_data import NOT_PREPENDED
 from hardened_ec2.retrofit.injected_props import Props
 from hardened_ec2.retrofit.mixins import (
-    DEFAULT_HARDENING,
     HTTPS,
     check_hardening,
     check_ports,
     prepend_hardening,
     warn_root_device_unknown,
 )
+from hardened_ec2.servers.imds import Imds
+from hardened_ec2.servers.machine_image import hardening_of_server
 from hardened_ec2.servers.user_data import HardenedUserData
+from hardened_ec2.support.not_given import NOT_GIVEN, NotGiven
 
 _CONSTRUCTS = (
     ec2.Instance,
@@ -83,7 +87,7 @@ class HardenedEc2Defaults:
     def attach(
         scope: Construct,
         *,
-        host_hardening: HostHardening | None = DEFAULT_HARDENING,
+        host_hardening: HostHardening | NotGiven | None = NOT_GIVEN,
         root_device_name: str | None = None,
         egress_ports: Sequence[int] | None = HTTPS,
         flow_logs: bool = True,
@@ -94,8 +98,9 @@ class HardenedEc2Defaults:
 
         Args:
             scope: The scope, before any of the constructs is created in it.
-            host_hardening: The host hardening. None for images that carry it. Default:
-                `HostHardening()`.
+            host_hardening: The host hardening. None for images that carry it. Default: the
+                hardening of the image for servers of a `HardenedMachineImage`, which a different
+                one contradicts; otherwise `HostHardening()`.
             root_device_name: The root device of images other than Amazon Linux. A wrong name adds
                 an empty second volume. Default: such root volumes stay as the image defines them,
                 and the pack reports them.
@@ -121,7 +126,8 @@ class HardenedEc2Defaults:
         """
         if not isinstance(scope, Construct):
             raise ValueError(f"scope is {scope!r}: write HardenedEc2Defaults.attach(app)")
-        check_hardening(host_hardening)
+        if host_hardening is not NOT_GIVEN:
+            check_hardening(host_hardening)
         if egress_ports is not None:
             check_ports(egress_ports)
         _refuse_late(scope)
@@ -190,7 +196,7 @@ class _Finish:
 class _Defaults:
     """The settings of one attachment, and the changes to each kind of construct."""
 
-    host_hardening: HostHardening | None
+    host_hardening: HostHardening | NotGiven | None
     root_device_name: str | None
     egress_ports: tuple[int, ...] | None
     flow_logs: bool
@@ -247,8 +253,11 @@ class _Defaults:
         self._warn_of_root(props, root, scope, name)
         # Its own launch template, if CDK creates one, goes through that template's injector.
         self.finish.later(scope, name, _limit_hops)
-        if not isinstance(props.get("userData"), HardenedUserData) and self.host_hardening:
-            self.finish.later(scope, name, self._harden_launch_configuration)
+        hardening = self._hardening_of(props, scope, path)
+        if not isinstance(props.get("userData"), HardenedUserData) and hardening:
+            self.finish.later(
+                scope, name, partial(_harden_launch_configuration, hardening=hardening)
+            )
         return props
 
     def _security_group(self, props: Props, scope: Construct, name: str) -> Props:
@@ -285,43 +294,53 @@ class _Defaults:
         if not isinstance(group, ec2.SecurityGroup):
             return
         for port in self.egress_ports or ():
-            group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(port), "Default egress")
+            group.add_egress_rule(ec2.Peer.any_ipv4(), tcp(port), "Default egress")
         # Without any rule CDK would write one to 255.255.255.255; this one grants nothing new.
-        group.add_egress_rule(
-            ec2.Peer.ipv4("169.254.169.123/32"),
-            ec2.Port.udp(123),
-            "NTP to the Amazon Time Sync Service",
-        )
+        group.add_egress_rule(*time_sync(), TIME_SYNC)
 
     def _harden_host(self, props: Props, scope: Construct, name: str) -> None:
-        if self.host_hardening is None or isinstance(props.get("userData"), HardenedUserData):
+        if isinstance(props.get("userData"), HardenedUserData):
+            return
+        hardening = self._hardening_of(props, scope, f"{scope.node.path}/{name}")
+        if hardening is None:
             return
         reads_cloud_init = injected_props.root_device(props, None) is not None
-        self.finish.later(
-            scope, name, self._harden_known_host if reads_cloud_init else self._harden_script
+        action = _harden_known_host if reads_cloud_init else _harden_script
+        self.finish.later(scope, name, partial(action, hardening=hardening))
+
+    def _hardening_of(self, props: Props, scope: Construct, path: str) -> HostHardening | None:
+        """Return the hardening of a server, which follows its image where none is given."""
+        image = props.get("machineImage")
+        try:
+            return hardening_of_server(image, self.host_hardening, Imds())[0]
+        except ValueError as reason:
+            another_hardening(path, reason).add_to(scope)
+            return None
+
+
+def _harden_known_host(construct: IConstruct, *, hardening: HostHardening) -> None:
+    server = construct.node.default_child
+    if isinstance(server, ec2.CfnInstance | ec2.CfnLaunchTemplate):
+        prepend_hardening(server, hardening)
+
+
+def _harden_script(construct: IConstruct, *, hardening: HostHardening) -> None:
+    """Harden a host with an unknown image, but only if its user data is a script."""
+    if isinstance(construct, ec2.LaunchTemplate) and construct.user_data is None:
+        Annotations.of(construct).add_warning_v2(
+            NOT_PREPENDED,
+            "the hosts are not hardened at boot: the template has no user data, and its image is "
+            "unknown. Write user_data=HardenedUserData(HostHardening()) if the image is a Linux "
+            "with cloud-init",
         )
+        return
+    _harden_known_host(construct, hardening=hardening)
 
-    def _harden_known_host(self, construct: IConstruct) -> None:
-        server = construct.node.default_child
-        if self.host_hardening and isinstance(server, ec2.CfnInstance | ec2.CfnLaunchTemplate):
-            prepend_hardening(server, self.host_hardening)
 
-    def _harden_script(self, construct: IConstruct) -> None:
-        """Harden a host with an unknown image, but only if its user data is a script."""
-        if isinstance(construct, ec2.LaunchTemplate) and construct.user_data is None:
-            Annotations.of(construct).add_warning_v2(
-                NOT_PREPENDED,
-                "the hosts are not hardened at boot: the template has no user data, and its image "
-                "is unknown. Write user_data=HardenedUserData(HostHardening()) if the image is a "
-                "Linux with cloud-init",
-            )
-            return
-        self._harden_known_host(construct)
-
-    def _harden_launch_configuration(self, group: IConstruct) -> None:
-        configuration = _launch_configuration(group)
-        if configuration is not None and self.host_hardening:
-            prepend_hardening(configuration, self.host_hardening)
+def _harden_launch_configuration(group: IConstruct, *, hardening: HostHardening) -> None:
+    configuration = _launch_configuration(group)
+    if configuration is not None:
+        prepend_hardening(configuration, hardening)
 
 
 def _report(scope: Construct, conflicts: Sequence[Conflict]) -> None:

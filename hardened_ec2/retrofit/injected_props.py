@@ -14,6 +14,7 @@ from constructs import Construct
 
 from hardened_ec2.retrofit.conflicts import Conflict, optional_tokens, unencrypted_volume
 from hardened_ec2.servers.block_devices import root_device_of
+from hardened_ec2.servers.machine_image import amazon_linux_2023
 
 Props: TypeAlias = dict[str, Any]
 """Props as CDK passes them to an injector."""
@@ -29,11 +30,6 @@ _EBS_FIELDS: Final = (
     "volume_initialization_rate",
     "volume_size",
 )
-
-_CPU_TYPES: Final = {
-    ec2.InstanceArchitecture.ARM_64: ec2.AmazonLinuxCpuType.ARM_64,
-    ec2.InstanceArchitecture.X86_64: ec2.AmazonLinuxCpuType.X86_64,
-}
 
 
 def root_device(props: Mapping[str, Any], named: str | None) -> str | None:
@@ -118,9 +114,7 @@ def bastion(props: Props) -> None:
     if "machineImage" not in props:
         kind = props.get("instanceType")
         architecture = ec2.InstanceArchitecture.X86_64 if kind is None else kind.architecture
-        props["machineImage"] = ec2.MachineImage.latest_amazon_linux2023(
-            cpu_type=_CPU_TYPES[architecture]
-        )
+        props["machineImage"] = amazon_linux_2023(architecture)
 
 
 def fleet(props: Props) -> bool:

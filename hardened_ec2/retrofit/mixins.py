@@ -11,13 +11,13 @@ from constructs import IConstruct
 
 from hardened_ec2.addresses import ANYWHERE, ANYWHERE_IPV4
 from hardened_ec2.host import HostHardening
+from hardened_ec2.network.security_group import TIME_SYNC, TIME_SYNC_CIDR
+from hardened_ec2.policy.root_devices import AMAZON_LINUX, LOOK_UP
 from hardened_ec2.retrofit.conflicts import optional_tokens, unencrypted_volume
 from hardened_ec2.retrofit.existing_user_data import PrependedUserData
 
 Server: TypeAlias = ec2.CfnInstance | ec2.CfnLaunchTemplate | autoscaling.CfnLaunchConfiguration
 """The L1 constructs that describe servers."""
-
-DEFAULT_HARDENING = HostHardening()
 
 ROOT_DEVICE_UNKNOWN = "hardened-ec2:root-device-unknown"
 """The id of the warning about a root volume that could not be encrypted."""
@@ -64,7 +64,7 @@ class HardenInstance(Mixin):
     def __init__(
         self,
         *,
-        host_hardening: HostHardening | None = DEFAULT_HARDENING,
+        host_hardening: HostHardening | None = HostHardening(),
         root_device_name: str | None = None,
     ) -> None:
         """Create the mixin.
@@ -164,7 +164,7 @@ class HardenInstance(Mixin):
         make_mapping, make_ebs = types
         root = self._root_device_name
         if root is None and _is_amazon_linux(server, image_id):
-            root = "/dev/xvda"
+            root = AMAZON_LINUX
         changed = []
         for mapping in mappings or []:
             if not isinstance(mapping, make_mapping):
@@ -260,7 +260,7 @@ class HardenSecurityGroup(Mixin):
             *rules,
             *(_egress("tcp", port, ANYWHERE_IPV4, "Left open") for port in self._egress_ports),
             # EC2 opens a group without egress rules. This one adds nothing: NTP is always allowed.
-            _egress("udp", 123, "169.254.169.123/32", "NTP to the Amazon Time Sync Service"),
+            _egress("udp", 123, TIME_SYNC_CIDR, TIME_SYNC),
         ]
         if isinstance(construct.node.scope, ec2.SecurityGroup):
             Annotations.of(construct).add_warning_v2(
@@ -303,8 +303,7 @@ def warn_root_device_unknown(construct: IConstruct) -> None:
     Annotations.of(construct).add_warning_v2(
         ROOT_DEVICE_UNKNOWN,
         "cannot tell the root device of this image, so the image and the account decide whether "
-        "the root volume is encrypted: write root_device_name=... as printed by aws ec2 "
-        "describe-images --image-ids AMI --query 'Images[].RootDeviceName'",
+        f"the root volume is encrypted: write root_device_name=... as printed by {LOOK_UP}",
     )
 
 

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import aws_cdk as cdk
-from aws_cdk import ArnFormat, Aws, Duration, Stack, Token
+from aws_cdk import ArnFormat, Aws, Duration, Stack
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from hardened_ec2.host import LifecycleSignal
-from hardened_ec2.network.vpc import private_subnets
+from hardened_ec2.host.multipart import has_tokens
 from hardened_ec2.servers.auto_scaling_group_checks import (
     hardened_templates,
     heartbeat_seconds,
-    refresh_settings,
     refuse_one_zone,
     refuse_public_address_in_private_subnets,
     refuse_silent_servers,
+    update_policy,
 )
 from hardened_ec2.servers.auto_scaling_group_keys import let_auto_scaling_use
 from hardened_ec2.servers.auto_scaling_group_keys import notifications_topic as topic_of_its_own
 from hardened_ec2.servers.launch_template import HardenedLaunchTemplate
-from hardened_ec2.servers.prepared import refuse_other_subnets
+from hardened_ec2.servers.subnets import subnets_or_private
 from hardened_ec2.support.acknowledgements import (
     ANY_GROUP_OF_THIS_NAME,
     MIXED_INSTANCES,
 )
 from hardened_ec2.support.acknowledging import acknowledge, as_nag_writes
+from hardened_ec2.support.all_or_nothing import all_or_nothing
+from hardened_ec2.support.signature import own_signature
 
 LIFECYCLE_HOOK = "hardening"
 """The name of the lifecycle hook that keeps a new server out of service."""
 
 
+@own_signature
 class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
     """An Auto Scaling group whose servers are locked down, and hardened before they are in service.
 
@@ -145,9 +150,9 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
         deletion_protection: autoscaling.DeletionProtection | None = None,
         auto_scaling_group_name: str | None = None,
     ) -> None:
-        refuse_other_subnets(vpc_subnets)
+        subnets = subnets_or_private(vpc, vpc_subnets)
         templates = hardened_templates(launch_template, mixed_instances_policy)
-        refresh = refresh_settings(instance_refresh)
+        replacement = update_policy(instance_refresh)
         heartbeat = heartbeat_seconds(heartbeat_timeout, waits=wait_for_hardening)
         if wait_for_hardening:
             refuse_silent_servers(vpc, templates)
@@ -155,58 +160,55 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
             LifecycleSignal(group=auto_scaling_group_name, hook=LIFECYCLE_HOOK)  # takes the name?
         if vpc_subnets is None:
             refuse_public_address_in_private_subnets(templates)
-            vpc_subnets = ec2.SubnetSelection(subnet_type=private_subnets(vpc))
-        refuse_one_zone(vpc, vpc_subnets)
+        refuse_one_zone(vpc, subnets)
 
         # Whatever can be refused was refused above, before the first construct was made.
-        made = [f"{id}LaunchTemplate", f"{id}LaunchTemplateAccess", f"{id}Notifications", id]
-        try:
+        with all_or_nothing(scope) as created:
             if not templates:
                 launch_template = HardenedLaunchTemplate(
-                    scope, made[0], vpc=vpc, disable_api_termination=False, disable_api_stop=False
+                    scope,
+                    f"{id}LaunchTemplate",
+                    vpc=vpc,
+                    disable_api_termination=False,
+                    disable_api_stop=False,
                 )
+                # It leaves nothing behind itself when it is refused.
+                created += [f"{id}LaunchTemplate", f"{id}LaunchTemplateAccess"]
                 templates = (launch_template,)
-            self.notifications_topic: cdk.aws_sns.ITopic = notifications_topic or topic_of_its_own(
-                Construct(scope, made[2])
-            )
-            """Who is told of launches, terminations and their failures."""
+            if notifications_topic is None:
+                created.append(f"{id}Notifications")
+                notifications_topic = topic_of_its_own(Construct(scope, f"{id}Notifications"))
+            created.append(id)
             super().__init__(
                 scope,
                 id,
                 vpc=vpc,
-                vpc_subnets=vpc_subnets,
+                vpc_subnets=subnets,
                 launch_template=launch_template,
                 mixed_instances_policy=mixed_instances_policy,
                 min_capacity=min_capacity,
                 max_capacity=max_capacity,
-                update_policy=autoscaling.UpdatePolicy.instance_refresh(**refresh),
+                update_policy=replacement,
+                health_checks=_health_checks(health_check_grace_period),
                 # Also where a server is replaced for its health or its age: its successor first.
                 min_healthy_percentage=100,
                 max_healthy_percentage=110,
-                max_instance_lifetime=max_instance_lifetime or Duration.days(30),
+                max_instance_lifetime=max_instance_lifetime or _lifetime(),
                 notifications=[
                     autoscaling.NotificationConfiguration(
-                        topic=self.notifications_topic,
-                        scaling_events=autoscaling.ScalingEvents.ALL,
+                        topic=notifications_topic, scaling_events=_all_events()
                     )
                 ],
-                group_metrics=[autoscaling.GroupMetrics.all()],
+                group_metrics=[_all_metrics()],
                 capacity_rebalance=capacity_rebalance or None,
                 deletion_protection=deletion_protection
                 or autoscaling.DeletionProtection.PREVENT_FORCE_DELETION,
             )
-        except Exception:
-            for child in made:
-                scope.node.try_remove_child(child)
-            raise
+        self.notifications_topic = notifications_topic
+        """Who is told of launches, terminations and their failures."""
         self.launch_templates = templates
         """What the servers are launched from."""
         group = cast("autoscaling.CfnAutoScalingGroup", self.node.default_child)
-        # EC2's checks are always made; the packs look for these three letters alone.
-        group.health_check_type = "ELB"
-        group.health_check_grace_period = (
-            health_check_grace_period or Duration.minutes(5)
-        ).to_seconds()
         if wait_for_hardening:
             self._wait_for_hardening(group, auto_scaling_group_name, heartbeat)
         elif auto_scaling_group_name is not None:
@@ -220,11 +222,9 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
     ) -> None:
         """Keep new servers out of service, and let them say when they are hardened."""
         stack = Stack.of(self)
+        named = _named(stack)
         if name is None:
-            stack_name = stack.stack_name
-            # A nested stack is named by CloudFormation.
-            known = Aws.STACK_NAME if Token.is_unresolved(stack_name) else stack_name
-            name = f"{known}-{stack.resolve(group.logical_id)}"
+            name = f"{named.stack}-{stack.get_logical_id(group)}"
         group.auto_scaling_group_name = name
         # In the group, not beside it: a hook beside it would come after the first servers.
         group.lifecycle_hook_specification_list = [
@@ -235,18 +235,10 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
                 heartbeat_timeout=heartbeat,
             )
         ]
-        # A region that only CloudFormation knows the host finds out: a token would keep the user
-        # data from travelling as gzip.
-        region = None if Token.is_unresolved(stack.region) else stack.region
-        signal = LifecycleSignal(group=name, hook=LIFECYCLE_HOOK, region=region)
+        signal = LifecycleSignal(group=name, hook=LIFECYCLE_HOOK, region=named.region)
         for template in self.launch_templates:
             template.report_to(signal)
-        arn = stack.format_arn(
-            service="autoscaling",
-            resource="autoScalingGroup",
-            resource_name=f"*:autoScalingGroupName/{name}",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
+        arn = f"{named.groups_arn}{name}"
         roles = dict.fromkeys(template.server_role for template in self.launch_templates)
         # A managed policy, not an inline one: NIST 800-53 packs refuse inline policies.
         permission = iam.ManagedPolicy(
@@ -260,12 +252,89 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
             ],
             roles=[*roles],
         )
+        finding = (
+            as_nag_writes(stack, arn) if has_tokens(name) else f"{named.groups_in_findings}{name}"
+        )
         # The first servers need it, and the policy does not need the group.
         group.node.add_dependency(permission)
         acknowledge(
             permission,
             replace(
                 ANY_GROUP_OF_THIS_NAME,
-                rule=f"AwsSolutions::AwsSolutions-IAM5[Resource::{as_nag_writes(stack, arn)}]",
+                rule=f"AwsSolutions::AwsSolutions-IAM5[Resource::{finding}]",
             ),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Names:
+    """What the names of a group are made of, the same for each group of a stack.
+
+    Args:
+        stack: The stack's name.
+        region: The stack's Region; None where only CloudFormation knows it, so that the host finds
+            it out: a token would keep the user data from being delivered as gzip.
+        groups_arn: The ARN of any group of the stack's account and Region, up to its name.
+        groups_in_findings: The same, as cdk-nag writes it.
+    """
+
+    stack: str
+    region: str | None
+    groups_arn: str
+    groups_in_findings: str
+
+
+_NAMES: WeakKeyDictionary[Stack, _Names] = WeakKeyDictionary()
+
+
+def _named(stack: Stack) -> _Names:
+    if stack not in _NAMES:
+        name, region = stack.stack_name, stack.region
+        arn = stack.format_arn(
+            service="autoscaling",
+            resource="autoScalingGroup",
+            resource_name="*:autoScalingGroupName/",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        _NAMES[stack] = _Names(
+            # A nested stack is named by CloudFormation.
+            stack=Aws.STACK_NAME if has_tokens(name) else name,
+            region=None if has_tokens(region) else region,
+            groups_arn=arn,
+            groups_in_findings=as_nag_writes(stack, arn),
+        )
+    return _NAMES[stack]
+
+
+def _health_checks(grace_period: Duration | None) -> autoscaling.HealthChecks:
+    return _load_balancer_checks() if grace_period is None else _checks_after(grace_period)
+
+
+def _checks_after(grace_period: Duration) -> autoscaling.HealthChecks:
+    # EC2's checks are always made; the packs look for these three letters alone.
+    return autoscaling.HealthChecks.with_additional_checks(
+        additional_types=[autoscaling.AdditionalHealthCheckType.ELB], grace_period=grace_period
+    )
+
+
+# Values that are the same for every group: one message to node in all, not one a group.
+
+
+@cache
+def _load_balancer_checks() -> autoscaling.HealthChecks:
+    return _checks_after(Duration.minutes(5))
+
+
+@cache
+def _lifetime() -> Duration:
+    return Duration.days(30)
+
+
+@cache
+def _all_events() -> autoscaling.ScalingEvents:
+    return autoscaling.ScalingEvents.ALL
+
+
+@cache
+def _all_metrics() -> autoscaling.GroupMetrics:
+    return autoscaling.GroupMetrics.all()

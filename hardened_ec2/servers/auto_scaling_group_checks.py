@@ -1,7 +1,7 @@
 """What a fleet takes and what it refuses, before anything of it is made."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from functools import cache
 from weakref import WeakKeyDictionary
 
 from aws_cdk import Duration
@@ -10,6 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 
 from hardened_ec2.network.vpc import HardenedVpc, private_subnets
 from hardened_ec2.servers.launch_template import HardenedLaunchTemplate
+from hardened_ec2.servers.subnets import selected_subnets
 
 AUTO_SCALING_ENDPOINT = "autoscaling"
 """The interface endpoint by which servers in a VPC without internet report their hardening.
@@ -108,14 +109,14 @@ def _hardened(template: object, where: str) -> HardenedLaunchTemplate:
     return template
 
 
-def refresh_settings(options: object) -> dict[str, Any]:
+def update_policy(options: object) -> autoscaling.UpdatePolicy:
     """Return how the servers of a group are replaced when its launch template changes.
 
     Args:
-        options: What the user wants of it, or None.
+        options: The user's options of an instance refresh, or None.
 
     Returns:
-        The arguments of ``autoscaling.UpdatePolicy.instance_refresh``.
+        The update policy.
 
     Raises:
         ValueError: If they are no such options, or would leave servers with their old user data.
@@ -123,11 +124,11 @@ def refresh_settings(options: object) -> dict[str, Any]:
     Source: AWS, "Replace root volumes" of an instance refresh.
 
     Example:
-        >>> refresh_settings(None)["strategy"].name
-        'ROLLING'
+        >>> isinstance(update_policy(None), autoscaling.UpdatePolicy)
+        True
     """
     if options is None:
-        return {"strategy": autoscaling.InstanceRefreshStrategy.ROLLING}
+        return _rolling()
     if not isinstance(options, autoscaling.InstanceRefreshOptions):
         raise ValueError(
             f"instance_refresh is {options!r}: write autoscaling.InstanceRefreshOptions("
@@ -140,7 +141,16 @@ def refresh_settings(options: object) -> dict[str, Any]:
             "them. Write strategy=autoscaling.InstanceRefreshStrategy.ROLLING"
         )
     names = (name for name, member in vars(type(options)).items() if isinstance(member, property))
-    return {name: getattr(options, name) for name in names}
+    return autoscaling.UpdatePolicy.instance_refresh(
+        **{name: getattr(options, name) for name in names}
+    )
+
+
+@cache
+def _rolling() -> autoscaling.UpdatePolicy:
+    return autoscaling.UpdatePolicy.instance_refresh(
+        strategy=autoscaling.InstanceRefreshStrategy.ROLLING
+    )
 
 
 def heartbeat_seconds(timeout: Duration | None, *, waits: bool) -> int:
@@ -235,22 +245,11 @@ def _zones(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> Sequence[str]:
     """Return the zones of subnets; those of a type are looked up once for each VPC."""
     kind = subnets.subnet_type
     if kind is None or subnets != ec2.SubnetSelection(subnet_type=kind):
-        return _looked_up_zones(vpc, subnets)
+        return selected_subnets(vpc, subnets).availability_zones
     known = _ZONES.setdefault(vpc, {})
     if kind not in known:
-        known[kind] = _looked_up_zones(vpc, subnets)
+        known[kind] = selected_subnets(vpc, subnets).availability_zones
     return known[kind]
-
-
-def _looked_up_zones(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> Sequence[str]:
-    return vpc.select_subnets(
-        availability_zones=subnets.availability_zones,
-        one_per_az=subnets.one_per_az,
-        subnet_filters=subnets.subnet_filters,
-        subnet_group_name=subnets.subnet_group_name,
-        subnets=subnets.subnets,
-        subnet_type=subnets.subnet_type,
-    ).availability_zones
 
 
 def refuse_public_address_in_private_subnets(templates: Iterable[HardenedLaunchTemplate]) -> None:

@@ -8,12 +8,8 @@ from functools import cache
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 
+from hardened_ec2.policy.root_devices import AMAZON_LINUX, BY_DISTRIBUTION, LOOK_UP
 from hardened_ec2.servers.machine_image import HardenedMachineImage
-
-_WHERE_TO_LOOK = (
-    "'/dev/xvda' for Amazon Linux and Debian, '/dev/sda1' for Ubuntu and RHEL, or what "
-    "aws ec2 describe-images --image-ids AMI --query 'Images[].RootDeviceName' says"
-)
 
 
 def root_device_of(machine_image: ec2.IMachineImage) -> str:
@@ -39,10 +35,10 @@ def root_device_of(machine_image: ec2.IMachineImage) -> str:
     if isinstance(machine_image, HardenedMachineImage):
         return machine_image.root_device_name
     if isinstance(machine_image, (ec2.AmazonLinuxImageSsmParameterBase, ec2.AmazonLinuxImage)):
-        return "/dev/xvda"
+        return AMAZON_LINUX
     raise ValueError(
         f"the root device of a {type(machine_image).__name__} could be any: write "
-        f"root_device_name=..., which is {_WHERE_TO_LOOK}"
+        f"root_device_name=..., which is {BY_DISTRIBUTION}, or what {LOOK_UP} says"
     )
 
 
@@ -100,23 +96,19 @@ def encrypted_devices(
             f"root_volume_size is {root_volume_size}: write a size in GiB, from the image's own "
             "size up to 16384"
         )
-    root = ec2.BlockDevice(
-        device_name=root_device_name,
-        volume=(
-            _gp3(root_volume_size)
-            if encryption_key is None
-            else ec2.BlockDeviceVolume.ebs(
-                root_volume_size,
-                encrypted=True,
-                kms_key=encryption_key,
-                volume_type=ec2.EbsDeviceVolumeType.GP3,
-            )
-        ),
-    )
-    return [root, *data_volumes]
+    if encryption_key is None:
+        return [_root(root_device_name, root_volume_size), *data_volumes]
+    return [_root_with_key(root_device_name, root_volume_size, encryption_key), *data_volumes]
 
 
 @cache
-def _gp3(size: int) -> ec2.BlockDeviceVolume:
+def _root(name: str, size: int) -> ec2.BlockDevice:
     # The same for every instance: one message to node instead of hundreds.
-    return ec2.BlockDeviceVolume.ebs(size, encrypted=True, volume_type=ec2.EbsDeviceVolumeType.GP3)
+    return _root_with_key(name, size, None)
+
+
+def _root_with_key(name: str, size: int, key: cdk.aws_kms.IKey | None) -> ec2.BlockDevice:
+    volume = ec2.BlockDeviceVolume.ebs(
+        size, encrypted=True, kms_key=key, volume_type=ec2.EbsDeviceVolumeType.GP3
+    )
+    return ec2.BlockDevice(device_name=name, volume=volume)

@@ -20,13 +20,16 @@ from hardened_ec2.host import HostHardening
 from hardened_ec2.host.image_component import build_component, check_component
 from hardened_ec2.network.security_group import LockedSecurityGroup
 from hardened_ec2.network.vpc import HardenedVpc, private_subnets
+from hardened_ec2.policy.root_devices import AMAZON_LINUX, BY_DISTRIBUTION
 from hardened_ec2.servers.machine_image import HardenedMachineImage
-from hardened_ec2.servers.prepared import DEFAULT_HARDENING, INSTANCE_TYPE, ROOT_VOLUME_SIZE
-from hardened_ec2.servers.role import SESSION_MANAGER_ACTIONS
+from hardened_ec2.servers.prepared import ROOT_VOLUME_SIZE, default_instance_type
+from hardened_ec2.servers.role import session_manager_statement
+from hardened_ec2.servers.subnets import selected_subnets, subnets_or_private
 from hardened_ec2.support.acknowledgements import IMAGE_BUILD_ON_EVERY_RESOURCE
 from hardened_ec2.support.acknowledging import acknowledge
 from hardened_ec2.support.document_asset import document_asset
 from hardened_ec2.support.log_group import encrypted_log_group
+from hardened_ec2.support.signature import own_signature
 
 IMAGE_BUILDER_ENDPOINTS = ("ssm", "ssmmessages", "imagebuilder", "logs")
 """The interface endpoints by which an image is built in a VPC without internet, beside S3's.
@@ -47,6 +50,7 @@ _ARCHITECTURES = {
 _RELEASE = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}")
 
 
+@own_signature
 class HardenedImage(Construct):
     """An AMI that has the hardening in it, and the EC2 Image Builder pipeline that makes it.
 
@@ -120,7 +124,7 @@ class HardenedImage(Construct):
         id: str,  # noqa: A002 - CDK's own name for it
         *,
         vpc: ec2.IVpc,
-        host_hardening: HostHardening = DEFAULT_HARDENING,
+        host_hardening: HostHardening = HostHardening(),
         parent_image: str | None = None,
         root_device_name: str | None = None,
         root_volume_size: int = ROOT_VOLUME_SIZE,
@@ -138,19 +142,17 @@ class HardenedImage(Construct):
         if parent_image is not None and root_device_name is None:
             raise ValueError(
                 "parent_image without root_device_name, which it could name in any way: write "
-                "root_device_name='/dev/xvda' for Amazon Linux and Debian, '/dev/sda1' for Ubuntu "
-                "and RHEL"
+                f"root_device_name={BY_DISTRIBUTION}"
             )
         _refuse_unreachable(vpc)
-        if vpc_subnets is None:
-            vpc_subnets = ec2.SubnetSelection(subnet_type=private_subnets(vpc))
+        vpc_subnets = subnets_or_private(vpc, vpc_subnets)
         if instance_type is None:
-            instance_type = ec2.InstanceType(INSTANCE_TYPE)
+            instance_type = default_instance_type()
         super().__init__(scope, id)
         stack = Stack.of(self)
         self.host_hardening = host_hardening
         """The hardening that is in the image."""
-        self.root_device_name = root_device_name or "/dev/xvda"
+        self.root_device_name = root_device_name or AMAZON_LINUX
         """The root device of the image."""
         name = Names.unique_resource_name(self, max_length=64, separator="-")
         if parent_image is None:
@@ -235,14 +237,7 @@ class HardenedImage(Construct):
                 )
             ),
             security_group_ids=[self.security_group.security_group_id],
-            subnet_id=vpc.select_subnets(
-                availability_zones=vpc_subnets.availability_zones,
-                one_per_az=vpc_subnets.one_per_az,
-                subnet_filters=vpc_subnets.subnet_filters,
-                subnet_group_name=vpc_subnets.subnet_group_name,
-                subnets=vpc_subnets.subnets,
-                subnet_type=vpc_subnets.subnet_type,
-            ).subnet_ids[0],
+            subnet_id=selected_subnets(vpc, vpc_subnets).subnet_ids[0],
             terminate_instance_on_failure=True,
         )
         distribution = imagebuilder.CfnDistributionConfiguration(
@@ -344,7 +339,7 @@ class HardenedImage(Construct):
             description="What building and testing an image takes",
             roles=[self.role],
             statements=[
-                iam.PolicyStatement(actions=[*SESSION_MANAGER_ACTIONS], resources=["*"]),
+                session_manager_statement(),
                 iam.PolicyStatement(actions=["imagebuilder:GetComponent"], resources=[*components]),
                 # The program that runs components, which Image Builder has the server fetch.
                 iam.PolicyStatement(

@@ -12,29 +12,18 @@ from constructs import Construct
 
 from hardened_ec2.host import HostHardening, ResourceSignal
 from hardened_ec2.network.ssh import SshAccess
-from hardened_ec2.network.vpc import HardenedVpc, private_subnets
-from hardened_ec2.servers.block_devices import encrypted_devices, root_device_of
+from hardened_ec2.network.vpc import HardenedVpc
 from hardened_ec2.servers.imds import Imds
-from hardened_ec2.servers.machine_image import carried_hardening
-from hardened_ec2.servers.prepared import (
-    DEFAULT_HARDENING,
-    DEFAULT_IMDS,
-    INSTANCE_TYPE,
-    NO_SSH,
-    ROOT_VOLUME_SIZE,
-    default_image,
-    equip,
-    own_group,
-    refuse_other_kinds,
-    refuse_other_subnets,
-    refuse_user_data_nobody_reads,
-)
-from hardened_ec2.servers.role import InstanceRole
-from hardened_ec2.servers.user_data import HardenedUserData
+from hardened_ec2.servers.prepared import ROOT_VOLUME_SIZE, PreparedServer
+from hardened_ec2.servers.subnets import subnets_or_private
+from hardened_ec2.support.all_or_nothing import all_or_nothing
+from hardened_ec2.support.not_given import NOT_GIVEN, NotGiven
+from hardened_ec2.support.signature import own_signature
 
 _PRIVATE_SUBNET_TYPES = (ec2.SubnetType.PRIVATE_ISOLATED, ec2.SubnetType.PRIVATE_WITH_EGRESS)
 
 
+@own_signature
 class HardenedInstance(ec2.Instance):
     """An EC2 instance that is locked down by construction.
 
@@ -124,9 +113,9 @@ class HardenedInstance(ec2.Instance):
         instance_type: ec2.InstanceType | None = None,
         machine_image: ec2.IMachineImage | None = None,
         vpc_subnets: ec2.SubnetSelection | None = None,
-        ssh: SshAccess = NO_SSH,
-        imds: Imds = DEFAULT_IMDS,
-        host_hardening: HostHardening | None = DEFAULT_HARDENING,
+        ssh: SshAccess = SshAccess.none(),
+        imds: Imds = Imds(),
+        host_hardening: HostHardening | NotGiven | None = NOT_GIVEN,
         user_data: ec2.UserData | None = None,
         user_data_causes_replacement: bool = False,
         resource_signal_timeout: Duration | None = None,
@@ -145,86 +134,68 @@ class HardenedInstance(ec2.Instance):
         private_ip_address: str | None = None,
         source_dest_check: bool | None = None,
     ) -> None:
-        refuse_other_kinds(ssh=ssh, imds=imds, host_hardening=host_hardening)
-        refuse_other_subnets(vpc_subnets)
-        refuse_user_data_nobody_reads(imds, host_hardening=host_hardening, user_data=user_data)
+        server = PreparedServer.of(
+            vpc=vpc,
+            instance_type=instance_type,
+            machine_image=machine_image,
+            ssh=ssh,
+            imds=imds,
+            host_hardening=host_hardening,
+            user_data=user_data,
+            root_volume_size=root_volume_size,
+            root_device_name=root_device_name,
+            block_devices=block_devices,
+            encryption_key=encryption_key,
+        )
         _refuse_contradictions(
             replaces=user_data_causes_replacement,
             protected=disable_api_termination,
             signals=resource_signal_timeout is not None,
-            hardens=host_hardening is not None and imds.http_endpoint,
+            hardens=server.user_data.hardening is not None,
         )
-        if instance_type is None:
-            instance_type = ec2.InstanceType(INSTANCE_TYPE)
-        if machine_image is None:
-            machine_image = default_image(instance_type)
-        devices = encrypted_devices(
-            block_devices,
-            root_device_name=root_device_name or root_device_of(machine_image),
-            root_volume_size=root_volume_size,
-            encryption_key=encryption_key,
-        )
+        subnets = subnets_or_private(vpc, vpc_subnets)
         public = _public_address(vpc_subnets, wanted=associate_public_ip_address)
-        if vpc_subnets is None:
-            vpc_subnets = ec2.SubnetSelection(subnet_type=private_subnets(vpc))
-        hardening, in_image = carried_hardening(
-            machine_image, host_hardening, asked_for=host_hardening is not DEFAULT_HARDENING
-        )
-        commands = HardenedUserData(
-            hardening if imds.http_endpoint else None, user_data, in_image=in_image
-        )
 
         # Whatever can be refused was refused above, before the first construct was made.
-        access = Construct(scope, f"{id}Access")
-        try:
-            group = own_group(access, security_group, vpc=vpc, ssh=ssh)
+        with all_or_nothing(scope) as created:
+            created.append(f"{id}Access")
+            access = Construct(scope, f"{id}Access")
+            group, server_role = server.create_access(
+                access, security_group=security_group, role=role
+            )
+            created.append(id)
             super().__init__(
                 scope,
                 id,
                 vpc=vpc,
-                vpc_subnets=vpc_subnets,
+                vpc_subnets=subnets,
                 availability_zone=availability_zone,
-                instance_type=instance_type,
-                machine_image=machine_image,
                 instance_name=instance_name,
-                role=role or InstanceRole(access, "Role"),
+                role=server_role,
                 security_group=group,
                 key_pair=key_pair,
                 associate_public_ip_address=public,
                 private_ip_address=private_ip_address,
                 source_dest_check=source_dest_check,
-                block_devices=devices,
-                ebs_optimized=True,
                 detailed_monitoring=detailed_monitoring,
                 disable_api_termination=disable_api_termination,
-                http_endpoint=imds.http_endpoint,
                 http_tokens=ec2.HttpTokens.REQUIRED,
-                http_put_response_hop_limit=imds.http_put_response_hop_limit,
-                http_protocol_ipv6=imds.http_protocol_ipv6,
-                instance_metadata_tags=imds.instance_metadata_tags,
-                user_data=commands if imds.http_endpoint else None,
                 user_data_causes_replacement=user_data_causes_replacement,
                 resource_signal_timeout=resource_signal_timeout,
+                **server.properties,
             )
-        except Exception:
-            scope.node.try_remove_child(id)
-            scope.node.try_remove_child(access.node.id)
-            raise
         self.security_group = group
         """The group of the instance; `connections` writes its rules."""
-        self.host_hardening = hardening
-        """What hardens the host: its user data, its image, or both."""
+        self.host_hardening = server.host_hardening
+        """What hardens the host: its user data, its image, or both. None for nothing."""
         if resource_signal_timeout is not None:
-            commands.signal = self._signal()
+            server.user_data.signal = self._signal()
         if isinstance(vpc, HardenedVpc):
             vpc.allow_endpoints_from(self)
         resource = self.instance
-        equip(
+        server.finish(
             self,
             resource,
-            imds=imds,
-            commands=commands,
-            hardened_image=in_image,
             set_user_data=lambda value: setattr(resource, "user_data", value),
             beside=scope,
         )

@@ -13,25 +13,14 @@ from constructs import Construct
 from hardened_ec2.host import HostHardening, LifecycleSignal
 from hardened_ec2.network.ssh import SshAccess
 from hardened_ec2.network.vpc import HardenedVpc
-from hardened_ec2.servers.block_devices import encrypted_devices, root_device_of
 from hardened_ec2.servers.imds import Imds
-from hardened_ec2.servers.machine_image import carried_hardening
-from hardened_ec2.servers.prepared import (
-    DEFAULT_HARDENING,
-    DEFAULT_IMDS,
-    INSTANCE_TYPE,
-    NO_SSH,
-    ROOT_VOLUME_SIZE,
-    default_image,
-    equip,
-    own_group,
-    refuse_other_kinds,
-    refuse_user_data_nobody_reads,
-)
-from hardened_ec2.servers.role import InstanceRole
-from hardened_ec2.servers.user_data import HardenedUserData
+from hardened_ec2.servers.prepared import ROOT_VOLUME_SIZE, PreparedServer
+from hardened_ec2.support.all_or_nothing import all_or_nothing
+from hardened_ec2.support.not_given import NOT_GIVEN, NotGiven
+from hardened_ec2.support.signature import own_signature
 
 
+@own_signature
 class HardenedLaunchTemplate(ec2.LaunchTemplate):
     """A launch template whose servers are locked down by construction.
 
@@ -107,9 +96,9 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
         vpc: ec2.IVpc,
         instance_type: ec2.InstanceType | None = None,
         machine_image: ec2.IMachineImage | None = None,
-        ssh: SshAccess = NO_SSH,
-        imds: Imds = DEFAULT_IMDS,
-        host_hardening: HostHardening | None = DEFAULT_HARDENING,
+        ssh: SshAccess = SshAccess.none(),
+        imds: Imds = Imds(),
+        host_hardening: HostHardening | NotGiven | None = NOT_GIVEN,
         user_data: ec2.UserData | None = None,
         role: iam.IRole | None = None,
         security_group: ec2.ISecurityGroup | None = None,
@@ -125,79 +114,62 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
         launch_template_name: str | None = None,
         version_description: str | None = None,
     ) -> None:
-        refuse_other_kinds(ssh=ssh, imds=imds, host_hardening=host_hardening)
-        refuse_user_data_nobody_reads(imds, host_hardening=host_hardening, user_data=user_data)
-        if instance_type is None:
-            instance_type = ec2.InstanceType(INSTANCE_TYPE)
-        if machine_image is None:
-            machine_image = default_image(instance_type)
-        devices = encrypted_devices(
-            block_devices,
-            root_device_name=root_device_name or root_device_of(machine_image),
+        server = PreparedServer.of(
+            vpc=vpc,
+            instance_type=instance_type,
+            machine_image=machine_image,
+            ssh=ssh,
+            imds=imds,
+            host_hardening=host_hardening,
+            user_data=user_data,
             root_volume_size=root_volume_size,
+            root_device_name=root_device_name,
+            block_devices=block_devices,
             encryption_key=encryption_key,
-        )
-        hardening, in_image = carried_hardening(
-            machine_image, host_hardening, asked_for=host_hardening is not DEFAULT_HARDENING
-        )
-        commands = HardenedUserData(
-            hardening if imds.http_endpoint else None, user_data, in_image=in_image
         )
 
         # Whatever can be refused was refused above, before the first construct was made.
-        access = Construct(scope, f"{id}Access")
-        try:
-            group = own_group(access, security_group, vpc=vpc, ssh=ssh)
-            server_role: iam.IRole = role or InstanceRole(access, "Role")
+        with all_or_nothing(scope) as created:
+            created.append(f"{id}Access")
+            access = Construct(scope, f"{id}Access")
+            group, server_role = server.create_access(
+                access, security_group=security_group, role=role
+            )
+            created.append(id)
             super().__init__(
                 scope,
                 id,
                 launch_template_name=launch_template_name,
                 version_description=version_description,
-                instance_type=instance_type,
-                machine_image=machine_image,
                 role=server_role,
                 security_group=group,
                 key_pair=key_pair,
                 associate_public_ip_address=associate_public_ip_address,
-                block_devices=devices,
-                ebs_optimized=True,
                 detailed_monitoring=detailed_monitoring,
                 disable_api_termination=disable_api_termination,
-                http_endpoint=imds.http_endpoint,
                 http_tokens=ec2.LaunchTemplateHttpTokens.REQUIRED,
-                http_put_response_hop_limit=imds.http_put_response_hop_limit,
-                http_protocol_ipv6=imds.http_protocol_ipv6,
-                instance_metadata_tags=imds.instance_metadata_tags,
-                user_data=commands if imds.http_endpoint else None,
+                **server.properties,
             )
-        except Exception:
-            scope.node.try_remove_child(id)
-            scope.node.try_remove_child(access.node.id)
-            raise
         self.security_group = group
         """The group of the servers; `connections` writes its rules."""
-        self.host_hardening = hardening
-        """What hardens the hosts: their user data, their image, or both."""
+        self.host_hardening = server.host_hardening
+        """What hardens the hosts: their user data, their image, or both. None for nothing."""
         self.server_role = server_role
         """The role of the servers."""
         self.encryption_keys = tuple(_keys(encryption_key, block_devices))
-        """The KMS keys that whoever launches the servers has to be allowed to use."""
+        """The KMS keys that the principal who launches the servers has to be allowed to use."""
         self.protects_from_termination_or_stop = disable_api_termination or disable_api_stop
         """Whether a Spot Instance could not be launched from it."""
         self.associate_public_ip_address = associate_public_ip_address
         """Whether the servers have a public address."""
-        self._commands = commands
+        self._commands = server.user_data
         resource = cast("ec2.CfnLaunchTemplate", self.node.default_child)
         resource.add_property_override("LaunchTemplateData.DisableApiStop", disable_api_stop)
         if isinstance(vpc, HardenedVpc):
             vpc.allow_endpoints_from(self)
-        equip(
+        server.finish(
             self,
             resource,
-            imds=imds,
-            commands=commands,
-            hardened_image=in_image,
             set_user_data=lambda value: resource.add_property_override(
                 "LaunchTemplateData.UserData", value
             ),

@@ -1,10 +1,20 @@
 """HardenedMachineImage: an AMI that has the hardening in it, and servers that know it."""
 
+from functools import cache
+
 import jsii
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from hardened_ec2.host import HostHardening
+from hardened_ec2.policy.root_devices import AMAZON_LINUX
+from hardened_ec2.servers.imds import Imds
+from hardened_ec2.support.not_given import NOT_GIVEN, NotGiven
+
+_CPU_TYPES = {
+    ec2.InstanceArchitecture.ARM_64: ec2.AmazonLinuxCpuType.ARM_64,
+    ec2.InstanceArchitecture.X86_64: ec2.AmazonLinuxCpuType.X86_64,
+}
 
 
 @jsii.implements(ec2.IMachineImage)
@@ -38,7 +48,7 @@ class HardenedMachineImage:
         *,
         image_id: str,
         host_hardening: HostHardening,
-        root_device_name: str = "/dev/xvda",
+        root_device_name: str = AMAZON_LINUX,
     ) -> None:
         if not isinstance(host_hardening, HostHardening):
             raise ValueError(
@@ -58,41 +68,76 @@ class HardenedMachineImage:
         )
 
 
-def carried_hardening(
-    machine_image: ec2.IMachineImage, host_hardening: HostHardening | None, *, asked_for: bool
-) -> tuple[HostHardening | None, bool]:
-    """Decide what hardening the user data of a server bring, and whether its image has it already.
+@cache
+def amazon_linux_2023(architecture: ec2.InstanceArchitecture) -> ec2.IMachineImage:
+    """Return Amazon Linux 2023 for an architecture, as it is released, created once.
 
     Args:
-        machine_image: The image.
-        host_hardening: What the server's author wants, or the default.
-        asked_for: Whether the author wrote it.
+        architecture: The architecture of the instance type.
 
     Returns:
-        The hardening of the user data, and whether it is the image's own.
+        The image, looked up at each deployment.
+
+    Example:
+        >>> arm = ec2.InstanceType("t4g.small").architecture
+        >>> amazon_linux_2023(arm) is amazon_linux_2023(arm)
+        True
+    """
+    return ec2.MachineImage.latest_amazon_linux2023(cpu_type=_CPU_TYPES[architecture])
+
+
+def hardening_of_server(
+    machine_image: ec2.IMachineImage | None,
+    host_hardening: HostHardening | NotGiven | None,
+    imds: Imds,
+) -> tuple[HostHardening | None, bool]:
+    """Decide what hardens a server, and whether its image has it already.
+
+    Args:
+        machine_image: The image. None where it is not known.
+        host_hardening: What is asked for: `NOT_GIVEN` to follow the image, or to have
+            `HostHardening()` where the server can receive it; None for nothing.
+        imds: The options of the metadata service, by which user data is received.
+
+    Returns:
+        The hardening, and whether it is the image's own.
 
     Raises:
-        ValueError: If the image has another hardening than the author wants.
+        ValueError: If the image has another hardening than the one asked for, or the server could
+            not receive it.
+
+    Source: AWS, "Turn off access to instance metadata".
 
     Example:
         >>> strict = HostHardening(profile="strict")
         >>> image = HardenedMachineImage(image_id="ami-0123456789abcdef0", host_hardening=strict)
-        >>> carried_hardening(image, HostHardening(), asked_for=False) == (strict, True)
+        >>> hardening_of_server(image, NOT_GIVEN, Imds()) == (strict, True)
         True
     """
-    if not isinstance(machine_image, HardenedMachineImage):
-        return host_hardening, False
-    if host_hardening is None:
-        return None, False
-    built_in = machine_image.host_hardening
-    if asked_for and host_hardening != built_in:
-        different = ", ".join(
-            f"{name}={value!r} where the image has {getattr(built_in, name)!r}"
-            for name, value in vars(host_hardening).items()
-            if value != getattr(built_in, name)
+    if isinstance(machine_image, HardenedMachineImage) and host_hardening is not None:
+        built_in = machine_image.host_hardening
+        if host_hardening is not NOT_GIVEN:
+            _refuse_difference(host_hardening, built_in)
+        return built_in, True
+    if host_hardening is NOT_GIVEN:
+        return (HostHardening() if imds.http_endpoint else None), False
+    if host_hardening is not None and not imds.http_endpoint:
+        raise ValueError(
+            "imds=Imds.disabled() with host_hardening: an instance without metadata service never "
+            "receives user data. Bake the hardening into the image and leave host_hardening out, "
+            "or leave imds at Imds()"
         )
+    return host_hardening, False
+
+
+def _refuse_difference(asked_for: HostHardening, built_in: HostHardening) -> None:
+    different = ", ".join(
+        f"{name}={value!r} where the image has {getattr(built_in, name)!r}"
+        for name, value in vars(asked_for).items()
+        if value != getattr(built_in, name)
+    )
+    if different:
         raise ValueError(
             f"host_hardening has {different}: leave host_hardening out, to have the image's, or "
             "build an image with this one, HardenedImage(..., host_hardening=...)"
         )
-    return built_in, True

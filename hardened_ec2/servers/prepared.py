@@ -1,181 +1,221 @@
-"""What every hardened server starts from, whoever launches it: its defaults and its refusals."""
+"""PreparedServer: what an instance and a launch template prepare alike."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from types import NoneType
+from typing import Any, Self
 
+import aws_cdk as cdk
 from aws_cdk import Annotations, CfnResource
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from hardened_ec2.host import HostHardening
 from hardened_ec2.network.security_group import LockedSecurityGroup
 from hardened_ec2.network.ssh import SshAccess
+from hardened_ec2.servers.block_devices import encrypted_devices, root_device_of
 from hardened_ec2.servers.imds import CONTAINER_METADATA, Imds
+from hardened_ec2.servers.machine_image import (
+    amazon_linux_2023,
+    hardening_of_server,
+)
+from hardened_ec2.servers.role import InstanceRole
 from hardened_ec2.servers.user_data import HardenedUserData, UserDataProperty
+from hardened_ec2.support.not_given import NotGiven
 
 ROOT_VOLUME_SIZE = 16
 """Size of the root volume in GiB: room for the images of every supported distribution."""
 
 INSTANCE_TYPE = "t4g.small"
-"""The instance type of a server whose author names none."""
-
-NO_SSH = SshAccess.none()
-DEFAULT_IMDS = Imds()
-DEFAULT_HARDENING = HostHardening()
-
-_CPU_TYPES = {
-    ec2.InstanceArchitecture.ARM_64: ec2.AmazonLinuxCpuType.ARM_64,
-    ec2.InstanceArchitecture.X86_64: ec2.AmazonLinuxCpuType.X86_64,
-}
+"""The instance type of a server for which none is given."""
 
 
-def default_image(instance_type: ec2.InstanceType) -> ec2.IMachineImage:
-    """Choose Amazon Linux 2023 for the architecture of an instance type.
+@dataclass(frozen=True, kw_only=True)
+class PreparedServer:
+    """The checked properties that `HardenedInstance` and `HardenedLaunchTemplate` share.
+
+    They are complete before the first construct is created, so a refusal leaves nothing behind.
 
     Args:
+        vpc: The VPC.
         instance_type: The instance type.
-
-    Returns:
-        The image as it is released, looked up at each deployment.
-
-    Example::
-
-        default_image(ec2.InstanceType("m7i.large"))
-    """
-    return ec2.MachineImage.latest_amazon_linux2023(cpu_type=_CPU_TYPES[instance_type.architecture])
-
-
-def refuse_other_kinds(*, ssh: object, imds: object, host_hardening: object) -> None:
-    """Refuse values that are not of the kind that a server takes.
-
-    Args:
+        machine_image: The image.
         ssh: Who may reach port 22.
         imds: The options of the metadata service.
-        host_hardening: What to do on the host, or None.
-
-    Raises:
-        ValueError: If one is something else; the message says what to write.
-
-    Example:
-        >>> refuse_other_kinds(ssh=22, imds=Imds(), host_hardening=None)
-        Traceback (most recent call last):
-            ...
-        ValueError: ssh is 22: write ssh=SshAccess.from_cidrs('203.0.113.7'), or leave it out
+        host_hardening: What hardens the host: its user data, its image, or both. None for nothing.
+        user_data: The user data, which the server receives if its metadata service answers.
+        block_devices: The root volume and the data volumes, encrypted.
     """
+
+    vpc: ec2.IVpc
+    instance_type: ec2.InstanceType
+    machine_image: ec2.IMachineImage
+    ssh: SshAccess
+    imds: Imds
+    host_hardening: HostHardening | None
+    user_data: HardenedUserData
+    block_devices: Sequence[ec2.BlockDevice]
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        vpc: ec2.IVpc,
+        instance_type: ec2.InstanceType | None,
+        machine_image: ec2.IMachineImage | None,
+        ssh: SshAccess,
+        imds: Imds,
+        host_hardening: HostHardening | NotGiven | None,
+        user_data: ec2.UserData | None,
+        root_volume_size: int,
+        root_device_name: str | None,
+        block_devices: Sequence[ec2.BlockDevice],
+        encryption_key: cdk.aws_kms.IKey | None,
+    ) -> Self:
+        """Check the arguments of a server and fill in what is left out.
+
+        Args:
+            vpc: The VPC.
+            instance_type: The instance type. None for t4g.small.
+            machine_image: The image. None for Amazon Linux 2023 for the type's architecture.
+            ssh: Who may reach port 22.
+            imds: The options of the metadata service.
+            host_hardening: What to do on the host. `NOT_GIVEN` to follow the image and ``imds``.
+            user_data: The user's own commands, or None.
+            root_volume_size: Size of the root volume, in GiB.
+            root_device_name: The root device of the image. None to know it from the image.
+            block_devices: The user's own data volumes.
+            encryption_key: The KMS key of the root volume. None for the account's key for EBS.
+
+        Returns:
+            The server's properties.
+
+        Raises:
+            ValueError: If an argument is wrong or two contradict each other; the message says what
+                to write.
+        """
+        _refuse_other_kinds(ssh=ssh, imds=imds, host_hardening=host_hardening)
+        if machine_image is None:
+            machine_image = amazon_linux_2023(_architecture(instance_type))
+        hardening, in_image = hardening_of_server(machine_image, host_hardening, imds)
+        if user_data is not None and not imds.http_endpoint:
+            raise ValueError(
+                "imds=Imds.disabled() with user_data: an instance without metadata service never "
+                "receives user data. Bake the commands into the image and leave user_data out, or "
+                "leave imds at Imds()"
+            )
+        return cls(
+            vpc=vpc,
+            instance_type=instance_type or default_instance_type(),
+            machine_image=machine_image,
+            ssh=ssh,
+            imds=imds,
+            host_hardening=hardening,
+            user_data=HardenedUserData(
+                hardening if imds.http_endpoint else None, user_data, in_image=in_image
+            ),
+            block_devices=encrypted_devices(
+                block_devices,
+                root_device_name=root_device_name or root_device_of(machine_image),
+                root_volume_size=root_volume_size,
+                encryption_key=encryption_key,
+            ),
+        )
+
+    def create_access(
+        self,
+        access: Construct,
+        *,
+        security_group: ec2.ISecurityGroup | None,
+        role: iam.IRole | None,
+    ) -> tuple[ec2.ISecurityGroup, iam.IRole]:
+        """Create the group and the role of the server where none are given.
+
+        Args:
+            access: The scope to create them in.
+            security_group: The group that is given; SSH is let into it.
+            role: The role that is given.
+
+        Returns:
+            The group and the role.
+
+        Raises:
+            ValueError: If the group permits fewer addresses than SSH asks for.
+        """
+        group = security_group or LockedSecurityGroup(
+            access,
+            "SecurityGroup",
+            vpc=self.vpc,
+            description="Hardened EC2 instance",
+            max_administrative_addresses=self.ssh.max_addresses,
+        )
+        self.ssh.allow_into(group)
+        return group, role or InstanceRole(access, "Role")
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The properties that ``ec2.Instance`` and ``ec2.LaunchTemplate`` both take."""
+        return {
+            "instance_type": self.instance_type,
+            "machine_image": self.machine_image,
+            "block_devices": self.block_devices,
+            "ebs_optimized": True,
+            "http_endpoint": self.imds.http_endpoint,
+            "http_put_response_hop_limit": self.imds.http_put_response_hop_limit,
+            "http_protocol_ipv6": self.imds.http_protocol_ipv6,
+            "instance_metadata_tags": self.imds.instance_metadata_tags,
+            "user_data": self.user_data if self.imds.http_endpoint else None,
+        }
+
+    def finish(
+        self,
+        server: Construct,
+        resource: CfnResource,
+        *,
+        set_user_data: Callable[[str], None],
+        beside: Construct,
+    ) -> None:
+        """Write the user data and declare a container host; warn of a host that nothing hardens.
+
+        Args:
+            server: The construct of the server.
+            resource: Its CloudFormation resource.
+            set_user_data: Writes the property UserData.
+            beside: The scope of the server, with others like it.
+        """
+        if self.imds.http_endpoint:
+            UserDataProperty(server, self.user_data).write(set_user_data, beside=beside)
+        elif not self.user_data.in_image:
+            Annotations.of(server).add_warning_v2(
+                "hardened-ec2:imds-disabled",
+                "the metadata service is disabled, so no hardening reaches the host at boot: the "
+                "image has to carry it",
+            )
+        if self.imds.containers:
+            for key, value in CONTAINER_METADATA.items():
+                resource.add_metadata(key, value)
+
+
+@cache
+def default_instance_type() -> ec2.InstanceType:
+    """Return the instance type of a server for which none is given, created once."""
+    return ec2.InstanceType(INSTANCE_TYPE)
+
+
+def _architecture(instance_type: ec2.InstanceType | None) -> ec2.InstanceArchitecture:
+    # Asked of CDK only where it is not known here.
+    return ec2.InstanceArchitecture.ARM_64 if instance_type is None else instance_type.architecture
+
+
+def _refuse_other_kinds(*, ssh: object, imds: object, host_hardening: object) -> None:
     for name, value, kinds, instead in (
         ("ssh", ssh, (SshAccess,), "SshAccess.from_cidrs('203.0.113.7'), or leave it out"),
         ("imds", imds, (Imds,), "Imds(), Imds.for_containers() or Imds.disabled()"),
-        ("host_hardening", host_hardening, (HostHardening, NoneType), "HostHardening()"),
+        ("host_hardening", host_hardening, (HostHardening, NotGiven, NoneType), "HostHardening()"),
     ):
         if not isinstance(value, kinds):
             raise ValueError(f"{name} is {value!r}: write {name}={instead}")
-
-
-def refuse_other_subnets(vpc_subnets: object) -> None:
-    """Refuse subnets that are named in another way than CDK's.
-
-    Args:
-        vpc_subnets: The subnets, or None.
-
-    Raises:
-        ValueError: If it is no ``ec2.SubnetSelection``.
-    """
-    if not isinstance(vpc_subnets, (ec2.SubnetSelection, NoneType)):
-        raise ValueError(
-            f"vpc_subnets is {vpc_subnets!r}: write "
-            "vpc_subnets=ec2.SubnetSelection(subnet_type=...), or leave it out"
-        )
-
-
-def refuse_user_data_nobody_reads(
-    imds: Imds, *, host_hardening: HostHardening | None, user_data: ec2.UserData | None
-) -> None:
-    """Refuse user data that are asked for on a server that never receives any.
-
-    Args:
-        imds: The options of the metadata service.
-        host_hardening: What to do on the host; the default counts as not asked for.
-        user_data: The user's own commands.
-
-    Raises:
-        ValueError: If the metadata service is disabled and one of the others is asked for.
-
-    Source: AWS, "Turn off access to instance metadata".
-    """
-    asked = user_data is not None or host_hardening not in (None, DEFAULT_HARDENING)
-    if asked and not imds.http_endpoint:
-        raise ValueError(
-            "imds=Imds.disabled() with user_data or host_hardening: an instance without metadata "
-            "service never receives user data. Bake them into the image and leave them out, or "
-            "leave imds at Imds()"
-        )
-
-
-def own_group(
-    access: Construct,
-    security_group: ec2.ISecurityGroup | None,
-    *,
-    vpc: ec2.IVpc,
-    ssh: SshAccess,
-) -> ec2.ISecurityGroup:
-    """Let SSH into the group of a server, which is a locked one of its own unless one is given.
-
-    Args:
-        access: The construct to make the group in.
-        security_group: The group that is given. None to make one.
-        vpc: The VPC.
-        ssh: Who may reach port 22.
-
-    Returns:
-        The group.
-
-    Raises:
-        ValueError: If the group permits fewer addresses than SSH asks for.
-
-    Example::
-
-        own_group(self, None, vpc=vpc, ssh=SshAccess.from_cidrs("203.0.113.7"))
-    """
-    group = security_group or LockedSecurityGroup(
-        access,
-        "SecurityGroup",
-        vpc=vpc,
-        description="Hardened EC2 instance",
-        max_administrative_addresses=ssh.max_addresses,
-    )
-    ssh.allow_into(group)
-    return group
-
-
-def equip(
-    server: Construct,
-    resource: CfnResource,
-    *,
-    imds: Imds,
-    commands: HardenedUserData,
-    hardened_image: bool,
-    set_user_data: Callable[[str], None],
-    beside: Construct,
-) -> None:
-    """Give a server its user data, or say that it gets none, and declare a container host.
-
-    Args:
-        server: The construct of the server.
-        resource: Its resource.
-        imds: The options of the metadata service.
-        commands: The user data.
-        hardened_image: Whether the image has the hardening in it.
-        set_user_data: Writes the property UserData.
-        beside: Where the server stands, with others like it.
-    """
-    if imds.http_endpoint:
-        UserDataProperty(server, commands).write(set_user_data, beside=beside)
-    elif not hardened_image:
-        Annotations.of(server).add_warning_v2(
-            "hardened-ec2:imds-disabled",
-            "the metadata service is disabled, so no hardening reaches the host at boot: the "
-            "image has to carry it",
-        )
-    if imds.containers:
-        for key, value in CONTAINER_METADATA.items():
-            resource.add_metadata(key, value)

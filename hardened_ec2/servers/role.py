@@ -15,6 +15,7 @@ from hardened_ec2.support.acknowledgements import (
     SESSIONS_IN_BUCKET,
 )
 from hardened_ec2.support.acknowledging import acknowledge, as_nag_writes
+from hardened_ec2.support.signature import own_signature
 
 SESSION_MANAGER_ACTIONS = (
     "ssm:UpdateInstanceInformation",
@@ -109,6 +110,7 @@ class SessionLogs:
         return statements
 
 
+@own_signature
 class InstanceRole(iam.Role):
     """The role of a server: Session Manager, and what you grant it. Nothing else.
 
@@ -164,9 +166,7 @@ class InstanceRole(iam.Role):
         )
         statements = []
         if session_manager:
-            statements.append(
-                iam.PolicyStatement(actions=[*SESSION_MANAGER_ACTIONS], resources=["*"])
-            )
+            statements.append(session_manager_statement())
         if session_logs is not None:
             statements += session_logs.statements()
         if credential_perimeter:
@@ -187,6 +187,12 @@ class InstanceRole(iam.Role):
             found = f"[Resource::{as_nag_writes(Stack.of(self), session_logs.objects_arn)}]"
             rule = f"AwsSolutions::AwsSolutions-IAM5{found}"
             acknowledge(policy, replace(SESSIONS_IN_BUCKET, rule=rule))
+
+
+@cache
+def session_manager_statement() -> iam.PolicyStatement:
+    """Return the permissions of `SESSION_MANAGER_ACTIONS`, created once for all roles."""
+    return iam.PolicyStatement(actions=[*SESSION_MANAGER_ACTIONS], resources=["*"])
 
 
 @cache

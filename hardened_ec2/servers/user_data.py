@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import aws_cdk as cdk
@@ -21,12 +22,14 @@ from hardened_ec2.host import (
     user_data_size,
 )
 from hardened_ec2.host.multipart import has_tokens
+from hardened_ec2.support.signature import own_signature
 
 _SIZE = "hardened-ec2:user-data-size"
-_STATED: WeakKeyDictionary[Construct, set[int]] = WeakKeyDictionary()
-"""Sizes that were stated, by where the servers stand."""
+_SIZES: WeakKeyDictionary[Construct, _Sizes] = WeakKeyDictionary()
+"""The sizes that are known, by the scope of the servers."""
 
 
+@own_signature
 class HardenedUserData(ec2.UserData):
     """User data that hardens the host before it runs anything else.
 
@@ -99,6 +102,11 @@ class HardenedUserData(ec2.UserData):
         )
         self._when_changed = changed if settled else None
         return settled
+
+    @property
+    def is_hardening_alone(self) -> bool:
+        """Whether it has neither commands nor a signal."""
+        return self._commands is None and self._signal is None
 
     def _changes(self) -> None:
         changed, self._when_changed = self._when_changed, None
@@ -224,8 +232,6 @@ class UserDataProperty:
     def __init__(self, scope: Construct, user_data: HardenedUserData) -> None:
         self._scope = scope
         self._user_data = user_data
-        self._size_stated: int | None = None
-        self._times_written = 0
 
     def write(self, write: Callable[[str], None], *, beside: Construct) -> None:
         """Write the property: at once where it is known, and as what CDK asks for at synth if not.
@@ -235,57 +241,26 @@ class UserDataProperty:
 
         Args:
             write: Writes a value into the property.
-            beside: Where the construct stands, with others that have the same user data: their size
-                is stated for the first of them.
+            beside: The scope of the construct, with others that have the same user data: a size is
+                stated for the first of them.
         """
-        sizes = _STATED.setdefault(beside, set())
+        sizes = _sizes_in(beside)
 
         def now_or_at_synth() -> None:
-            self._withdraw(sizes)
             if self._user_data.settled_until(now_or_at_synth):
-                delivered = self._user_data.deliver(self._scope)
-                write(self._value(delivered))
-                self._state_once(user_data_size(delivered), sizes)
+                value, size = _delivered(self._user_data, self._scope)
+                write(value)
+                sizes.known(self._scope, size)
             else:
                 write(Lazy.uncached_string(self))
                 self._scope.node.add_validation(self)
+                sizes.unknown(self._scope)
 
         now_or_at_synth()
 
     def produce(self, context: IResolveContext) -> str:  # noqa: ARG002 - CDK passes it
         """Return the property's value, when CDK writes the template."""
-        return self._value(self._user_data.deliver(self._scope))
-
-    def _value(self, delivered: str | bytes) -> str:
-        if isinstance(delivered, bytes):
-            return base64.b64encode(delivered).decode()
-        return Fn.base64(delivered)
-
-    def _state_once(self, size: int, sizes: set[int]) -> None:
-        self._times_written += 1
-        if size not in sizes:
-            sizes.add(size)
-            self._size_stated = size
-            self._state(self._name_now, size)
-
-    def _withdraw(self, sizes: set[int]) -> None:
-        """Take back what was stated: it is this server's size no more, maybe the next one's."""
-        if self._size_stated is not None:
-            Annotations.of(self._scope).acknowledge_info(self._name_now)
-            sizes.discard(self._size_stated)
-            self._size_stated = None
-
-    @property
-    def _name_now(self) -> str:
-        # A name that was acknowledged cannot be used again.
-        return f"{_SIZE}-{self._times_written}"
-
-    def _state(self, name: str, size: int) -> None:
-        Annotations.of(self._scope).add_info_v2(
-            name,
-            f"user data: {size:,} of {USER_DATA_LIMIT:,} bytes, "
-            f"{USER_DATA_LIMIT - size:,} left for your commands",
-        )
+        return _delivered(self._user_data, self._scope)[0]
 
     def validate(self) -> list[str]:
         """Return what is wrong at synth: a size that EC2 would refuse at deployment.
@@ -300,7 +275,7 @@ class UserDataProperty:
         delivered = self._user_data.deliver(self._scope)
         size = user_data_size(delivered)
         if size <= USER_DATA_LIMIT:
-            self._state(_SIZE, size)
+            _state(self._scope, size)
             return []
         hardening = self._user_data.hardening
         core = 0
@@ -322,3 +297,57 @@ class UserDataProperty:
             "keep them in S3 and fetch them with user_data.add_s3_download_command(...)"
         )
         return [complaint + shorter]
+
+
+@jsii.implements(IValidation)
+class _Sizes:
+    """The sizes of user data that are known before synth: each is stated once in a scope."""
+
+    def __init__(self) -> None:
+        self._of: dict[Construct, int] = {}
+
+    def known(self, server: Construct, size: int) -> None:
+        self._of[server] = size
+
+    def unknown(self, server: Construct) -> None:
+        self._of.pop(server, None)
+
+    def validate(self) -> list[str]:
+        first = {size: server for server, size in reversed(self._of.items())}
+        self._of = {}
+        for size, server in first.items():
+            _state(server, size)
+        return []
+
+
+def _sizes_in(scope: Construct) -> _Sizes:
+    if scope not in _SIZES:
+        _SIZES[scope] = _Sizes()
+        scope.node.add_validation(_SIZES[scope])
+    return _SIZES[scope]
+
+
+def _state(server: Construct, size: int) -> None:
+    Annotations.of(server).add_info_v2(
+        _SIZE,
+        f"user data: {size:,} of {USER_DATA_LIMIT:,} bytes, "
+        f"{USER_DATA_LIMIT - size:,} left for your commands",
+    )
+
+
+def _delivered(user_data: HardenedUserData, scope: Construct) -> tuple[str, int]:
+    """Return the value of the property, and its size in EC2."""
+    if user_data.is_hardening_alone:
+        return _hardening_alone(user_data.hardening, user_data.in_image)
+    return _as_value(user_data.deliver(scope))
+
+
+@lru_cache
+def _hardening_alone(hardening: HostHardening | None, in_image: bool) -> tuple[str, int]:  # noqa: FBT001 - a key of the cache
+    return _as_value("" if hardening is None else hardening.compress(in_image=in_image))
+
+
+def _as_value(delivered: str | bytes) -> tuple[str, int]:
+    if isinstance(delivered, bytes):
+        return base64.b64encode(delivered).decode(), user_data_size(delivered)
+    return Fn.base64(delivered), user_data_size(delivered)

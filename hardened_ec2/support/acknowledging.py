@@ -1,6 +1,7 @@
 """Acknowledging findings on a construct."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from aws_cdk import Acknowledgment, Stack, Validations
@@ -17,8 +18,14 @@ def acknowledge(construct: IConstruct, *acknowledgements: OwnAcknowledgement) ->
         acknowledgements: The findings, with reasons.
     """
     Validations.of(construct).acknowledge(
-        *(Acknowledgment(id=each.rule, reason=each.reason) for each in acknowledgements)
+        *(_acknowledgment(each.rule, each.reason) for each in acknowledgements)
     )
+
+
+@cache
+def _acknowledgment(rule: str, reason: str) -> Acknowledgment:
+    # A CDK struct is checked field by field when it is made.
+    return Acknowledgment(id=rule, reason=reason)
 
 
 def as_nag_writes(stack: Stack, arn: str) -> str:

@@ -14,7 +14,6 @@ from constructs import Construct
 
 from hardened_ec2.host import HostHardening
 from hardened_ec2.host.command_document import Operation, command_document
-from hardened_ec2.servers.prepared import DEFAULT_HARDENING
 from hardened_ec2.support.acknowledgements import STATE_MANAGER_ON_EVERY_NODE
 from hardened_ec2.support.acknowledging import acknowledge
 from hardened_ec2.upkeep.managed_nodes import ManagedNodes, check_nodes
@@ -184,7 +183,7 @@ def _hardening_of(nodes: ManagedNodes, given: HostHardening | None) -> HostHarde
             "HardeningAssociation for each hardening"
         )
     if given is None:
-        return known[0] if known else DEFAULT_HARDENING
+        return known[0] if known else HostHardening()
     if any(each != given for each in known):
         raise ValueError(
             "host_hardening differs from what the servers apply at boot, so that the two would "

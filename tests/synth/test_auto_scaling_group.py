@@ -582,6 +582,15 @@ def test_public_addresses_in_private_subnets_are_refused(stack: cdk.Stack) -> No
     HardenedAutoScalingGroup(stack, "Fleet", vpc=vpc, launch_template=template, vpc_subnets=PUBLIC)
 
 
+def test_a_second_group_of_an_id_is_refused_and_the_first_stays(stack: cdk.Stack) -> None:
+    vpc = HardenedVpc(stack, "Vpc", interface_endpoints=("autoscaling",))
+    HardenedAutoScalingGroup(stack, "Fleet", vpc=vpc)
+    before = [each.node.id for each in stack.node.children]
+    with pytest.raises(RuntimeError, match="already a Construct with name 'FleetLaunchTemplate"):
+        HardenedAutoScalingGroup(stack, "Fleet", vpc=vpc)
+    assert [each.node.id for each in stack.node.children] == before
+
+
 @pytest.mark.parametrize(
     ("props", "says"),
     [

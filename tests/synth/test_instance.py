@@ -10,6 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Annotations, Match, Template
+from constructs import Construct
 
 from hardened_ec2 import (
     HardenedInstance,
@@ -355,7 +356,7 @@ def test_own_group_role_and_key_pair_are_used(stack: cdk.Stack, vpc: HardenedVpc
         ({"root_volume_size": 0}, r"root_volume_size is 0: write a size in GiB"),
         (
             {"imds": Imds.disabled(), "host_hardening": HostHardening(imds_users=("app",))},
-            r"imds=Imds.disabled\(\) with user_data or host_hardening",
+            r"imds=Imds.disabled\(\) with host_hardening: .* leave host_hardening out",
         ),
         ({"block_devices": ["/dev/sdf"]}, r"block_devices holds '/dev/sdf': write ec2.BlockDevice"),
     ],
@@ -408,6 +409,19 @@ def test_what_cdk_itself_refuses_leaves_nothing_behind(stack: cdk.Stack, vpc: Ha
             stack, "Server", vpc=vpc, vpc_subnets=PUBLIC, associate_public_ip_address=True
         )
     assert not [child for child in stack.node.children if child.node.id.startswith("Server")]
+
+
+def test_an_id_that_is_taken_is_refused_and_its_construct_stays(
+    stack: cdk.Stack, vpc: HardenedVpc
+) -> None:
+    for taken in ("Server", "ServerAccess"):
+        Construct(stack, taken)
+        with pytest.raises(RuntimeError, match=f"already a Construct with name '{taken}'"):
+            HardenedInstance(stack, "Server", vpc=vpc)
+        assert {each.node.id for each in stack.node.children} & {"Server", "ServerAccess"} == {
+            taken
+        }
+        stack.node.try_remove_child(taken)
 
 
 def test_multipart_commands_are_refused(stack: cdk.Stack, vpc: HardenedVpc) -> None:

@@ -7,6 +7,7 @@ from hardened_ec2.policy.facts.servers import Kind
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, scenarios
 from hardened_ec2.policy.resolve.values import ABSENT, Value, as_bool, describe, why_unknown
+from hardened_ec2.policy.root_devices import ROOT_DEVICES
 from hardened_ec2.policy.rules.case import Case
 from hardened_ec2.policy.rules.rule import (
     Control,
@@ -19,12 +20,6 @@ from hardened_ec2.policy.rules.rule import (
     rule,
 )
 from hardened_ec2.policy.rules.subjects import Subject
-
-ROOT_DEVICES: Final = frozenset({"/dev/xvda", "/dev/sda1", "/dev/sda"})
-"""The root device names that images register.
-
-From the Amazon EC2 User Guide, "Device names for volumes on Amazon EC2 instances".
-"""
 
 _FIX: Final = (
     "Write Encrypted true for the root device (BlockDeviceMappings with the image's root "
