@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from hardened_ec2.network.ssh import SshAccess as SshAccess
     from hardened_ec2.network.vpc import HardenedVpc as HardenedVpc
     from hardened_ec2.retrofit.defaults import HardenedEc2Defaults as HardenedEc2Defaults
-    from hardened_ec2.retrofit.mixins import HardenInstance as HardenInstance
-    from hardened_ec2.retrofit.mixins import HardenSecurityGroup as HardenSecurityGroup
-    from hardened_ec2.retrofit.mixins import HardenVolume as HardenVolume
+    from hardened_ec2.retrofit.mixins.instance import HardenInstance as HardenInstance
+    from hardened_ec2.retrofit.mixins.security_group import (
+        HardenSecurityGroup as HardenSecurityGroup,
+    )
+    from hardened_ec2.retrofit.mixins.volume import HardenVolume as HardenVolume
     from hardened_ec2.servers.auto_scaling_group import (
         HardenedAutoScalingGroup as HardenedAutoScalingGroup,
     )
@@ -55,9 +57,9 @@ _MODULES = {
     "AddressSet": "addresses",
     "DefaultVpc": "account.guardrails",
     "Ec2Attributes": "account.ec2_attributes",
-    "HardenInstance": "retrofit.mixins",
-    "HardenSecurityGroup": "retrofit.mixins",
-    "HardenVolume": "retrofit.mixins",
+    "HardenInstance": "retrofit.mixins.instance",
+    "HardenSecurityGroup": "retrofit.mixins.security_group",
+    "HardenVolume": "retrofit.mixins.volume",
     "HardenedAutoScalingGroup": "servers.auto_scaling_group",
     "HardenedEc2Checks": "nag",
     "HardenedEc2Defaults": "retrofit.defaults",

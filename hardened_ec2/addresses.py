@@ -1,8 +1,8 @@
-"""Sets of IP addresses: how many a whitelist really admits, in both families.
+"""Sets of IPv4 and IPv6 addresses, to measure how many addresses a whitelist admits.
 
-Security groups, prefix lists and whitelists name addresses in many spellings, split over many
-rules. Judged one by one, ``0.0.0.0/1`` and ``128.0.0.0/1`` are two unremarkable networks; united,
-they are the internet. So everything here is a set: parse first, unite, then ask.
+Security groups and prefix lists can split a range over many rules: ``0.0.0.0/1`` and
+``128.0.0.0/1`` look harmless alone, and together are the internet. So addresses are united first,
+and then measured.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from ipaddress import (
 from typing import Self
 
 _Range = tuple[int, int]
-"""First and last address as integers, both included."""
+"""The first and the last address of a range, both inclusive, as integers."""
 
 _IPV4_MAX = 2**32 - 1
 _IPV6_MAX = 2**128 - 1
@@ -28,7 +28,7 @@ _IPV6_MAX = 2**128 - 1
 ANYWHERE_IPV4 = "0.0.0.0/0"
 ANYWHERE_IPV6 = "::/0"
 ANYWHERE = frozenset({ANYWHERE_IPV4, ANYWHERE_IPV6})
-"""All addresses of a family, as AWS writes them. Only an `AddressSet` knows other spellings."""
+"""The CIDR blocks of all IPv4 and all IPv6 addresses, as AWS writes them."""
 
 PRIVATE_NETWORKS = (
     "0.0.0.0/8",
@@ -45,32 +45,34 @@ PRIVATE_NETWORKS = (
     "fe80::/10",
     "ff00::/8",
 )
-"""Networks that no stranger on the internet can send from.
+"""Networks from which no host on the internet can send.
 
-From the IANA special-purpose address registries (RFC 6890), less the documentation networks: those
-stand for public addresses wherever they are written, so they are judged as public. IPv6 space that
-nobody was given yet counts as public too, so that it is refused before it is handed out.
+These are the IANA special-purpose networks, without the documentation networks, which stand for
+public addresses in examples and count as public. Unallocated IPv6 space counts as public too, so
+that it is refused before it is allocated.
+
+Source: IANA special-purpose address registries (RFC 6890).
 """
 
 WORLD_IPV4_WIDTH = 2**24
-"""Public IPv4 addresses from which a set counts as the world: a /8, more than any one network."""
+"""The number of public IPv4 addresses from which a set counts as the internet: a /8."""
 
 WORLD_IPV6_WIDTH = 2**112
-"""Public IPv6 addresses from which a set counts as the world: a /16, more than anyone was given."""
+"""The number of public IPv6 addresses from which a set counts as the internet: a /16, more than
+any allocation."""
 
 
 def parse_network(text: str) -> IPv4Network | IPv6Network:
-    """Read one address or CIDR block, strictly.
+    """Parse an IP address or a CIDR block.
 
     Args:
-        text: An IPv4 or IPv6 address, which means that one host, or a CIDR block whose host bits
-            are zero.
+        text: An IPv4 or IPv6 address, or a CIDR block without host bits.
 
     Returns:
-        The network; ``/32`` or ``/128`` for a bare address.
+        The network, ``/32`` or ``/128`` for an address.
 
     Raises:
-        ValueError: If the text is no address, or has host bits set. The message says what to write.
+        ValueError: If the text is neither, has host bits set, or has an IPv6 zone index.
 
     Source: RFC 4632 (CIDR), RFC 4291 (IPv6 addressing).
 
@@ -84,8 +86,8 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
         )
     if "%" in text:
         raise ValueError(
-            f"{text!r} carries a zone index, which means nothing off the host that wrote it: "
-            f"write {text.split('%', maxsplit=1)[0]!r}"
+            f"{text!r} has a zone index, which is valid only on its own host: write "
+            f"{text.split('%', maxsplit=1)[0]!r}"
         )
     try:
         return ip_network(text)
@@ -108,17 +110,17 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
 def refuse_wide_whitelist(
     addresses: "AddressSet", max_addresses: int, *, what: str, limit: str, instead: str
 ) -> None:
-    """Refuse addresses that are too many to be a whitelist.
+    """Refuse a whitelist that admits too many addresses.
 
     Args:
-        addresses: The united sources.
-        max_addresses: How many addresses there may be, both families together.
-        what: What the sources may reach, as the message's subject.
-        limit: The name of the argument that holds the limit.
-        instead: What to write when nobody should get in by address at all.
+        addresses: All sources together.
+        max_addresses: The allowed number of addresses, of both families together.
+        what: What the sources can reach, as the subject of the message.
+        limit: The name of the argument with the limit, for the message.
+        instead: What to write instead of addresses, for the message.
 
     Raises:
-        ValueError: If the sources are the world, which no limit permits, or more than the limit.
+        ValueError: If the sources are the internet, whatever the limit, or exceed the limit.
 
     Source: Security Hub EC2.13, EC2.19; CIS AWS Foundations 5.3, 5.4.
 
@@ -145,17 +147,17 @@ def refuse_wide_whitelist(
 
 @dataclass(frozen=True, slots=True)
 class AddressSet:
-    """A set of IPv4 and IPv6 addresses, kept as sorted ranges that neither touch nor overlap.
+    """A set of IPv4 and IPv6 addresses.
 
-    Build one with `of`, unite with ``|``, cut with ``&`` and ``-``, compare with ``<=``. Equal sets
-    are equal however they were spelled.
+    Create one with `of`. ``|`` is the union, ``&`` the intersection, ``-`` the difference and
+    ``<=`` the subset test. Sets with the same addresses are equal, however they were written.
 
     Args:
         ipv4: Ranges of IPv4 addresses, as (first, last) integers.
         ipv6: Ranges of IPv6 addresses, as (first, last) integers.
 
     Raises:
-        ValueError: If a range is backwards or leaves its family's space.
+        ValueError: If the first address of a range follows the last, or one is out of bounds.
 
     Source: RFC 4632 (aggregation of CIDR blocks).
 
@@ -174,16 +176,17 @@ class AddressSet:
 
     @classmethod
     def of(cls, *networks: str | IPv4Network | IPv6Network) -> Self:
-        """Unite addresses and CIDR blocks.
+        """Return the set of some addresses and CIDR blocks.
 
         Args:
-            networks: Texts as `parse_network` takes them, or networks already parsed.
+            networks: Addresses and CIDR blocks, as strings for `parse_network` or as objects of
+                the module ``ipaddress``.
 
         Returns:
-            Their union; the empty set for no argument.
+            Their union, which is empty without arguments.
 
         Raises:
-            ValueError: If a text is no address or block.
+            ValueError: If a string is neither an address nor a CIDR block.
 
         Example:
             >>> AddressSet.of("203.0.113.7", "2001:db8::7").width
@@ -197,31 +200,31 @@ class AddressSet:
 
     @classmethod
     def everything(cls) -> Self:
-        """Return every address of both families."""
+        """Return the set of all addresses of both families."""
         return cls(ipv4=((0, _IPV4_MAX),), ipv6=((0, _IPV6_MAX),))
 
     @property
     def width(self) -> int:
-        """How many addresses the set holds, both families together."""
+        """The number of addresses in the set, of both families together."""
         return _width(self.ipv4) + _width(self.ipv6)
 
     @property
     def public(self) -> "AddressSet":
-        """The part that a stranger on the internet can send from."""
+        """The addresses from which a host on the internet can send."""
         return self - _private()
 
     @property
     def is_world(self) -> bool:
-        """Whether the set is the internet for practical purposes, in either family.
+        """Whether the set counts as the internet, in either family.
 
-        True from `WORLD_IPV4_WIDTH` or `WORLD_IPV6_WIDTH` public addresses on: leaving out a
-        corner of the internet, or naming it in pieces, does not make it a whitelist.
+        This is the case from `WORLD_IPV4_WIDTH` or `WORLD_IPV6_WIDTH` public addresses on, so that
+        a set that leaves out a small part of the internet still counts.
         """
         public = self.public
         return _width(public.ipv4) >= WORLD_IPV4_WIDTH or _width(public.ipv6) >= WORLD_IPV6_WIDTH
 
     def networks(self) -> Iterator[IPv4Network | IPv6Network]:
-        """Yield the fewest CIDR blocks that make up the set, IPv4 first, in order."""
+        """Yield the smallest list of CIDR blocks that cover exactly the set, IPv4 first, sorted."""
         for first, last in self.ipv4:
             yield from summarize_address_range(IPv4Address(first), IPv4Address(last))
         for first, last in self.ipv6:
@@ -273,7 +276,7 @@ def _merged(ranges: Iterable[_Range], maximum: int) -> tuple[_Range, ...]:
                 f"({first}, {last}) is not a range of addresses: write (first, last) with "
                 f"0 <= first <= last <= {maximum}"
             )
-        # Neighbours merge too: 0.0.0.0/1 and 128.0.0.0/1 touch but do not overlap.
+        # Adjacent ranges merge too: 0.0.0.0/1 and 128.0.0.0/1 touch but do not overlap.
         if merged and first <= merged[-1][1] + 1:
             merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
         else:

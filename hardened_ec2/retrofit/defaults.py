@@ -25,13 +25,12 @@ from hardened_ec2.retrofit import injected_props
 from hardened_ec2.retrofit.conflicts import Conflict, another_hardening
 from hardened_ec2.retrofit.existing_user_data import NOT_PREPENDED
 from hardened_ec2.retrofit.injected_props import Props
-from hardened_ec2.retrofit.mixins import (
-    HTTPS,
+from hardened_ec2.retrofit.mixins.instance import (
     check_hardening,
-    check_ports,
     prepend_hardening,
     warn_root_device_unknown,
 )
+from hardened_ec2.retrofit.mixins.security_group import HTTPS, check_ports
 from hardened_ec2.servers.imds import Imds
 from hardened_ec2.servers.machine_image import hardening_of_server
 from hardened_ec2.servers.user_data import HardenedUserData

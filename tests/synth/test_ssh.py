@@ -41,7 +41,7 @@ def test_a_whitelist_is_kept_in_normal_form(given: list[str], kept: tuple[str, .
             r"host bits set: write '203.0.113.7' for that one host or '203.0.113.0/24'",
         ),
         (["2001:db8::7/64"], r"host bits set: write '2001:db8::7' .* or '2001:db8::/64'"),
-        (["fe80::1%eth0"], r"carries a zone index.*write 'fe80::1'"),
+        (["fe80::1%eth0"], r"has a zone index.*write 'fe80::1'"),
         (["0.0.0.0/0"], r"open to the world: together its sources are 0.0.0.0/0"),
         (["::/0"], r"open to the world"),
         (["0:0:0:0:0:0:0:0/0"], r"open to the world"),

@@ -137,7 +137,7 @@ def test_addresses_and_blocks_are_read(text: str, meant: str) -> None:
             "203.0.113.7/24",
             "has host bits set: write '203.0.113.7' for that one host or '203.0.113.0/24'",
         ),
-        ("fe80::1%eth0", "carries a zone index"),
+        ("fe80::1%eth0", "has a zone index"),
         (203, "203 is not an address: write a string such as"),
     ],
 )

@@ -1,35 +1,25 @@
-"""Mixins that harden existing constructs, including L1 constructs."""
+"""HardenInstance: a mixin that hardens existing servers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias, TypeGuard, TypeVar
 
-from aws_cdk import Annotations, CfnResource, Lazy, Mixin, Stack
+from aws_cdk import Annotations, Lazy, Mixin, Stack
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from constructs import IConstruct
 
-from hardened_ec2.addresses import ANYWHERE, ANYWHERE_IPV4
 from hardened_ec2.host import HostHardening
-from hardened_ec2.network.security_group import TIME_SYNC, TIME_SYNC_CIDR
 from hardened_ec2.policy.root_devices import AMAZON_LINUX, LOOK_UP
 from hardened_ec2.retrofit.conflicts import optional_tokens, unencrypted_volume
 from hardened_ec2.retrofit.existing_user_data import PrependedUserData
+from hardened_ec2.retrofit.mixins.readable import is_list, warn_not_readable
 
 Server: TypeAlias = ec2.CfnInstance | ec2.CfnLaunchTemplate | autoscaling.CfnLaunchConfiguration
 """The L1 constructs that describe servers."""
 
 ROOT_DEVICE_UNKNOWN = "hardened-ec2:root-device-unknown"
 """The id of the warning about a root volume that could not be encrypted."""
-
-NOT_READABLE = "hardened-ec2:not-readable"
-"""The id of the warning about a property that could not be changed, because it is a token."""
-
-EGRESS_CLOSED = "hardened-ec2:egress-closed"
-"""The id of the warning about an `ec2.SecurityGroup` whose egress was closed after creation."""
-
-HTTPS = (443,)
-"""The default egress ports: AWS services, Session Manager and packages use HTTPS."""
 
 _AMAZON_LINUX = ("ami-amazon-linux-latest", "amiamazonlinuxlatest")
 """Amazon Linux's public SSM parameters, and the template parameters that CDK makes of them."""
@@ -104,7 +94,7 @@ class HardenInstance(Mixin):
         types = ec2.CfnLaunchTemplate
         data = template.launch_template_data
         if not isinstance(data, types.LaunchTemplateDataProperty):
-            _warn_not_readable(template, "LaunchTemplateData")
+            warn_not_readable(template, "LaunchTemplateData")
             return
         template.launch_template_data = _changed(
             data,
@@ -158,8 +148,8 @@ class HardenInstance(Mixin):
         types: tuple[Any, Any],
     ) -> Any:  # noqa: ANN401
         """Return block device mappings in which every EBS volume is encrypted."""
-        if mappings is not None and not _is_list(mappings):
-            _warn_not_readable(server, "BlockDeviceMappings")
+        if mappings is not None and not is_list(mappings):
+            warn_not_readable(server, "BlockDeviceMappings")
             return mappings
         make_mapping, make_ebs = types
         root = self._root_device_name
@@ -168,7 +158,7 @@ class HardenInstance(Mixin):
         changed = []
         for mapping in mappings or []:
             if not isinstance(mapping, make_mapping):
-                _warn_not_readable(server, "BlockDeviceMappings")
+                warn_not_readable(server, "BlockDeviceMappings")
                 return mappings
             changed.append(_encrypted(server, mapping, make_ebs))
         if root is None:
@@ -177,98 +167,6 @@ class HardenInstance(Mixin):
         elif root not in {mapping.device_name for mapping in changed}:
             changed.insert(0, make_mapping(device_name=root, ebs=make_ebs(encrypted=True)))
         return changed or None
-
-
-class HardenVolume(Mixin):
-    """A mixin that encrypts existing EBS volumes.
-
-    A volume with ``encrypted=False`` fails the synth.
-
-    Source: Security Hub EC2.3.
-
-    Example::
-
-        volume = ec2.CfnVolume(self, "Data", availability_zone="eu-central-1a", size=100)
-        volume.with_(HardenVolume())
-    """
-
-    def supports(self, _construct: IConstruct) -> bool:
-        """Whether a construct is a volume. CDK calls it."""
-        return isinstance(_construct, ec2.CfnVolume)
-
-    def apply_to(self, construct: IConstruct) -> None:
-        """Encrypt a volume. CDK calls it."""
-        if isinstance(construct, ec2.CfnVolume):
-            if construct.encrypted is False:
-                unencrypted_volume(construct.node.path, "the volume").add_to(construct)
-            if construct.encrypted in (None, False):
-                construct.encrypted = True
-
-
-class HardenSecurityGroup(Mixin):
-    """A mixin that closes the egress of existing security groups that allow all of it.
-
-    EC2 allows all egress for a group without egress rules, and `ec2.SecurityGroup` has a rule that
-    does the same. The mixin allows only ``egress_ports`` instead. Groups with narrower egress
-    rules stay as they are.
-
-    If connections add egress rules to an `ec2.SecurityGroup`, write ``allow_all_outbound=False``
-    where it is created, or attach `HardenedEc2Defaults`, instead: CDK drops such rules while the
-    group allows all egress, and they stay lost. A warning on the group says so.
-
-    Source: AWS, "Security group rules"; cfn-nag F1000.
-
-    Example::
-
-        ec2.CfnSecurityGroup(self, "Legacy", group_description="Web").with_(HardenSecurityGroup())
-    """
-
-    def __init__(self, *, egress_ports: Sequence[int] = HTTPS) -> None:
-        """Create the mixin.
-
-        Args:
-            egress_ports: The TCP ports to which egress stays allowed, anywhere. Default: 443.
-
-        Raises:
-            ValueError: If a port is not a number from 1 to 65535.
-        """
-        super().__init__()
-        check_ports(egress_ports)
-        self._egress_ports = tuple(egress_ports)
-
-    def supports(self, _construct: IConstruct) -> bool:
-        """Whether a construct is a security group. CDK calls it."""
-        return isinstance(_construct, ec2.CfnSecurityGroup)
-
-    def apply_to(self, construct: IConstruct) -> None:
-        """Close a group's egress. CDK calls it."""
-        if not isinstance(construct, ec2.CfnSecurityGroup):
-            return
-        given = construct.security_group_egress
-        resolved = Stack.of(construct).resolve(given) or []
-        if not _is_list(resolved):
-            _warn_not_readable(construct, "SecurityGroupEgress")
-            return
-        kept = [at for at, rule in enumerate(resolved) if not _lets_out_everything(rule)]
-        if resolved and len(kept) == len(resolved):
-            return
-        if kept and not _is_list(given):
-            _warn_not_readable(construct, "SecurityGroupEgress")
-            return
-        rules = [given[at] for at in kept] if _is_list(given) else []
-        construct.security_group_egress = [
-            *rules,
-            *(_egress("tcp", port, ANYWHERE_IPV4, "Left open") for port in self._egress_ports),
-            # EC2 opens a group without egress rules. This one adds nothing: NTP is always allowed.
-            _egress("udp", 123, TIME_SYNC_CIDR, TIME_SYNC),
-        ]
-        if isinstance(construct.node.scope, ec2.SecurityGroup):
-            Annotations.of(construct).add_warning_v2(
-                EGRESS_CLOSED,
-                "this group's egress was closed after the group was created, and CDK has dropped "
-                "the egress rules of its connections, because it allowed all egress until then: "
-                "write allow_all_outbound=False where it is created, or attach HardenedEc2Defaults",
-            )
 
 
 def prepend_hardening(server: Server, hardening: HostHardening) -> None:
@@ -323,32 +221,9 @@ def check_hardening(hardening: object) -> None:
         )
 
 
-def check_ports(ports: Sequence[int]) -> None:
-    """Refuse a value that is not a sequence of TCP ports.
-
-    Args:
-        ports: The argument ``egress_ports``.
-
-    Raises:
-        ValueError: If it is not a sequence of numbers from 1 to 65535.
-    """
-    if not _is_list(ports) or not all(
-        type(port) is int and 1 <= port <= 65_535  # noqa: PLR2004 - named below
-        for port in ports
-    ):
-        raise ValueError(
-            f"egress_ports is {ports!r}: write TCP ports from 1 to 65535, such as (443,) or "
-            "(80, 443), or () for none"
-        )
-
-
 def _is_server(construct: IConstruct) -> TypeGuard[Server]:
     kinds = (ec2.CfnInstance, ec2.CfnLaunchTemplate, autoscaling.CfnLaunchConfiguration)
     return isinstance(construct, kinds)
-
-
-def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
-    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _changed(struct: _Struct, **values: object) -> _Struct:
@@ -363,7 +238,7 @@ def _options(server: Server, options: Any, make: Any) -> Any:  # noqa: ANN401 - 
     if options is None:
         return make(http_tokens="required", http_put_response_hop_limit=1)
     if not isinstance(options, make):
-        _warn_not_readable(server, "MetadataOptions")
+        warn_not_readable(server, "MetadataOptions")
         return options
     if options.http_tokens == "optional":
         optional_tokens(server.node.path).add_to(server)
@@ -377,7 +252,7 @@ def _encrypted(server: Server, mapping: Any, make_ebs: Any) -> Any:  # noqa: ANN
     if mapping.ebs is None:
         return mapping
     if not isinstance(mapping.ebs, make_ebs):
-        _warn_not_readable(server, f"the volume {mapping.device_name}")
+        warn_not_readable(server, f"the volume {mapping.device_name}")
         return mapping
     encrypted = mapping.ebs.encrypted
     if encrypted is False:
@@ -392,28 +267,3 @@ def _is_amazon_linux(server: Server, image_id: str | None) -> bool:
         return False
     image = json.dumps(Stack.of(server).resolve(image_id))
     return any(name in image for name in _AMAZON_LINUX)
-
-
-def _lets_out_everything(rule: Mapping[str, Any]) -> bool:
-    address = rule.get("cidrIp") or rule.get("cidrIpv6")
-    return str(rule.get("ipProtocol")) == "-1" and address in ANYWHERE
-
-
-def _egress(
-    protocol: str, port: int, address: str, description: str
-) -> ec2.CfnSecurityGroup.EgressProperty:
-    return ec2.CfnSecurityGroup.EgressProperty(
-        ip_protocol=protocol,
-        from_port=port,
-        to_port=port,
-        cidr_ip=address,
-        description=description,
-    )
-
-
-def _warn_not_readable(construct: CfnResource, what: str) -> None:
-    Annotations.of(construct).add_warning_v2(
-        NOT_READABLE,
-        f"{what} is known only at deployment and stays as it is: write its values in the template, "
-        "or harden them where they come from",
-    )

@@ -1,0 +1,1 @@
+"""Mixins that harden existing constructs, including L1 constructs."""
