@@ -71,6 +71,23 @@ class AccountSettings(Construct):
             encryption_key=encryption_key,
             retention=log_retention,
         )
+        self.function = self._function(settings, log_group)
+        self.resources = {
+            name: CustomResource(
+                self,
+                name,
+                service_token=self.function.function_arn,
+                resource_type=f"Custom::{name}",
+                properties=dict(values),
+                removal_policy=removal_policy,
+                service_timeout=SERVICE_TIMEOUT,
+            )
+            for name, values in settings.items()
+        }
+
+    def _function(
+        self, settings: Mapping[str, Mapping[str, str]], log_group: cdk.aws_logs.ILogGroup
+    ) -> lambda_.Function:
         role = iam.Role(
             self,
             "Role",
@@ -91,7 +108,7 @@ class AccountSettings(Construct):
             ],
         )
         acknowledge(policy, *account_settings_permissions(_kinds(settings)))
-        self.function = lambda_.Function(
+        function = lambda_.Function(
             self,
             "Function",
             code=lambda_.Code.from_asset(str(FUNCTIONS), exclude=["__pycache__", "*.pyc"]),
@@ -103,21 +120,10 @@ class AccountSettings(Construct):
             log_group=log_group,
             description="Custom resources: EC2 settings of the account",
         )
-        acknowledge(self.function, *ACCOUNT_SETTINGS_FUNCTION)
+        acknowledge(function, *ACCOUNT_SETTINGS_FUNCTION)
         # The function exists only while its role has permissions: also when the stack is deleted.
-        self.function.node.add_dependency(policy)
-        self.resources = {
-            name: CustomResource(
-                self,
-                name,
-                service_token=self.function.function_arn,
-                resource_type=f"Custom::{name}",
-                properties=dict(values),
-                removal_policy=removal_policy,
-                service_timeout=SERVICE_TIMEOUT,
-            )
-            for name, values in settings.items()
-        }
+        function.node.add_dependency(policy)
+        return function
 
 
 def _kinds(settings: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -147,23 +148,27 @@ class SessionRecording(Construct):
                 "schemaVersion": "1.0",
                 "description": "Sessions are encrypted and recorded, and end",
                 "sessionType": "Standard_Stream",
-                "inputs": {
-                    "cloudWatchLogGroupName": self.log_group.log_group_name,
-                    "cloudWatchEncryptionEnabled": True,
-                    "cloudWatchStreamingEnabled": True,
-                    "s3BucketName": bucket.bucket_name if bucket else "",
-                    "s3KeyPrefix": key_prefix.strip("/"),
-                    "s3EncryptionEnabled": True,
-                    "kmsKeyId": self.encryption_key.key_arn,
-                    "idleSessionTimeout": str(idle),
-                    "maxSessionDuration": str(longest),
-                    "runAsEnabled": run_as is not None,
-                    "runAsDefaultUser": run_as or "",
-                    "shellProfile": {"linux": "", "windows": ""},
-                },
+                "inputs": self._preferences(idle, longest, run_as),
             },
         )
         self.document.apply_removal_policy(removal_policy)
+
+    def _preferences(self, idle: int, longest: int, run_as: str | None) -> dict[str, Any]:
+        bucket, prefix = self.session_logs.bucket, self.session_logs.key_prefix
+        return {
+            "cloudWatchLogGroupName": self.log_group.log_group_name,
+            "cloudWatchEncryptionEnabled": True,
+            "cloudWatchStreamingEnabled": True,
+            "s3BucketName": bucket.bucket_name if bucket else "",
+            "s3KeyPrefix": prefix.strip("/"),
+            "s3EncryptionEnabled": True,
+            "kmsKeyId": self.encryption_key.key_arn,
+            "idleSessionTimeout": str(idle),
+            "maxSessionDuration": str(longest),
+            "runAsEnabled": run_as is not None,
+            "runAsDefaultUser": run_as or "",
+            "shellProfile": {"linux": "", "windows": ""},
+        }
 
     def grant_start_session(self, grantee: iam.IGrantable, server: ec2.IInstance) -> iam.Grant:
         """Grant permission to start recorded shell sessions on a server, and to end one's own.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 import aws_cdk as cdk
-from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
@@ -16,7 +16,7 @@ from hardened_ec2.host import HostHardening
 from hardened_ec2.host.command_document import Operation, command_document
 from hardened_ec2.support.acknowledgements import STATE_MANAGER_ON_EVERY_NODE
 from hardened_ec2.support.acknowledging import acknowledge
-from hardened_ec2.upkeep.managed_nodes import ManagedNodes, check_nodes
+from hardened_ec2.upkeep.managed_nodes import ManagedNodes, check_nodes, every_instance_arn
 
 STATE_MANAGER_ACTIONS = (
     "ssm:DescribeAssociation",
@@ -111,12 +111,8 @@ class HardeningAssociation(Construct):
         _refuse_unknown("operation", operation, get_args(Operation))
         severities = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNSPECIFIED")
         _refuse_unknown("compliance_severity", compliance_severity, severities)
-        for name, share in (("max_concurrency", max_concurrency), ("max_errors", max_errors)):
-            if not isinstance(share, str) or not _SHARE.fullmatch(share):
-                raise ValueError(
-                    f"{name} is {share!r}: write a number or a percentage of servers as a string, "
-                    f"such as {name}='10' or {name}='25%'"
-                )
+        _check_share("max_concurrency", max_concurrency)
+        _check_share("max_errors", max_errors)
         minutes = _minutes(rate)
         if output_key_prefix is not None and output_bucket is None:
             raise ValueError(
@@ -126,15 +122,7 @@ class HardeningAssociation(Construct):
         super().__init__(scope, id)
         self.host_hardening = hardening
         """The hardening that the association applies and checks."""
-        self.document = ssm.CfnDocument(
-            self,
-            "Document",
-            content=command_document(hardening),
-            document_format="JSON",
-            document_type="Command",
-            target_type="/AWS::EC2::Instance",
-            update_method="NewVersion",
-        )
+        self.document = self._document()
         """The SSM command document, which Run Command can run too."""
         prefix = (output_key_prefix or "hardening").strip("/")
         self.association = ssm.CfnAssociation(
@@ -166,11 +154,30 @@ class HardeningAssociation(Construct):
         """The permissions that a server's role needs, besides Session Manager's."""
         acknowledge(self.permissions, *STATE_MANAGER_ON_EVERY_NODE)
 
+    def _document(self) -> ssm.CfnDocument:
+        return ssm.CfnDocument(
+            self,
+            "Document",
+            content=command_document(self.host_hardening),
+            document_format="JSON",
+            document_type="Command",
+            target_type="/AWS::EC2::Instance",
+            update_method="NewVersion",
+        )
+
 
 def _refuse_unknown(name: str, value: object, allowed: Sequence[str]) -> None:
     if value not in allowed:
         raise ValueError(
             f"{name} is {value!r}: write one of {', '.join(repr(each) for each in allowed)}"
+        )
+
+
+def _check_share(name: str, share: object) -> None:
+    if not isinstance(share, str) or not _SHARE.fullmatch(share):
+        raise ValueError(
+            f"{name} is {share!r}: write a number or a percentage of servers as a string, such as "
+            f"{name}='10' or {name}='25%'"
         )
 
 
@@ -216,12 +223,7 @@ def _state_manager(scope: Construct, document: ssm.CfnDocument) -> list[iam.Poli
             resources=[
                 own_document,
                 stack.format_arn(service="ssm", resource="association", resource_name="*"),
-                stack.format_arn(
-                    service="ec2",
-                    resource="instance",
-                    resource_name="*",
-                    arn_format=ArnFormat.SLASH_RESOURCE_NAME,
-                ),
+                every_instance_arn(stack),
             ],
         ),
         iam.PolicyStatement(actions=["ssm:ListAssociations"], resources=["*"]),

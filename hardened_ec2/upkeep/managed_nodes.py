@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from aws_cdk import Stack
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -140,6 +141,15 @@ def check_nodes(nodes: object) -> None:
             f"nodes is {nodes!r}: write ManagedNodes.instances(server), "
             "ManagedNodes.auto_scaling_group(fleet) or ManagedNodes.tagged('Name', 'value')"
         )
+
+
+def every_instance_arn(stack: Stack) -> str:
+    """Return the ARN pattern of all instances in a stack's account and Region.
+
+    Args:
+        stack: The stack.
+    """
+    return stack.format_arn(service="ec2", resource="instance", resource_name="*")
 
 
 def _roles(construct: IConstruct) -> Iterable[iam.IRole]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import aws_cdk as cdk
-from aws_cdk import ArnFormat, Duration, Names, Stack, Tags
+from aws_cdk import Duration, Names, Stack, Tags
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
@@ -14,7 +13,7 @@ from constructs import Construct
 from hardened_ec2.support.acknowledgements import PATCHING, PATCHING_TASK
 from hardened_ec2.support.acknowledging import acknowledge
 from hardened_ec2.support.log_group import encrypted_log_group
-from hardened_ec2.upkeep.managed_nodes import ManagedNodes, check_nodes
+from hardened_ec2.upkeep.managed_nodes import ManagedNodes, check_nodes, every_instance_arn
 
 OperatingSystem = Literal[
     "AMAZON_LINUX_2023",
@@ -50,14 +49,8 @@ _DEBS = ("UBUNTU", "DEBIAN")
 _DEFAULT_DAYS = 7
 _MAX_DAYS = 360
 _TASK_MINUTES = 60
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Window:
-    """The length of a maintenance window and its cutoff, in hours."""
-
-    duration: int
-    cutoff: int
+_DEFAULT_HOURS = 3
+_CUTOFF_HOURS = 1
 
 
 class PatchSchedule(Construct):
@@ -137,37 +130,14 @@ class PatchSchedule(Construct):
         """
         check_nodes(nodes)
         days = _days(operating_system, approve_after_days)
-        window = _window(duration)
+        hours = _hours(duration)
         _refuse_untagged(nodes, patch_group)
         super().__init__(scope, id)
         groups = self._groups(nodes, patch_group)
         name = Names.unique_resource_name(self, max_length=100, separator="-")
-        self.patch_baseline = ssm.CfnPatchBaseline(
-            self,
-            "Baseline",
-            name=name,
-            description="Security updates",
-            operating_system=operating_system,
-            patch_groups=[*groups],
-            approval_rules=ssm.CfnPatchBaseline.RuleGroupProperty(
-                patch_rules=[_rule(operating_system, days)]
-            ),
-            approved_patches_compliance_level="CRITICAL",
-            approved_patches_enable_non_security=False,
-            rejected_patches_action="BLOCK",
-        )
+        self.patch_baseline = self._baseline(name, operating_system, days, groups)
         """The patch baseline."""
-        self.maintenance_window = ssm.CfnMaintenanceWindow(
-            self,
-            "Window",
-            name=name,
-            description="Installs security updates",
-            schedule=("cron(0 3 ? * SUN *)" if schedule is None else schedule.expression_string),
-            schedule_timezone=schedule_timezone,
-            duration=window.duration,
-            cutoff=window.cutoff,
-            allow_unassociated_targets=False,
-        )
+        self.maintenance_window = self._window(name, schedule, schedule_timezone, hours)
         """The maintenance window."""
         target = ssm.CfnMaintenanceWindowTarget(
             self,
@@ -184,7 +154,60 @@ class PatchSchedule(Construct):
             encryption_key=encryption_key,
             retention=log_retention,
         )
-        role = self._task_role(groups)
+        self._task(target, self._task_role(groups), _run_command(log_group, reboot=reboot))
+        self.permissions = iam.ManagedPolicy(
+            self,
+            "Permissions",
+            description="Patch Manager, for servers that are patched",
+            statements=_node_statements(log_group),
+            roles=[*nodes.roles],
+        )
+        """The permissions that a server's role needs, besides Session Manager's."""
+        acknowledge(self.permissions, *PATCHING)
+
+    def _baseline(
+        self,
+        name: str,
+        operating_system: OperatingSystem,
+        days: int | None,
+        groups: tuple[str, ...],
+    ) -> ssm.CfnPatchBaseline:
+        return ssm.CfnPatchBaseline(
+            self,
+            "Baseline",
+            name=name,
+            description="Security updates",
+            operating_system=operating_system,
+            patch_groups=[*groups],
+            approval_rules=ssm.CfnPatchBaseline.RuleGroupProperty(
+                patch_rules=[_rule(operating_system, days)]
+            ),
+            approved_patches_compliance_level="CRITICAL",
+            approved_patches_enable_non_security=False,
+            rejected_patches_action="BLOCK",
+        )
+
+    def _window(
+        self, name: str, schedule: cdk.aws_events.Schedule | None, timezone: str, hours: int
+    ) -> ssm.CfnMaintenanceWindow:
+        return ssm.CfnMaintenanceWindow(
+            self,
+            "Window",
+            name=name,
+            description="Installs security updates",
+            schedule=("cron(0 3 ? * SUN *)" if schedule is None else schedule.expression_string),
+            schedule_timezone=timezone,
+            duration=hours,
+            cutoff=_CUTOFF_HOURS,
+            allow_unassociated_targets=False,
+        )
+
+    def _task(
+        self,
+        target: ssm.CfnMaintenanceWindowTarget,
+        role: iam.Role,
+        run_command: ssm.CfnMaintenanceWindowTask.MaintenanceWindowRunCommandParametersProperty,
+    ) -> None:
         ssm.CfnMaintenanceWindowTask(
             self,
             "Task",
@@ -203,19 +226,10 @@ class PatchSchedule(Construct):
             cutoff_behavior="CONTINUE_TASK",
             task_invocation_parameters=(
                 ssm.CfnMaintenanceWindowTask.TaskInvocationParametersProperty(
-                    maintenance_window_run_command_parameters=_run_command(log_group, reboot=reboot)
+                    maintenance_window_run_command_parameters=run_command
                 )
             ),
         )
-        self.permissions = iam.ManagedPolicy(
-            self,
-            "Permissions",
-            description="Patch Manager, for servers that are patched",
-            statements=_node_statements(log_group),
-            roles=[*nodes.roles],
-        )
-        """The permissions that a server's role needs, besides Session Manager's."""
-        acknowledge(self.permissions, *PATCHING)
 
     def _groups(self, nodes: ManagedNodes, patch_group: str | None) -> tuple[str, ...]:
         """Return the servers' patch groups, and tag the constructs of the app with theirs."""
@@ -242,40 +256,7 @@ class PatchSchedule(Construct):
             "TaskPermissions",
             description="Run the patch document on the servers of these patch groups",
             roles=[role],
-            statements=[
-                iam.PolicyStatement(
-                    actions=["ssm:SendCommand"],
-                    resources=[
-                        stack.format_arn(
-                            service="ssm",
-                            account="",
-                            resource="document",
-                            resource_name=PATCH_DOCUMENT,
-                        )
-                    ],
-                ),
-                iam.PolicyStatement(
-                    actions=["ssm:SendCommand"],
-                    resources=[
-                        stack.format_arn(
-                            service="ec2",
-                            resource="instance",
-                            resource_name="*",
-                            arn_format=ArnFormat.SLASH_RESOURCE_NAME,
-                        )
-                    ],
-                    conditions={"StringEquals": {f"ssm:resourceTag/{PATCH_GROUP}": [*groups]}},
-                ),
-                iam.PolicyStatement(
-                    actions=[
-                        "ssm:GetCommandInvocation",
-                        "ssm:ListCommandInvocations",
-                        "ssm:ListCommands",
-                        "tag:GetResources",
-                    ],
-                    resources=["*"],
-                ),
-            ],
+            statements=_task_statements(stack, groups),
         )
         acknowledge(permissions, *PATCHING_TASK)
         return role
@@ -318,16 +299,16 @@ def _days(operating_system: object, given: object) -> int | None:
     return given
 
 
-def _window(duration: Duration | None) -> _Window:
+def _hours(duration: Duration | None) -> int:
     if duration is None:
-        return _Window(duration=3, cutoff=1)
+        return _DEFAULT_HOURS
     hours = duration.to_hours(integral=False)
     if hours not in range(2, 25):
         raise ValueError(
             f"duration is {hours:g} hours: a maintenance window has 2 to 24 whole hours; write "
             "such as duration=Duration.hours(3)"
         )
-    return _Window(duration=int(hours), cutoff=1)
+    return int(hours)
 
 
 def _rule(operating_system: str, days: int | None) -> ssm.CfnPatchBaseline.RuleProperty:
@@ -359,6 +340,29 @@ def _run_command(
             cloud_watch_output_enabled=True, cloud_watch_log_group_name=log_group.log_group_name
         ),
     )
+
+
+def _task_statements(stack: Stack, groups: tuple[str, ...]) -> list[iam.PolicyStatement]:
+    document = stack.format_arn(
+        service="ssm", account="", resource="document", resource_name=PATCH_DOCUMENT
+    )
+    return [
+        iam.PolicyStatement(actions=["ssm:SendCommand"], resources=[document]),
+        iam.PolicyStatement(
+            actions=["ssm:SendCommand"],
+            resources=[every_instance_arn(stack)],
+            conditions={"StringEquals": {f"ssm:resourceTag/{PATCH_GROUP}": [*groups]}},
+        ),
+        iam.PolicyStatement(
+            actions=[
+                "ssm:GetCommandInvocation",
+                "ssm:ListCommandInvocations",
+                "ssm:ListCommands",
+                "tag:GetResources",
+            ],
+            resources=["*"],
+        ),
+    ]
 
 
 def _node_statements(log_group: cdk.aws_logs.ILogGroup) -> list[iam.PolicyStatement]:
