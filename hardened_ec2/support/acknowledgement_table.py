@@ -1,9 +1,8 @@
 """Generates docs/ACKNOWLEDGEMENTS.md: `python -m hardened_ec2.support.acknowledgement_table`."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
+from hardened_ec2._generated_page import cell, write
 from hardened_ec2.support import acknowledgements
 from hardened_ec2.support.acknowledgements import OwnAcknowledgement, account_settings_permissions
 
@@ -33,7 +32,7 @@ def acknowledgement_table() -> str:
         True
 
     """
-    rows = (f"| `{each.rule}` | `{each.where}` | {each.reason} |\n" for each in _own())
+    rows = (f"| `{each.rule}` | `{each.where}` | {cell(each.reason)} |\n" for each in _own())
     return _INTRODUCTION + "".join(rows)
 
 
@@ -46,14 +45,5 @@ def _own() -> Iterator[OwnAcknowledgement]:
     yield from account_settings_permissions(["<kind>"])
 
 
-def main() -> None:
-    """Write docs/ACKNOWLEDGEMENTS.md to the path given as the first argument, or print it."""
-    text = acknowledgement_table()
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(text, "utf-8")
-    else:
-        sys.stdout.write(text)
-
-
 if __name__ == "__main__":
-    main()
+    write(acknowledgement_table())

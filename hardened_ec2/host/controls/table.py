@@ -1,9 +1,8 @@
 """Generates docs/CONTROLS.md from `CONTROLS`: `python -m hardened_ec2.host.controls.table`."""
 
-import sys
-from pathlib import Path
 from typing import get_args
 
+from hardened_ec2._generated_page import cell, write
 from hardened_ec2.host.controls.all import CONTROLS, Check, Control, Profile, control
 
 _INTRODUCTION = """\
@@ -55,9 +54,9 @@ def _row(each: Control) -> str:
     cells = (
         f"[`{each.name}`](#{each.name})",
         ", ".join(name for name in get_args(Profile) if name in each.profiles),
-        f"**{_cell(each.title)}.** {_cell(each.why)}",
+        f"**{cell(each.title)}.** {cell(each.why)}",
         f"[{count} check{'' if count == 1 else 's'}](#{each.name})",
-        _cell("; ".join(each.references)),
+        cell("; ".join(each.references)),
         "core: never" if each.core else f'`without=["{each.name}"]`',
     )
     return f"| {' | '.join(cells)} |\n"
@@ -75,26 +74,13 @@ def _check(check: Check) -> str:
     return f"| {_code(check.command)} | {_code(check.expected)} | {', '.join(where)} |\n"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("\n", " ")
-
-
 def _code(text: str) -> str:
     # Tables need "\|" even between backticks; a "`" inside needs a longer fence.
     if not text:
         return "nothing"
     fence = "``" if "`" in text else "`"
-    return f"{fence}{_cell(text)}{fence}"
-
-
-def main() -> None:
-    """Write docs/CONTROLS.md to the path given as the first argument, or print it."""
-    text = control_table()
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(text, "utf-8")
-    else:
-        sys.stdout.write(text)
+    return f"{fence}{cell(text)}{fence}"
 
 
 if __name__ == "__main__":
-    main()
+    write(control_table())

@@ -3,10 +3,9 @@
 python -m hardened_ec2.policy.report.rule_table docs/RULES.md
 """
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
+from hardened_ec2._generated_page import cell, write
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.rules import RULES
 from hardened_ec2.policy.rules.rule import Framework, Rule
@@ -44,7 +43,7 @@ def rule_table() -> str:
 
     """
     rows = "".join(
-        f"| [`{rule.id}`](#{rule.id.lower()}) | {rule.severity.value} | {_cell(rule.fact)} |\n"
+        f"| [`{rule.id}`](#{rule.id.lower()}) | {rule.severity.value} | {cell(rule.fact)} |\n"
         for rule in RULES
     )
     severities = "".join(
@@ -74,21 +73,8 @@ def _matrix() -> Iterator[str]:
             ", ".join(c.id for c in rule.references if c.framework is framework) or "-"
             for framework in frameworks
         )
-        yield f"| `{rule.id}` | {' | '.join(map(_cell, cells))} |\n"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("\n", " ")
-
-
-def main() -> None:
-    """Write the documentation to the file named on the command line, or print it."""
-    text = rule_table()
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(text, "utf-8")
-    else:
-        sys.stdout.write(text)
+        yield f"| `{rule.id}` | {' | '.join(map(cell, cells))} |\n"
 
 
 if __name__ == "__main__":
-    main()
+    write(rule_table())
