@@ -44,7 +44,8 @@ class HostHardening:
         without: names of controls to leave out. Default: none.
 
     Raises:
-        ValueError: an argument has another type or form than its attribute says below.
+        ValueError: an argument has another type or value than its attribute allows, an option
+            needs a higher profile, or ``admin_users`` and ``admin_groups`` are both given.
 
     Source:
         sshd_config(5); EC2 User Guide, "Limit access to the instance metadata service";
@@ -61,9 +62,7 @@ class HostHardening:
     """
 
     profile: Profile = "baseline"
-    """The controls to apply: "core" covers metadata, user data and SSH; "baseline" adds controls
-    that break nothing on a general-purpose server; "strict" is comparable to CIS level 2 or a
-    STIG."""
+    """The controls to apply, see `Profile`."""
 
     admin_users: Sequence[str] = ()
     """Logins that must be able to log in by key; otherwise sshd's drop-in is not installed. In
