@@ -170,8 +170,8 @@ def _kind(reason: str) -> str:
     for start in ("it is not JSON", "it is not YAML", "its Resources section is empty"):
         if reason.startswith(start):
             return start
-    if "stands twice" in reason:
-        return "a key stands twice"
+    if "appears twice" in reason:
+        return "a key appears twice"
     return "it is no template: a section or a resource is malformed, or there is too much of it"
 
 

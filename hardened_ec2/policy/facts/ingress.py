@@ -261,7 +261,7 @@ def _ports(protocol: Content, first: Content, last: Content) -> _Ports:
     doubts = [doubt] if doubt else []
     for content, port in ((first, low), (last, high)):
         if port is None and content is not ABSENT:
-            doubts.append(why_unknown(content) or f"{describe(content)} is no port")
+            doubts.append(why_unknown(content) or f"{describe(content)} is not a port")
     # EC2 reads -1 as every port; a port left out is taken for the widest, the only safe reading.
     low = FIRST_PORT if low is None or low < FIRST_PORT else min(low, LAST_PORT)
     high = LAST_PORT if high is None or high < FIRST_PORT else min(high, LAST_PORT)
@@ -281,7 +281,7 @@ def _protocol(content: Content) -> tuple[int, str]:
         return number, ""
     if content is ABSENT:
         return ALL_PROTOCOLS, ""
-    return ALL_PROTOCOLS, why_unknown(content) or f"{describe(content)} is no protocol"
+    return ALL_PROTOCOLS, why_unknown(content) or f"{describe(content)} is not a protocol"
 
 
 def _senders(
@@ -323,7 +323,7 @@ def _block(content: Content) -> Iterator[tuple[AddressSet, str]]:
     if network is not None:
         yield AddressSet.of(network), ""
     elif not (isinstance(content, Text) and _is_one_host(content)):
-        why = why_unknown(content) or f"{describe(content)} is no CIDR block"
+        why = why_unknown(content) or f"{describe(content)} is not a CIDR block"
         yield AddressSet.everything(), why
 
 

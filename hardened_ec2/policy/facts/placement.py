@@ -163,7 +163,7 @@ class Placement:
         for address, target in self._elastic_targets:
             resource = self._deployment.find(target.content)
             if resource is not None and resource.key in mine:
-                why = f"elastic IP address {address.logical_id} is tied to it"
+                why = f"Elastic IP address {address.logical_id} is associated with it"
                 yield Value(content=True, when=target.when, place=server.place), why
 
     @cached_property

@@ -255,6 +255,6 @@ def _parsed(document: Value, text: str) -> Value:
         raw = None
     if not isinstance(raw, dict):
         return Value(
-            Unknown("the policy document is no JSON object"), document.when, document.place
+            Unknown("the policy document is not a JSON object"), document.when, document.place
         )
     return Value(Tree(PLAIN, raw), document.when, document.place)

@@ -230,7 +230,7 @@ class _Census:
                 continue
             template = self._template(chosen)
             if template is None:
-                unknown = Unknown("its launch template is not among the templates")
+                unknown = Unknown("its launch template is not in the templates")
                 behind.append(Value(unknown, chosen.when, chosen.place))
                 continue
             self._instance_templates.add(template.key)

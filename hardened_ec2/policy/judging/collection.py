@@ -124,7 +124,7 @@ def _files(
                 found = True
                 yield here / name, _Origin.FOUND
     if not found:
-        unreadable.append(UnreadableTemplate(str(path), "the folder holds no template"))
+        unreadable.append(UnreadableTemplate(str(path), "the folder contains no template"))
 
 
 def _refused(error: OSError) -> UnreadableTemplate:

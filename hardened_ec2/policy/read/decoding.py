@@ -39,7 +39,7 @@ class UndecodableText(ValueError):  # noqa: N818 - it names the fault, as `Value
         ...     decode('{"Web": 1, "Web": 2}')
         ... except UndecodableText as error:
         ...     print(error)
-        the key Web stands twice in one object at line 1
+        the key Web appears twice in one object at line 1
     """
 
 
@@ -133,9 +133,9 @@ def _where_twice(text: str, key: str) -> str:
     try:
         _yaml(text)  # which counts lines, and refuses the same
     except UndecodableText as error:
-        if "stands twice" in str(error):
+        if "appears twice" in str(error):
             return str(error)
-    return f"the key {key} stands twice in one object"
+    return f"the key {key} appears twice in one object"
 
 
 def _refuse_depth(document: Any) -> None:  # noqa: ANN401 - whatever the text holds
@@ -154,7 +154,7 @@ def _refuse_depth(document: Any) -> None:  # noqa: ANN401 - whatever the text ho
 
 
 def _refused_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON value")
+    raise ValueError(f"{constant} is not a JSON value")
 
 
 def _yaml(text: str) -> tuple[Any, Marks]:
@@ -229,7 +229,7 @@ class _Composer:
                 node = self._alias(event)
             elif kind is yaml.DocumentStartEvent and result is not None:
                 raise UndecodableText(
-                    f"it holds a second document at line {event.start_mark.line + 1}: "
+                    f"it contains a second document at line {event.start_mark.line + 1}: "
                     "CloudFormation takes one"
                 )
             else:
@@ -255,13 +255,13 @@ class _Composer:
         line = event.start_mark.line + 1
         if parent.key is None:
             if isinstance(value, dict | list):
-                raise UndecodableText(f"a key is no text at line {line}")
+                raise UndecodableText(f"a key is not text at line {line}")
             parent.key = value if isinstance(value, str) else _spelled(value, event)
             # In quotes it is a key as any other.
             parent.merges = parent.key == _MERGE and event.implicit[0]
             if parent.key in parent.value and not parent.merges:
                 raise UndecodableText(
-                    f"the key {parent.key} stands twice in one object at line {line}"
+                    f"the key {parent.key} appears twice in one object at line {line}"
                 )
             # A finding about a property points at the line of its name.
             parent.inside[parent.key] = where
@@ -277,7 +277,9 @@ class _Composer:
     def _closed(self, done: _Open) -> tuple[Any, Marks, int]:
         for merged in done.merged:
             if not isinstance(merged, dict):
-                raise UndecodableText(f"<< merges no object in the object at line {done.line}")
+                raise UndecodableText(
+                    f"<< merges what is not an object, in the object at line {done.line}"
+                )
             for key, value in merged.items():
                 done.value.setdefault(key, value)
         value = self._tagged(done.tag, done.value, done.line)
@@ -294,8 +296,8 @@ class _Composer:
         if found is None:
             line = event.start_mark.line + 1
             raise UndecodableText(
-                f"it is not YAML: the alias *{event.anchor} at line {line} names nothing that is "
-                "complete before it"
+                f"it is not YAML: the alias *{event.anchor} at line {line} refers to no "
+                "anchor that ends before it"
             )
         return found
 
@@ -335,7 +337,7 @@ class _Composer:
         if tag is None or tag == "!" or tag in _PLAIN_TAGS:
             return value
         if not (tag.startswith("!") and tag[1:].isalnum()):
-            raise UndecodableText(f"the tag {tag} at line {line} is none of CloudFormation's")
+            raise UndecodableText(f"the tag {tag} at line {line} is not one of CloudFormation's")
         name = _SHORT_WITHOUT_FN.get(tag, f"Fn::{tag[1:]}")
         if name == "Fn::GetAtt" and isinstance(value, str):
             resource, dot, attribute = value.partition(".")

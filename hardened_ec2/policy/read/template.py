@@ -81,7 +81,7 @@ class Template:
             self._refuse(f"it holds {_kind(self.document)}, not a template object")
         if "Resources" not in self.document:
             raise NoResources(
-                self.name, "it has no Resources section, so it is no CloudFormation template"
+                self.name, "it has no Resources section, so it is not a CloudFormation template"
             )
         for section in _SECTIONS:
             if not isinstance(self.document.get(section, {}), dict):
@@ -190,7 +190,7 @@ def _at_once(path: str, flags: int) -> int:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is no regular file")
+    raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def _text(name: str, content: bytes) -> str:

@@ -62,7 +62,7 @@ class Names(Resolver, Protocol):
 
 def ref(scope: Names, name: Any) -> Alternatives:  # noqa: ANN401 - decoded JSON, as everywhere here
     """Return what ``Ref`` can be."""
-    return scope.named(name) if isinstance(name, str) else unknown("a Ref names nothing")
+    return scope.named(name) if isinstance(name, str) else unknown("Ref names nothing")
 
 
 def get_att(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
@@ -70,7 +70,7 @@ def get_att(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
     if isinstance(argument, str):
         argument = argument.split(".", 1)
     if not _is_list(argument, _PAIR) or not isinstance(argument[0], str):
-        return unknown("a Fn::GetAtt names no attribute")
+        return unknown("Fn::GetAtt names no attribute")
     logical_id, attribute = argument
     return tuple(
         resolved
@@ -96,7 +96,7 @@ def import_value(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
 def if_(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
     """Return both arms of ``Fn::If``, each under its condition."""
     if not _is_list(argument, _TRIPLE):
-        return unknown("a Fn::If has not three arguments")
+        return unknown("Fn::If does not have three arguments")
     name, yes, no = argument
     return tuple(
         resolved
@@ -108,7 +108,7 @@ def if_(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
 def find_in_map(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
     """Return every entry that ``Fn::FindInMap`` can find; an unknown key finds them all."""
     if not isinstance(argument, list) or not _TRIPLE <= len(argument) <= _TRIPLE + 1:
-        return unknown("a Fn::FindInMap has not three arguments")
+        return unknown("Fn::FindInMap does not have three arguments")
     found: list[tuple[Any, When]] = [(scope.mappings, ALWAYS)]
     for key in argument[:_TRIPLE]:
         found = [
@@ -123,13 +123,13 @@ def find_in_map(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
     alternatives = [r for level, when in found for r in under(when, scope.resolve(level))]
     if len(argument) > _TRIPLE and isinstance(argument[_TRIPLE], dict):
         alternatives.extend(scope.resolve(argument[_TRIPLE].get("DefaultValue")))
-    return tuple(alternatives) or unknown("a Fn::FindInMap finds nothing")
+    return tuple(alternatives) or unknown("Fn::FindInMap finds nothing")
 
 
 def select(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
     """Return what ``Fn::Select`` can select."""
     if not _is_list(argument, _PAIR):
-        return unknown("a Fn::Select has not two arguments")
+        return unknown("Fn::Select does not have two arguments")
     found: list[Resolved] = []
     for position, when in scope.resolve(argument[0]):
         index = as_int(position)
@@ -140,10 +140,10 @@ def select(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
             if isinstance(entries, Unknown):
                 found.append(Resolved(entries, joined))
             elif index is None:
-                found.append(Resolved(Unknown("a Fn::Select chooses at deployment"), joined))
+                found.append(Resolved(Unknown("Fn::Select chooses at deployment"), joined))
             elif 0 <= index < len(entries):
                 found.extend(under(joined, entries[index]()))
-    return tuple(found) or unknown("a Fn::Select selects nothing")
+    return tuple(found) or unknown("Fn::Select selects nothing")
 
 
 def base64(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
@@ -154,7 +154,7 @@ def base64(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
 def join(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
     """Return every text that ``Fn::Join`` can make."""
     if not _is_list(argument, _PAIR) or not isinstance(argument[0], str):
-        return unknown("a Fn::Join has not a delimiter and a list")
+        return unknown("Fn::Join does not have a delimiter and a list")
     return tuple(
         resolved
         for entries, when in _lists(scope, argument[1])
@@ -173,7 +173,7 @@ def sub(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
     if _is_list(argument, _PAIR):
         argument, variables = argument
     if not isinstance(argument, str) or not isinstance(variables, dict):
-        return unknown("a Fn::Sub has no text")
+        return unknown("Fn::Sub has no text")
     pieces: list[Alternatives] = []
     end = 0
     for match in VARIABLE.finditer(argument):
@@ -195,12 +195,12 @@ def sub(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
 def split(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
     """Return every list that ``Fn::Split`` can make."""
     if not _is_list(argument, _PAIR) or not isinstance(argument[0], str) or not argument[0]:
-        return unknown("a Fn::Split has not a delimiter and a text")
+        return unknown("Fn::Split does not have a delimiter and a text")
     return tuple(
         Resolved(
             Tree(scope, list(content.split(argument[0])))
             if isinstance(content, str)
-            else Unknown(f"a Fn::Split splits {describe(content)}: {why_unknown(content)}"),
+            else Unknown(f"Fn::Split splits {describe(content)}: {why_unknown(content)}"),
             when,
         )
         for content, when in scope.resolve(argument[1])
@@ -210,18 +210,18 @@ def split(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
 def cidr(scope: Names, argument: Any) -> Alternatives:  # noqa: ANN401
     """Return the blocks that ``Fn::Cidr`` cuts, when all its arguments are plain values."""
     if not isinstance(argument, list) or not _PAIR <= len(argument) <= _TRIPLE:
-        return unknown("a Fn::Cidr has not two or three arguments")
+        return unknown("Fn::Cidr does not have two or three arguments")
     arguments = [scope.resolve(raw) for raw in argument]
     block, count = arguments[0][0].content, as_int(arguments[1][0].content)
     bits = as_int(arguments[2][0].content) if len(arguments) > _PAIR else 8
     if any(len(a) > 1 for a in arguments) or not isinstance(block, str) or None in (count, bits):
-        return unknown("a Fn::Cidr is computed at deployment")
+        return unknown("Fn::Cidr is computed at deployment")
     try:
         network = ipaddress.ip_network(block)
         subnets = network.subnets(new_prefix=network.max_prefixlen - (bits or 0))
         blocks = [str(subnet) for subnet in islice(subnets, min(count or 0, MAX_CIDR_BLOCKS))]
     except ValueError:
-        return unknown(f"a Fn::Cidr cannot cut {block!r}")
+        return unknown(f"Fn::Cidr cannot split {block!r}")
     return (Resolved(Tree(scope, blocks)),)
 
 
@@ -305,7 +305,7 @@ def _encoded(content: Content) -> Content:
         return ABSENT
     if isinstance(content, str | Text | Unknown | Reference):
         return Base64(content)
-    return Base64(Unknown(f"{describe(content)} stands where text belongs"))
+    return Base64(Unknown(f"{describe(content)} is given where text is expected"))
 
 
 def _lists(
@@ -319,7 +319,7 @@ def _lists(
         elif isinstance(content, Unknown):
             yield content, when
         else:
-            why = why_unknown(content) or f"{describe(content)} stands where a list belongs"
+            why = why_unknown(content) or f"{describe(content)} is given where a list is expected"
             yield Unknown(why), when
 
 

@@ -158,7 +158,7 @@ class Scope:
         """
         resource = self.template.resources.get(logical_id)
         if resource is None:
-            return unknown(f"{logical_id} is no resource of the template", logical_id)
+            return unknown(f"{logical_id} is not a resource of the template", logical_id)
         reference = Reference(self.template.name, logical_id, attribute)
         if attribute.startswith("Outputs."):
             child = self._nested(reference)
@@ -184,7 +184,7 @@ class Scope:
         """Say what ``Fn::ImportValue`` of an export's name can be."""
         exported = None if isinstance(name, Unknown | Tree) else self._exported(str(name))
         if exported is None:
-            return unknown(f"{describe(name)} is exported by no template given")
+            return unknown(f"no given template exports {describe(name)}")
         scope, output = exported
         return scope.output(output)
 
@@ -271,7 +271,7 @@ class Scope:
             return alternatives
         return (
             *alternatives[:MAX_ALTERNATIVES],
-            *unknown(f"it can be more than {MAX_ALTERNATIVES} things"),
+            *unknown(f"it can have more than {MAX_ALTERNATIVES} values"),
         )
 
     def _call(self, function: str, argument: Any) -> Alternatives:  # noqa: ANN401

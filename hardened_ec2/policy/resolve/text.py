@@ -111,7 +111,7 @@ def _joined(contents: Iterable[Content], delimiter: str, budget: Budget) -> Cont
             case str() | Unknown() | Reference() | Base64():
                 parts.append(content)
             case _:
-                parts.append(Unknown(f"{describe(content)} stands where text belongs"))
+                parts.append(Unknown(f"{describe(content)} is given where text is expected"))
     length = sum(len(part) if isinstance(part, str) else 1 for part in parts)
     if length > MAX_TEXT or not budget.spend(length):
         return Unknown("the text is too long to follow")

@@ -331,12 +331,12 @@ def _below(value: Value, key: str) -> tuple[Value, ...]:
     if content is ABSENT:
         return (Value(ABSENT, value.when, place),)
     if not isinstance(content, Tree) or not isinstance(content.raw, dict):
-        why = f"{describe(content)} stands where an object belongs"
+        why = f"{describe(content)} is given where an object is expected"
         return (Value(Unknown(why), value.when, value.place),)
     if key in content.raw:
         return _placed(content.scope.resolve(content.raw[key]), value.when, place)
     if "Fn::Transform" in content.raw:
-        return (Value(Unknown("a Fn::Transform can add it"), value.when, place),)
+        return (Value(Unknown("Fn::Transform can add it"), value.when, place),)
     return (Value(ABSENT, value.when, place),)
 
 

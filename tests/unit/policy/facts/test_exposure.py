@@ -108,12 +108,12 @@ def test_blocks_in_every_spelling(cidr: str, blocks: str) -> None:
     ("more", "why"),
     [
         ({"CidrIp": ref("P")}, "parameter P has no Default and no AllowedValues"),
-        ({"CidrIp": "garbage"}, "'garbage' is no CIDR block"),
-        ({"CidrIp": {"a": 1}}, "an object is no CIDR block"),
+        ({"CidrIp": "garbage"}, "'garbage' is not a CIDR block"),
+        ({"CidrIp": {"a": 1}}, "an object is not a CIDR block"),
         ({"SourcePrefixListId": "pl-1"}, "the entries of prefix list 'pl-1' are not in the"),
         ({"CidrIp": "10.0.0.1/32", "FromPort": ref("P")}, "parameter P has no Default"),
-        ({"CidrIp": "10.0.0.1/32", "ToPort": "ssh"}, "'ssh' is no port"),
-        ({"CidrIp": "10.0.0.1/32", "IpProtocol": "gre"}, "'gre' is no protocol"),
+        ({"CidrIp": "10.0.0.1/32", "ToPort": "ssh"}, "'ssh' is not a port"),
+        ({"CidrIp": "10.0.0.1/32", "IpProtocol": "gre"}, "'gre' is not a protocol"),
     ],
 )
 def test_what_is_not_known_is_the_worst_it_can_be(more: dict[str, object], why: str) -> None:
@@ -208,7 +208,9 @@ def test_a_reading_is_there_when_all_of_it_is() -> None:
 def test_everything_that_is_not_known_of_a_rule_is_said() -> None:
     declared = {"P": {"Type": "String"}}
     opening = only(rule("garbage", ports=("ssh", "telnet")), Parameters=declared)
-    assert opening.unknown == ("'garbage' is no CIDR block; 'ssh' is no port; 'telnet' is no port")
+    assert opening.unknown == (
+        "'garbage' is not a CIDR block; 'ssh' is not a port; 'telnet' is not a port"
+    )
 
 
 def test_a_rule_from_a_group_names_the_peer_and_no_address() -> None:

@@ -104,7 +104,7 @@ def test_a_path_that_is_not_known_says_why() -> None:
     deployment = Deployment([template(resources)])
     (path,) = Exposure(deployment).paths(servers(deployment)[0])
     assert path.unknown == (
-        "the entries of prefix list 'pl-1' are not in the templates; 'ssh' is no port"
+        "the entries of prefix list 'pl-1' are not in the templates; 'ssh' is not a port"
     )
 
 

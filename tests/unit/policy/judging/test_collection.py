@@ -50,14 +50,14 @@ def test_a_file_that_is_named_has_to_be_a_template(tmp_path: Path) -> None:
     other = put(tmp_path / "package.json", {"name": "no template"})
     found = collect([other, tmp_path / "missing.yaml"])
     assert reasons(found) == [
-        "it has no Resources section, so it is no CloudFormation template",
+        "it has no Resources section, so it is not a CloudFormation template",
         "it cannot be read: No such file or directory",
     ]
 
 
 def test_a_folder_without_a_template_is_said_to_be_one(tmp_path: Path) -> None:
     put(tmp_path / "notes.md", "nothing")
-    assert reasons(collect([tmp_path])) == ["the folder holds no template"]
+    assert reasons(collect([tmp_path])) == ["the folder contains no template"]
 
 
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_file_is_read_once(tmp_path: Path) -> None:
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     assert reasons(collect([tmp_path / "pipe.json"])) == [
-        "it cannot be read: it is no regular file"
+        "it cannot be read: it is not a regular file"
     ]
 
 

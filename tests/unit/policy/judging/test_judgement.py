@@ -108,7 +108,7 @@ def test_one_unknown_is_one_finding_for_all_rules_that_need_it() -> None:
         "could not verify HardenedEc2-AdminPortOpenToWorld, HardenedEc2-OwnSecurityGroup, "
         "HardenedEc2-PublicAddress, HardenedEc2-UserDataSecret, HardenedEc2-KeyPair"
     )
-    assert why.startswith("its launch template is not among the templates; ")
+    assert why.startswith("its launch template is not in the templates; ")
 
 
 @pytest.mark.parametrize(

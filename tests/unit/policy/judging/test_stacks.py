@@ -26,5 +26,5 @@ def test_a_key_that_stands_twice_is_refused_as_the_command_does(tmp_path: Path) 
     """One reader takes the first value of such a key, another the last."""
     file = tmp_path / "App.template.json"
     file.write_text('{"Resources": {"A": {"Type": "X::X::X",\n"Type": "Y::Y::Y"}}}')
-    with pytest.raises(UnreadableTemplate, match=r"the key Type stands twice .* at line 2"):
+    with pytest.raises(UnreadableTemplate, match=r"the key Type appears twice .* at line 2"):
         judge_stacks({"App": str(file)}, Settings())

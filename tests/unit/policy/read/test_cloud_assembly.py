@@ -65,7 +65,7 @@ def test_a_stack_without_resources_is_no_template(tmp_path: Path, content: str) 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ('{"Resources": {"A": {"Type": "X"},\n"A": {}}}', "the key A stands twice in one object"),
+        ('{"Resources": {"A": {"Type": "X"},\n"A": {}}}', "the key A appears twice in one object"),
         ('{"Resources": []}', "Resources is a list, not an object"),
         ("{", "it is not JSON"),
     ],

@@ -140,20 +140,20 @@ BAD = {
     "truncated": ("A: [1,", "it is not YAML: did not find expected node content at line "),
     "truncated JSON": ('{"A": ', "it is not JSON: Expecting value at line 1 column 7"),
     "alias bomb": (ALIAS_BOMB, "more than 2,000,000 values, aliases followed"),
-    "alias of itself": ("A: &a [*a]", r"the alias \*a at line 1 names nothing that is complete"),
-    "unknown alias": ("A: *b", r"the alias \*b at line 1 names nothing"),
+    "alias of itself": ("A: &a [*a]", r"the alias \*a at line 1 refers to no anchor"),
+    "unknown alias": ("A: *b", r"the alias \*b at line 1 refers to no anchor"),
     "JSON levels": ("[" * 100_000, "nested too deeply"),
     "YAML levels": ("a: " + "[" * 10_000, f"more than {MAX_DEPTH} levels at line 1"),
     "block levels": (
         "".join(f"{' ' * depth}a:\n" for depth in range(1000)),
         f"more than {MAX_DEPTH} levels at line {MAX_DEPTH + 1}",
     ),
-    "key twice": ("A: 1\nA: 2", "the key A stands twice in one object at line 2"),
-    "object as key": ("? [b]\n: 3", "a key is no text at line 1"),
+    "key twice": ("A: 1\nA: 2", "the key A appears twice in one object at line 2"),
+    "object as key": ("? [b]\n: 3", "a key is not text at line 1"),
     "two documents": ("A: 1\n--- \nB: 2", "a second document at line 2"),
     "control character": ("A: \x00", "control characters are not allowed"),
     "attribute": ("A: !GetAtt Group", "write !GetAtt Group.Attribute"),
-    "merge": ("A:\n  <<: 7", "<< merges no object in the object at line 2"),
+    "merge": ("A:\n  <<: 7", "<< merges what is not an object, in the object at line 2"),
     "nothing": ("# only this\n", "it is empty"),
     "huge number": ('{"A": ' + "9" * 5_000 + "}", "it is not JSON: Exceeds the limit"),
 }
@@ -199,7 +199,7 @@ def test_a_property_behind_a_condition_has_its_line(form: str) -> None:
     "text", ['{"A": 1,\n"B": {"C": 1,\n"C": 2}}', 'A: 1\nB: {C: 1,\n  "C": 2}']
 )
 def test_a_key_that_stands_twice_is_refused_in_both_formats(text: str) -> None:
-    with pytest.raises(UndecodableText, match="the key C stands twice in one object at line 3"):
+    with pytest.raises(UndecodableText, match="the key C appears twice in one object at line 3"):
         decode(text)
 
 
@@ -219,7 +219,7 @@ def test_a_number_in_base_60_ends() -> None:
 
 @pytest.mark.parametrize("tag", ["!!python/object:os.system", "!!set", "!!binary", "!a/b", "!<x>"])
 def test_a_tag_that_cloudformation_has_not_is_refused(tag: str) -> None:
-    with pytest.raises(UndecodableText, match=r"at line 2 is none of CloudFormation's"):
+    with pytest.raises(UndecodableText, match=r"at line 2 is not one of CloudFormation's"):
         decode(f"A:\n  {tag} {{}}")
 
 

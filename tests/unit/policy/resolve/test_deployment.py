@@ -112,7 +112,7 @@ def test_an_export_is_followed_to_the_template_that_exports_it() -> None:
 def test_an_import_that_nobody_exports_is_unknown() -> None:
     deployment = Deployment([template({"A": resource("Any::Thing", P={"Fn::ImportValue": "x"})})])
     (content,) = at(deployment, "Any::Thing", "P")
-    assert content == Unknown("'x' is exported by no template given")
+    assert content == Unknown("no given template exports 'x'")
 
 
 def test_the_order_of_templates_does_not_matter() -> None:

@@ -220,7 +220,7 @@ def test_a_mapping_key_that_is_a_parameter_is_followed() -> None:
 
 def test_a_mapping_that_has_no_such_key_is_its_default_value_or_unknown() -> None:
     assert only({"Fn::FindInMap": ["M", "x", "cidr"]}, **MAPPINGS) == Unknown(
-        "a Fn::FindInMap finds nothing"
+        "Fn::FindInMap finds nothing"
     )
     assert only({"Fn::FindInMap": ["M", "x", "y", {"DefaultValue": "d"}]}, **MAPPINGS) == "d"
 
@@ -298,7 +298,7 @@ def test_a_place_with_too_many_alternatives_is_unknown_for_the_rest() -> None:
     declared = parameters(P={"Type": "String", "AllowedValues": [str(n) for n in range(100)]})
     found = contents(ref("P"), **declared)
     assert len(found) == 65
-    assert found[-1] == Unknown("it can be more than 64 things")
+    assert found[-1] == Unknown("it can have more than 64 values")
 
 
 def test_objects_are_entered_through_conditions() -> None:
@@ -310,13 +310,13 @@ def test_objects_are_entered_through_conditions() -> None:
 def test_a_scalar_where_an_object_belongs_is_unknown() -> None:
     (value,) = values("text")
     (inner,) = value.at("A")
-    assert inner.content == Unknown("'text' stands where an object belongs")
+    assert inner.content == Unknown("'text' is given where an object is expected")
 
 
 def test_an_include_can_add_what_is_missing() -> None:
     (value,) = values({"Fn::Transform": {"Name": "AWS::Include"}, "Given": 1})
     assert [v.content for v in value.at("Given")] == [1]
-    assert [v.content for v in value.at("Missing")] == [Unknown("a Fn::Transform can add it")]
+    assert [v.content for v in value.at("Missing")] == [Unknown("Fn::Transform can add it")]
 
 
 @pytest.mark.parametrize(

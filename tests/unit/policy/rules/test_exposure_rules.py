@@ -198,11 +198,11 @@ def public_subnet(**properties: object) -> dict[str, Any]:
         ),
         (
             {**SOUND, "Address": resource("EC2::EIP", InstanceId=ref("Server"))},
-            "elastic IP address Address is tied to it",
+            "Elastic IP address Address is associated with it",
         ),
         (
             {**SOUND, "Tie": resource("EC2::EIPAssociation", InstanceId=ref("Server"))},
-            "elastic IP address Tie is tied to it",
+            "Elastic IP address Tie is associated with it",
         ),
     ],
 )

@@ -188,7 +188,7 @@ def test_narrow_roles_and_roles_of_others_are_sound(resources: dict[str, Any]) -
         (role(ref("Unset")), "a policy of role Role is not known: parameter Unset"),
         (
             {**IDENTITY, "Role": resource("IAM::Role", Policies=[{"PolicyDocument": "{"}])},
-            "a policy of role Role is not known: the policy document is no JSON object",
+            "a policy of role Role is not known: the policy document is not a JSON object",
         ),
         (role(ManagedPolicyArns=[get_att("Missing", "Arn")]), "is not in the templates"),
     ],

@@ -120,8 +120,8 @@ def test_an_entry_is_read_in_256_ways_and_no_more() -> None:
 
 def test_everything_that_is_not_known_of_an_entry_is_said() -> None:
     assert doubts(acl(entry("garbage", ("ssh", 22)))).endswith(
-        ": what the network ACL allows in is not known: 'garbage' is no CIDR block; "
-        "'ssh' is no port"
+        ": what the network ACL allows in is not known: 'garbage' is not a CIDR block; "
+        "'ssh' is not a port"
     )
 
 
