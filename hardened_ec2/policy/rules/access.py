@@ -30,17 +30,23 @@ from hardened_ec2.policy.rules.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.rules.subjects import Subject
+from hardened_ec2.policy.rules.subjects import Resources
 
 _ENDPOINT: Final = "AWS::EC2::InstanceConnectEndpoint"
 _TUNNELLED: Final = (22, 3389)
 """The ports that an EC2 Instance Connect Endpoint can tunnel to."""
 
+_ENDPOINTS: Final = Resources("EC2 Instance Connect Endpoints", (_ENDPOINT,))
+_DOCUMENTS: Final = Resources("Systems Manager documents", ("AWS::SSM::Document",))
+_ACCESS_SCOPES: Final = Resources(
+    "Network Access Scopes", ("AWS::EC2::NetworkInsightsAccessScope",)
+)
+
 
 @rule(
     id="HardenedEc2-InstanceConnectEndpointReach",
     severity=Severity.WARNING,
-    subject=Subject.ENDPOINTS,
+    subject=_ENDPOINTS,
     fact="An EC2 Instance Connect Endpoint can reach only the servers it is for.",
     why=(
         "Anyone allowed to open a tunnel through the endpoint reaches everything that it can "
@@ -107,7 +113,7 @@ def _reach(case: Case, groups: Groups, group: Value, rules: list[Value]) -> Iter
 @rule(
     id="HardenedEc2-InstanceConnectClientIp",
     severity=Severity.WARNING,
-    subject=Subject.ENDPOINTS,
+    subject=_ENDPOINTS,
     fact="Servers see the address of an EC2 Instance Connect Endpoint, not its clients' addresses.",
     why=(
         "With client addresses preserved, the security group of each server has to allow port "
@@ -133,7 +139,7 @@ def endpoint_client_ip(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-SessionRecording",
     severity=Severity.WARNING,
-    subject=Subject.DOCUMENTS,
+    subject=_DOCUMENTS,
     fact="Session Manager records shell sessions, and encrypts both the session and its log.",
     why=(
         "A user with sudo can erase every other trace of a session on the server, and an "
@@ -220,7 +226,7 @@ def _is_given(value: Value) -> bool:
 @rule(
     id="HardenedEc2-AccessScopeHole",
     severity=Severity.WARNING,
-    subject=Subject.ACCESS_SCOPES,
+    subject=_ACCESS_SCOPES,
     fact="The exclusions of a Network Access Scope name individual resources.",
     why=(
         "An excluded path is never reported: where all load balancers are excluded, the one "

@@ -20,15 +20,22 @@ from hardened_ec2.policy.rules.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.rules.subjects import Subject
+from hardened_ec2.policy.rules.subjects import Resources
 
 _KEY: Final = "AWS::KMS::Key"
+
+PUBLIC_ACCESS_BLOCKS: Final = Resources(
+    "VPC Block Public Access settings",
+    ("AWS::EC2::VPCBlockPublicAccessOptions", "AWS::EC2::VPCBlockPublicAccessExclusion"),
+)
+_TRANSIT_GATEWAYS: Final = Resources("transit gateways", ("AWS::EC2::TransitGateway",))
+_KEYS: Final = Resources("KMS keys", (_KEY,))
 
 
 @rule(
     id="HardenedEc2-BlockPublicAccess",
     severity=Severity.WARNING,
-    subject=Subject.PUBLIC_ACCESS_BLOCKS,
+    subject=PUBLIC_ACCESS_BLOCKS,
     fact="VPC Block Public Access is enabled, and its exclusions allow egress only.",
     why=(
         "It is the one setting that overrides every route, public address and security group; "
@@ -59,7 +66,7 @@ def block_public_access(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-TransitGateway",
     severity=Severity.WARNING,
-    subject=Subject.TRANSIT_GATEWAYS,
+    subject=_TRANSIT_GATEWAYS,
     fact="A transit gateway accepts attachments from other accounts only after approval.",
     why=(
         "An account that attaches its VPC by itself is inside the network: security groups "
@@ -82,7 +89,7 @@ def transit_gateway(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-KeyRotation",
     severity=Severity.WARNING,
-    subject=Subject.KEYS,
+    subject=_KEYS,
     fact="KMS keys that encrypt volumes are rotated.",
     why=(
         "Without rotation, the same key material protects every volume and snapshot ever made: "

@@ -12,10 +12,10 @@ from hardened_ec2.policy.facts.load_balancers import LoadBalancers
 from hardened_ec2.policy.facts.placement import Placement
 from hardened_ec2.policy.facts.privileges import Grant, grants
 from hardened_ec2.policy.facts.roles import Roles
-from hardened_ec2.policy.facts.servers import AUTO_SCALING_GROUP, Kind, Server, servers
+from hardened_ec2.policy.facts.servers import Kind, Server, servers
 from hardened_ec2.policy.resolve.deployment import Deployment, Resource
 from hardened_ec2.policy.resolve.values import Place
-from hardened_ec2.policy.rules.subjects import Subject
+from hardened_ec2.policy.rules.subjects import Resources, Subject
 from hardened_ec2.policy.settings import Settings
 
 
@@ -89,33 +89,7 @@ class Case:
         return Placement(self.deployment)
 
 
-_TYPES: Final = {
-    Subject.INSTANCES: (Kind.INSTANCE.value,),
-    Subject.FLEETS: (AUTO_SCALING_GROUP,),
-    Subject.NETWORKS: ("AWS::EC2::VPC",),
-    Subject.SUBNETS: ("AWS::EC2::Subnet",),
-    Subject.NETWORK_ACLS: ("AWS::EC2::NetworkAclEntry",),
-    Subject.SNAPSHOT_SETTINGS: ("AWS::EC2::SnapshotBlockPublicAccess",),
-    Subject.ENDPOINTS: ("AWS::EC2::InstanceConnectEndpoint",),
-    Subject.DOCUMENTS: ("AWS::SSM::Document",),
-    Subject.ASSOCIATIONS: ("AWS::SSM::Association",),
-    Subject.PATCH_BASELINES: ("AWS::SSM::PatchBaseline",),
-    Subject.DOCUMENT_SETTINGS: ("AWS::SSM::ServiceSetting",),
-    Subject.IMAGE_INFRASTRUCTURES: ("AWS::ImageBuilder::InfrastructureConfiguration",),
-    Subject.IMAGE_RECIPES: ("AWS::ImageBuilder::ImageRecipe",),
-    Subject.IMAGE_DISTRIBUTIONS: ("AWS::ImageBuilder::DistributionConfiguration",),
-    Subject.IMAGE_BUILDS: ("AWS::ImageBuilder::ImagePipeline", "AWS::ImageBuilder::Image"),
-    Subject.ACCESS_SCOPES: ("AWS::EC2::NetworkInsightsAccessScope",),
-    Subject.PUBLIC_ACCESS_BLOCKS: (
-        "AWS::EC2::VPCBlockPublicAccessOptions",
-        "AWS::EC2::VPCBlockPublicAccessExclusion",
-    ),
-    Subject.TRANSIT_GATEWAYS: ("AWS::EC2::TransitGateway",),
-    Subject.KEYS: ("AWS::KMS::Key",),
-}
-
-
-def examined(case: Case, subject: Subject) -> tuple[Place, ...]:
+def examined(case: Case, subject: Subject | Resources) -> tuple[Place, ...]:
     """List what a rule examines.
 
     Args:
@@ -129,8 +103,8 @@ def examined(case: Case, subject: Subject) -> tuple[Place, ...]:
         >>> [place.logical_id for place in examined(case, Subject.MACHINES)]
         ['Server']
     """
-    if subject in _TYPES:
-        return tuple(each.place for each in case.deployment.resources(*_TYPES[subject]))
+    if isinstance(subject, Resources):
+        return tuple(each.place for each in case.deployment.resources(*subject.types))
     return tuple(dict.fromkeys(_FINDERS[subject](case)))
 
 

@@ -1,6 +1,7 @@
 """Auto Scaling groups: launch templates, server lifetime, zones and health checks."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from hardened_ec2.policy.facts.servers import AUTO_SCALING_GROUP, Kind
 from hardened_ec2.policy.findings import Severity
@@ -16,7 +17,9 @@ from hardened_ec2.policy.rules.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.rules.subjects import Subject
+from hardened_ec2.policy.rules.subjects import Resources, Subject
+
+_FLEETS: Final = Resources("Auto Scaling groups", (AUTO_SCALING_GROUP,))
 
 
 @rule(
@@ -52,7 +55,7 @@ def launch_configuration(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-FleetLifetime",
     severity=Severity.WARNING,
-    subject=Subject.FLEETS,
+    subject=_FLEETS,
     fact="An Auto Scaling group replaces each server within Settings.fleet_lifetime_days.",
     why=(
         "A server that runs for a year has last year's vulnerabilities, and an attacker who "
@@ -84,7 +87,7 @@ def fleet_lifetime(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-FleetZones",
     severity=Severity.WARNING,
-    subject=Subject.FLEETS,
+    subject=_FLEETS,
     fact="An Auto Scaling group spans at least two Availability Zones.",
     why=(
         "When the only Availability Zone fails, all servers are gone and no other zone is "
@@ -120,7 +123,7 @@ def fleet_zones(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-FleetHealthCheck",
     severity=Severity.WARNING,
-    subject=Subject.FLEETS,
+    subject=_FLEETS,
     fact=(
         "An Auto Scaling group behind a load balancer replaces the servers that the load "
         "balancer finds unhealthy."

@@ -7,6 +7,7 @@ from hardened_ec2.policy.facts.load_balancers import LOAD_BALANCERS, faces_inter
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.resolve.deployment import Resource
 from hardened_ec2.policy.resolve.values import ABSENT, Value, as_bool, describe, why_unknown
+from hardened_ec2.policy.rules.account import PUBLIC_ACCESS_BLOCKS
 from hardened_ec2.policy.rules.case import Case
 from hardened_ec2.policy.rules.rule import (
     Control,
@@ -17,7 +18,6 @@ from hardened_ec2.policy.rules.rule import (
     doubtful,
     rule,
 )
-from hardened_ec2.policy.rules.subjects import Subject
 
 _OPTIONS: Final = "AWS::EC2::VPCBlockPublicAccessOptions"
 _EXCLUSION: Final = "AWS::EC2::VPCBlockPublicAccessExclusion"
@@ -29,7 +29,7 @@ _Key: TypeAlias = tuple[str, str]
 @rule(
     id="HardenedEc2-PublicAccessBlockCutsOff",
     severity=Severity.WARNING,
-    subject=Subject.PUBLIC_ACCESS_BLOCKS,
+    subject=PUBLIC_ACCESS_BLOCKS,
     fact=(
         "VPC Block Public Access excludes everything that is meant to be reached from the internet."
     ),

@@ -15,7 +15,7 @@ from hardened_ec2.policy.rules.rule import (
     rule,
 )
 from hardened_ec2.policy.rules.storage import judged_volumes
-from hardened_ec2.policy.rules.subjects import Subject
+from hardened_ec2.policy.rules.subjects import Resources
 
 INFRASTRUCTURE: Final = "AWS::ImageBuilder::InfrastructureConfiguration"
 RECIPE: Final = "AWS::ImageBuilder::ImageRecipe"
@@ -25,11 +25,20 @@ BUILDS: Final = ("AWS::ImageBuilder::ImagePipeline", "AWS::ImageBuilder::Image")
 EVERYONE: Final = "all"
 """The group of all AWS accounts (EC2 API Reference, "LaunchPermission")."""
 
+_IMAGE_INFRASTRUCTURES: Final = Resources(
+    "Image Builder infrastructure configurations", (INFRASTRUCTURE,)
+)
+_IMAGE_RECIPES: Final = Resources("Image Builder recipes", (RECIPE,))
+_IMAGE_DISTRIBUTIONS: Final = Resources(
+    "Image Builder distribution configurations", (DISTRIBUTION,)
+)
+_IMAGE_BUILDS: Final = Resources("Image Builder images and pipelines", BUILDS)
+
 
 @rule(
     id="HardenedEc2-ImageBuildMetadata",
     severity=Severity.ERROR,
-    subject=Subject.IMAGE_INFRASTRUCTURES,
+    subject=_IMAGE_INFRASTRUCTURES,
     fact="Servers that build images require IMDSv2 tokens, with a hop limit of 1.",
     why=(
         "A build installs third-party software, and its role can change every image: one "
@@ -55,7 +64,7 @@ def image_build_metadata(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-ImageEncryption",
     severity=Severity.ERROR,
-    subject=Subject.IMAGE_RECIPES,
+    subject=_IMAGE_RECIPES,
     fact="An image recipe encrypts every volume, including the root volume.",
     why=(
         "Images are kept for years: an attacker who gets at an unencrypted snapshot reads the "
@@ -81,7 +90,7 @@ def image_encryption(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-ImagePublic",
     severity=Severity.ERROR,
-    subject=Subject.IMAGE_DISTRIBUTIONS,
+    subject=_IMAGE_DISTRIBUTIONS,
     fact="Images are shared with named accounts only.",
     why=(
         "A public image is searched for secrets within hours, and shows an attacker how your "
@@ -111,7 +120,7 @@ def image_public(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-ImageTests",
     severity=Severity.WARNING,
-    subject=Subject.IMAGE_BUILDS,
+    subject=_IMAGE_BUILDS,
     fact="Images are tested before they are released.",
     why=(
         "An untested image can reach production with its hardening broken: only a server that "

@@ -26,7 +26,7 @@ from hardened_ec2.policy.rules.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.rules.subjects import Subject
+from hardened_ec2.policy.rules.subjects import Resources, Subject
 
 _OLD_TYPES: Final = re.compile(
     r"(?:a1|c[134]|cc\d|cg\d|cr\d|d2|f1|g[23]s?|h1|hi1|hs1|i[23]|m[1-4]|p[23]"
@@ -34,6 +34,8 @@ _OLD_TYPES: Final = re.compile(
 )
 _SHOWN: Final = 3
 _NODE_GROUP: Final = "AWS::EKS::Nodegroup"
+
+_INSTANCES: Final = Resources("instances", (Kind.INSTANCE.value,))
 
 
 @rule(
@@ -130,7 +132,7 @@ def detailed_monitoring(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-TerminationProtection",
     severity=Severity.WARNING,
-    subject=Subject.INSTANCES,
+    subject=_INSTANCES,
     fact="Standalone instances have termination protection.",
     why=(
         "One mistaken or malicious call terminates the server and deletes what is on its "

@@ -30,18 +30,22 @@ from hardened_ec2.policy.rules.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.rules.subjects import Subject
+from hardened_ec2.policy.rules.subjects import Resources
 
 _VPC: Final = "AWS::EC2::VPC"
 _RESTRICTED: Final = "Custom::VpcRestrictDefaultSG"
 _LAST_ENTRY: Final = 32767
 _SHOWN: Final = 3
 
+_NETWORKS: Final = Resources("VPCs", (_VPC,))
+_SUBNETS: Final = Resources("subnets", ("AWS::EC2::Subnet",))
+_NETWORK_ACLS: Final = Resources("network ACL entries", ("AWS::EC2::NetworkAclEntry",))
+
 
 @rule(
     id="HardenedEc2-DefaultGroup",
     severity=Severity.WARNING,
-    subject=Subject.NETWORKS,
+    subject=_NETWORKS,
     fact="The default security group of a VPC has no rules.",
     why=(
         "Anything created without a security group gets the default one; with rules in it, an "
@@ -86,7 +90,7 @@ def default_group(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-SubnetAutoAssign",
     severity=Severity.WARNING,
-    subject=Subject.SUBNETS,
+    subject=_SUBNETS,
     fact="Subnets leave public addresses to an explicit decision.",
     why="Everything launched in such a subnet is on the internet without anyone having decided so.",
     fix=(
@@ -125,7 +129,7 @@ def subnet_auto_assign(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-FlowLog",
     severity=Severity.WARNING,
-    subject=Subject.NETWORKS,
+    subject=_NETWORKS,
     fact="Every VPC has a flow log of all traffic.",
     why=(
         "Without flow logs an attack leaves no trace in the network: its source, and what it "
@@ -163,7 +167,7 @@ def flow_log(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-NetworkAclOpen",
     severity=Severity.WARNING,
-    subject=Subject.NETWORK_ACLS,
+    subject=_NETWORK_ACLS,
     fact="Network ACLs deny the internet access to administrative ports.",
     why="When a security group is opened by mistake, the network ACL is the only barrier left.",
     fix=(

@@ -9,7 +9,7 @@ from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.resolve.scenarios import ALWAYS, When
 from hardened_ec2.policy.resolve.values import Place, Value
 from hardened_ec2.policy.rules.case import Case
-from hardened_ec2.policy.rules.subjects import Subject
+from hardened_ec2.policy.rules.subjects import Resources, Subject
 
 
 class Framework(StrEnum):
@@ -104,7 +104,7 @@ class Rule:
 
     id: str
     severity: Severity
-    subject: Subject
+    subject: Subject | Resources
     fact: str
     why: str
     fix: str
@@ -121,7 +121,7 @@ def rule(
     *,
     id: str,  # noqa: A002 - the field's name
     severity: Severity,
-    subject: Subject,
+    subject: Subject | Resources,
     fact: str,
     why: str,
     fix: str,

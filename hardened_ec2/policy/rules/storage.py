@@ -19,7 +19,7 @@ from hardened_ec2.policy.rules.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.rules.subjects import Subject
+from hardened_ec2.policy.rules.subjects import Resources, Subject
 
 _FIX: Final = (
     "Write Encrypted true for the root device (BlockDeviceMappings with the image's root "
@@ -28,6 +28,10 @@ _FIX: Final = (
 _WHY: Final = (
     "An attacker who gets at a snapshot of an unencrypted volume reads it, and snapshots are "
     "copied, shared and forgotten."
+)
+
+_SNAPSHOT_SETTINGS: Final = Resources(
+    "snapshot sharing settings", ("AWS::EC2::SnapshotBlockPublicAccess",)
 )
 
 
@@ -69,7 +73,7 @@ def volume_encryption(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-SnapshotSharing",
     severity=Severity.ERROR,
-    subject=Subject.SNAPSHOT_SETTINGS,
+    subject=_SNAPSHOT_SETTINGS,
     fact="Public sharing of EBS snapshots is blocked.",
     why="A public snapshot is a copy of the disk that anyone can restore in their own account.",
     fix='Write AWS::EC2::SnapshotBlockPublicAccess with State "block-all-sharing".',

@@ -1,39 +1,38 @@
 """What policy rules examine, so that reports can say how much each of them examined."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Subject(StrEnum):
-    """The resources that a rule examines, in words.
+    """What a rule examines, where the resource type alone does not tell.
 
     Example:
-        >>> Subject.FLEETS.value
-        'Auto Scaling groups'
+        >>> Subject.ROLES.value
+        'instance roles'
     """
 
     SERVERS = "servers and network interfaces"
     MACHINES = "servers"
-    INSTANCES = "instances"
-    FLEETS = "Auto Scaling groups"
     GROUPS = "security groups"
     ROLES = "instance roles"
-    NETWORKS = "VPCs"
-    SUBNETS = "subnets"
-    NETWORK_ACLS = "network ACL entries"
     VOLUMES = "servers and volumes"
-    SNAPSHOT_SETTINGS = "snapshot sharing settings"
-    ENDPOINTS = "EC2 Instance Connect Endpoints"
-    DOCUMENTS = "Systems Manager documents"
-    ASSOCIATIONS = "State Manager associations"
-    PATCH_BASELINES = "patch baselines"
-    DOCUMENT_SETTINGS = "Systems Manager settings"
-    IMAGE_INFRASTRUCTURES = "Image Builder infrastructure configurations"
-    IMAGE_RECIPES = "Image Builder recipes"
-    IMAGE_DISTRIBUTIONS = "Image Builder distribution configurations"
-    IMAGE_BUILDS = "Image Builder images and pipelines"
-    ACCESS_SCOPES = "Network Access Scopes"
-    PUBLIC_ACCESS_BLOCKS = "VPC Block Public Access settings"
-    TRANSIT_GATEWAYS = "transit gateways"
-    KEYS = "KMS keys"
     RESOURCES = "resources"
     TEMPLATES = "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a rule examines: all resources of one or more types.
+
+    Args:
+        value: Their name in reports, in the plural.
+        types: The resource types.
+
+    Example:
+        >>> Resources("KMS keys", ("AWS::KMS::Key",)).value
+        'KMS keys'
+    """
+
+    value: str
+    types: tuple[str, ...]

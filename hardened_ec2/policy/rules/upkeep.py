@@ -24,7 +24,7 @@ from hardened_ec2.policy.rules.rule import (
     faulty,
     rule,
 )
-from hardened_ec2.policy.rules.subjects import Subject
+from hardened_ec2.policy.rules.subjects import Resources
 
 ASSOCIATION: Final = "AWS::SSM::Association"
 PATCH_BASELINE: Final = "AWS::SSM::PatchBaseline"
@@ -38,11 +38,15 @@ _BLOCKS: Final = (
 )
 _SHARING: Final = "/ssm/documents/console/public-sharing-permission"
 
+_ASSOCIATIONS: Final = Resources("State Manager associations", (ASSOCIATION,))
+_PATCH_BASELINES: Final = Resources("patch baselines", (PATCH_BASELINE,))
+_DOCUMENT_SETTINGS: Final = Resources("Systems Manager settings", (SERVICE_SETTING,))
+
 
 @rule(
     id="HardenedEc2-AssociationOutput",
     severity=Severity.ERROR,
-    subject=Subject.ASSOCIATIONS,
+    subject=_ASSOCIATIONS,
     fact="State Manager writes the output of its runs to a bucket that is closed to the public.",
     why=(
         "The output says of every server what is installed, what failed and what is not "
@@ -82,7 +86,7 @@ def association_output(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-DocumentSharing",
     severity=Severity.ERROR,
-    subject=Subject.DOCUMENT_SETTINGS,
+    subject=_DOCUMENT_SETTINGS,
     fact="Public sharing of Systems Manager documents is blocked.",
     why=(
         "A public document shows an attacker how servers are maintained, and with what; an "
@@ -114,7 +118,7 @@ def document_sharing(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-PatchBaselineEmpty",
     severity=Severity.WARNING,
-    subject=Subject.PATCH_BASELINES,
+    subject=_PATCH_BASELINES,
     fact="A patch baseline approves patches as they are released.",
     why=(
         "A baseline that approves nothing, or nothing released after a date, installs nothing "
@@ -154,7 +158,7 @@ def patch_baseline_empty(case: Case) -> Iterator[Outcome]:
 @rule(
     id="HardenedEc2-PatchDelay",
     severity=Severity.WARNING,
-    subject=Subject.PATCH_BASELINES,
+    subject=_PATCH_BASELINES,
     fact="Patches are approved within Settings.patch_delay_days of their release.",
     why=(
         "A patch discloses what it fixes, and exploits follow within days; each further week "
