@@ -18,6 +18,7 @@ from hardened_ec2.support.acknowledgements import (
 )
 from hardened_ec2.support.acknowledging import acknowledge
 from hardened_ec2.support.log_group import encrypted_log_group
+from hardened_ec2.support.signature import own_signature
 
 FUNCTIONS = Path(__file__).parent / "functions"
 
@@ -26,6 +27,7 @@ SERVICE_TIMEOUT = Duration.minutes(10)
 """Longer than three attempts by Lambda, shorter than CloudFormation's default of one hour."""
 
 
+@own_signature
 class AccountSettings(Construct):
     """A Lambda function, and a custom resource for each account setting that it manages.
 

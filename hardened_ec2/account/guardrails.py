@@ -15,6 +15,7 @@ from hardened_ec2.account.custom_resources import AccountSettings
 from hardened_ec2.account.ec2_attributes import Ec2Attributes, VpcBlockPublicAccess
 from hardened_ec2.support.acknowledgements import DEFAULT_HOST_MANAGEMENT
 from hardened_ec2.support.acknowledging import acknowledge
+from hardened_ec2.support.signature import own_signature
 
 DEFAULT_ATTRIBUTES = Ec2Attributes()
 
@@ -46,6 +47,7 @@ class DefaultVpc(Enum):
     """It is deleted. The deployment fails if it contains anything."""
 
 
+@own_signature
 class AccountGuardrails(Construct):
     """EC2 settings of an account and Region that apply to every caller.
 

@@ -13,6 +13,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from hardened_ec2.support.signature import own_signature
 from hardened_ec2.support.topic import encrypted_topic
 
 DENIED = "imds-denied"
@@ -44,6 +45,7 @@ _IMDS_V1 = (
 )
 
 
+@own_signature
 class MetadataAlarms(Construct):
     """CloudWatch alarms on suspicious requests to an instance's or a group's metadata service.
 

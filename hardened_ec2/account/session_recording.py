@@ -14,6 +14,7 @@ from constructs import Construct
 
 from hardened_ec2.servers.role import SessionLogs
 from hardened_ec2.support.log_group import encrypted_log_group, log_key
+from hardened_ec2.support.signature import own_signature
 
 PREFERENCES = "SSM-SessionManagerRunShell"
 """The name of Session Manager's preferences document, one for each account and Region."""
@@ -31,6 +32,7 @@ MAX_DURATION = Duration.hours(8)
 _USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
 
+@own_signature
 class SessionRecording(Construct):
     """Recording of all Session Manager shell sessions in an account and Region.
 

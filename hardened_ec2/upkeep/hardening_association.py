@@ -16,6 +16,7 @@ from hardened_ec2.host import HostHardening
 from hardened_ec2.host.command_document import Operation, command_document
 from hardened_ec2.support.acknowledgements import STATE_MANAGER_ON_EVERY_NODE
 from hardened_ec2.support.acknowledging import acknowledge
+from hardened_ec2.support.signature import own_signature
 from hardened_ec2.upkeep.managed_nodes import ManagedNodes, check_nodes, every_instance_arn
 
 STATE_MANAGER_ACTIONS = (
@@ -34,6 +35,7 @@ _MIN_RATE, _MAX_RATE = Duration.minutes(30), Duration.days(31)
 _SHARE = re.compile(r"([1-9][0-9]*|[1-9][0-9]?%|100%)")
 
 
+@own_signature
 class HardeningAssociation(Construct):
     """A State Manager association that reapplies the hardening and reports compliance.
 

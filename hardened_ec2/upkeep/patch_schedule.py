@@ -13,6 +13,7 @@ from constructs import Construct
 from hardened_ec2.support.acknowledgements import PATCHING, PATCHING_TASK
 from hardened_ec2.support.acknowledging import acknowledge
 from hardened_ec2.support.log_group import encrypted_log_group
+from hardened_ec2.support.signature import own_signature
 from hardened_ec2.upkeep.managed_nodes import ManagedNodes, check_nodes, every_instance_arn
 
 OperatingSystem = Literal[
@@ -53,6 +54,7 @@ _DEFAULT_HOURS = 3
 _CUTOFF_HOURS = 1
 
 
+@own_signature
 class PatchSchedule(Construct):
     """Security updates for servers: approved after some days, installed in a maintenance window.
 

@@ -14,6 +14,7 @@ from hardened_ec2.policy.root_devices import AMAZON_LINUX, LOOK_UP
 from hardened_ec2.retrofit.conflicts import optional_tokens, unencrypted_volume
 from hardened_ec2.retrofit.existing_user_data import PrependedUserData
 from hardened_ec2.retrofit.mixins.readable import is_list, warn_not_readable
+from hardened_ec2.support.signature import own_signature
 
 Server: TypeAlias = ec2.CfnInstance | ec2.CfnLaunchTemplate | autoscaling.CfnLaunchConfiguration
 """The L1 constructs that describe servers."""
@@ -27,6 +28,7 @@ _AMAZON_LINUX = ("ami-amazon-linux-latest", "amiamazonlinuxlatest")
 _Struct = TypeVar("_Struct")
 
 
+@own_signature
 class HardenInstance(Mixin):
     """A mixin that hardens existing instances, launch templates and launch configurations.
 

@@ -10,6 +10,7 @@ from constructs import IConstruct
 from hardened_ec2.addresses import ANYWHERE, ANYWHERE_IPV4
 from hardened_ec2.network.security_group import TIME_SYNC, TIME_SYNC_CIDR
 from hardened_ec2.retrofit.mixins.readable import is_list, warn_not_readable
+from hardened_ec2.support.signature import own_signature
 
 EGRESS_CLOSED = "hardened-ec2:egress-closed"
 """The id of the warning about an `ec2.SecurityGroup` whose egress was closed after creation."""
@@ -18,6 +19,7 @@ HTTPS = (443,)
 """The default egress ports: AWS services, Session Manager and packages use HTTPS."""
 
 
+@own_signature
 class HardenSecurityGroup(Mixin):
     """A mixin that closes the egress of existing security groups that allow all of it.
 
