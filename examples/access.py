@@ -18,20 +18,19 @@ from hardened_ec2 import (
     HardenedVpc,
     InstanceConnectEndpoint,
     InstanceRole,
+    InterfaceEndpoints,
     InternetAccessScope,
     MetadataAlarms,
     SessionRecording,
     SshAccess,
 )
-from hardened_ec2.account.session_recording import SESSION_RECORDING_ENDPOINTS
-from hardened_ec2.network.vpc import SESSION_MANAGER_ENDPOINTS
 
 app = cdk.App()
 stack = cdk.Stack(app, "Access")
 vpc = HardenedVpc(
     stack,
     "Vpc",
-    interface_endpoints=(*SESSION_MANAGER_ENDPOINTS, *SESSION_RECORDING_ENDPOINTS),
+    interface_endpoints=InterfaceEndpoints.SESSION_RECORDING,
 )
 
 recording = SessionRecording(stack, "Sessions", idle_timeout=cdk.Duration.minutes(10))

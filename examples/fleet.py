@@ -18,11 +18,16 @@ from hardened_ec2 import (
     HardenedLaunchTemplate,
     HardenedVpc,
     HostHardening,
+    InterfaceEndpoints,
 )
 
 app = cdk.App()
 stack = cdk.Stack(app, "ShopFleet")
-vpc = HardenedVpc(stack, "Vpc", interface_endpoints=("ssm", "ssmmessages", "autoscaling"))
+vpc = HardenedVpc(
+    stack,
+    "Vpc",
+    interface_endpoints=(*InterfaceEndpoints.SESSION_MANAGER, *InterfaceEndpoints.LIFECYCLE_HOOK),
+)
 
 # EC2 protects no Spot Instance from termination or stop, and the group replaces what it loses.
 template = HardenedLaunchTemplate(

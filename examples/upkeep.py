@@ -21,17 +21,17 @@ from hardened_ec2 import (
     HardenedVpc,
     HardeningAssociation,
     HostHardening,
+    InterfaceEndpoints,
     ManagedNodes,
     PatchSchedule,
 )
-from hardened_ec2.servers.image_pipeline import IMAGE_BUILDER_ENDPOINTS
 
 app = cdk.App()
 stack = cdk.Stack(app, "ShopUpkeep")
 vpc = HardenedVpc(
     stack,
     "Vpc",
-    interface_endpoints=(*IMAGE_BUILDER_ENDPOINTS, "autoscaling"),
+    interface_endpoints=(*InterfaceEndpoints.IMAGE_BUILDER, *InterfaceEndpoints.LIFECYCLE_HOOK),
     # AWS's prefix list for S3 in the Region: what builds images and the packages are there.
     s3_prefix_list_id="pl-0123456789abcdef0",
 )

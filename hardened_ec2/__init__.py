@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hardened_ec2.network.instance_connect import (
         InstanceConnectEndpoint as InstanceConnectEndpoint,
     )
+    from hardened_ec2.network.interface_endpoints import InterfaceEndpoints as InterfaceEndpoints
     from hardened_ec2.network.security_group import LockedSecurityGroup as LockedSecurityGroup
     from hardened_ec2.network.ssh import SshAccess as SshAccess
     from hardened_ec2.network.vpc import HardenedVpc as HardenedVpc
@@ -74,6 +75,7 @@ _MODULES = {
     "Imds": "servers.imds",
     "InstanceConnectEndpoint": "network.instance_connect",
     "InstanceRole": "servers.role",
+    "InterfaceEndpoints": "network.interface_endpoints",
     "InternetAccessScope": "network.access_scope",
     "LockedSecurityGroup": "network.security_group",
     "ManagedNodes": "upkeep.managed_nodes",

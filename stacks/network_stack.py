@@ -5,12 +5,7 @@ from collections.abc import Sequence
 from aws_cdk import Acknowledgment, Environment, Stack, Validations
 from constructs import Construct
 
-from hardened_ec2 import HardenedVpc, InstanceConnectEndpoint
-from hardened_ec2.account.session_recording import SESSION_RECORDING_ENDPOINTS
-from hardened_ec2.network.vpc import SESSION_MANAGER_ENDPOINTS
-from hardened_ec2.servers.auto_scaling_group_checks import AUTO_SCALING_ENDPOINT
-from hardened_ec2.servers.image_pipeline import IMAGE_BUILDER_ENDPOINTS
-from hardened_ec2.upkeep.patch_schedule import LOGS_ENDPOINT
+from hardened_ec2 import HardenedVpc, InstanceConnectEndpoint, InterfaceEndpoints
 
 
 class NetworkStack(Stack):
@@ -48,21 +43,20 @@ class NetworkStack(Stack):
         env: Environment | None = None,
     ) -> None:
         super().__init__(scope, id, env=env)
-        wanted = (
-            (True, SESSION_MANAGER_ENDPOINTS),
-            (fleet, (AUTO_SCALING_ENDPOINT,)),
-            (upkeep, (LOGS_ENDPOINT,)),
-            (image, IMAGE_BUILDER_ENDPOINTS),
-            (recorded_sessions, SESSION_RECORDING_ENDPOINTS),
-        )
-        endpoints = dict.fromkeys(
-            name for is_wanted, names in wanted if is_wanted for name in names
-        )
+        endpoints = [*InterfaceEndpoints.SESSION_MANAGER]
+        if fleet:
+            endpoints += InterfaceEndpoints.LIFECYCLE_HOOK
+        if upkeep:
+            endpoints += InterfaceEndpoints.PATCH_MANAGER
+        if image:
+            endpoints += InterfaceEndpoints.IMAGE_BUILDER
+        if recorded_sessions:
+            endpoints += InterfaceEndpoints.SESSION_RECORDING
         self.vpc = HardenedVpc(
             self,
             "Vpc",
             public_subnets=public_subnets,
-            interface_endpoints=tuple(endpoints),
+            interface_endpoints=endpoints,
             s3_prefix_list_id=s3_prefix_list_id,
         )
         self.instance_connect_endpoint = InstanceConnectEndpoint(

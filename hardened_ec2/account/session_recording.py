@@ -19,13 +19,6 @@ from hardened_ec2.support.signature import own_signature
 PREFERENCES = "SSM-SessionManagerRunShell"
 """The name of Session Manager's preferences document, one for each account and Region."""
 
-SESSION_RECORDING_ENDPOINTS = ("kms", "logs")
-"""The interface endpoints that a recorded session needs in a VPC without internet access, besides
-those of Session Manager itself.
-
-Source: AWS, "Improve the security of EC2 instances by using VPC endpoints for Systems Manager".
-"""
-
 IDLE_TIMEOUT = Duration.minutes(15)
 MAX_DURATION = Duration.hours(8)
 
@@ -46,7 +39,7 @@ class SessionRecording(Construct):
     SSM Agent refuses a session that it cannot record: if the log group or bucket is not encrypted,
     or the server's role may not write to it. So pass each server's role the permission,
     ``InstanceRole(..., session_logs=recording.session_logs)``, and create the endpoints
-    `SESSION_RECORDING_ENDPOINTS` in a VPC without internet access.
+    `InterfaceEndpoints.SESSION_RECORDING` in a VPC without internet access.
 
     Only shell sessions are recorded. Port forwarding and SSH through Session Manager are not, and
     other session documents have their own preferences: give people access with

@@ -10,15 +10,9 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from hardened_ec2.network.interface_endpoints import InterfaceEndpoints
 from hardened_ec2.network.security_group import LockedSecurityGroup, tcp
 from hardened_ec2.support.log_group import encrypted_log_group
-
-SESSION_MANAGER_ENDPOINTS = ("ssm", "ssmmessages")
-"""The interface endpoints that Session Manager needs in a VPC without internet.
-
-Agents before 3.3.40 (2024) also need ``ec2messages``.
-Source: AWS, "Improve the security of EC2 instances by using VPC endpoints for Systems Manager".
-"""
 
 
 class HardenedVpc(ec2.Vpc):
@@ -49,8 +43,9 @@ class HardenedVpc(ec2.Vpc):
         encryption_key: The KMS key of that log group. Default: one of the VPC's own, rotated. A
             key that is passed must let CloudWatch Logs use it.
         interface_endpoints: AWS services that are reached privately, by short name, such as
-            ``("ssm", "ssmmessages", "logs")``. Default: what Session Manager needs. Their group
-            lets in only the servers that `allow_endpoints_from` names.
+            ``("ssm", "ssmmessages", "logs")``; `InterfaceEndpoints` lists what each feature needs,
+            and repeated names count once. Default: `InterfaceEndpoints.SESSION_MANAGER`. Their
+            group lets in only the servers that `allow_endpoints_from` names.
         s3_prefix_list_id: The id of AWS's prefix list for S3 in the region (``pl-...``; ``aws
             ec2 describe-managed-prefix-lists``). Servers then may reach S3 through the gateway
             endpoint, where Amazon Linux keeps its packages. Default: none; S3 is routed to but
@@ -80,7 +75,7 @@ class HardenedVpc(ec2.Vpc):
         flow_log_bucket: cdk.aws_s3.IBucket | None = None,
         flow_log_retention: cdk.aws_logs.RetentionDays | None = None,
         encryption_key: cdk.aws_kms.IKey | None = None,
-        interface_endpoints: Sequence[str] = SESSION_MANAGER_ENDPOINTS,
+        interface_endpoints: Sequence[str] = InterfaceEndpoints.SESSION_MANAGER,
         s3_prefix_list_id: str | None = None,
     ) -> None:
         if nat_gateways and not public_subnets:
@@ -134,7 +129,7 @@ class HardenedVpc(ec2.Vpc):
         self._s3_prefix_list_id = s3_prefix_list_id
         self.reaches_s3 = s3_prefix_list_id is not None
         """Whether servers are let out to S3, through its gateway endpoint."""
-        self.interface_endpoints = tuple(interface_endpoints)
+        self.interface_endpoints = tuple(dict.fromkeys(interface_endpoints))
         """The AWS services that are reached privately, by short name."""
         self._private_subnet_type = private
         if flow_log_bucket is not None:
@@ -146,7 +141,7 @@ class HardenedVpc(ec2.Vpc):
             self._endpoint_group = LockedSecurityGroup(
                 self, "EndpointSecurityGroup", vpc=self, description="VPC interface endpoints"
             )
-            for service in interface_endpoints:
+            for service in self.interface_endpoints:
                 self.add_interface_endpoint(
                     service,
                     service=ec2.InterfaceVpcEndpointAwsService(service),

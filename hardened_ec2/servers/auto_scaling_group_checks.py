@@ -8,15 +8,10 @@ from aws_cdk import Duration
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 
+from hardened_ec2.network.interface_endpoints import InterfaceEndpoints
 from hardened_ec2.network.vpc import HardenedVpc, private_subnets
 from hardened_ec2.servers.launch_template import HardenedLaunchTemplate
 from hardened_ec2.servers.subnets import selected_subnets
-
-AUTO_SCALING_ENDPOINT = "autoscaling"
-"""The interface endpoint by which servers in a VPC without internet report their hardening.
-
-Source: AWS, "Amazon EC2 Auto Scaling and interface VPC endpoints".
-"""
 
 DEFAULT_HEARTBEAT = 900
 """How many seconds a new server may take for its hardening and the user's commands."""
@@ -209,15 +204,16 @@ def refuse_silent_servers(vpc: ec2.IVpc, templates: Iterable[HardenedLaunchTempl
                 "would never report it and never be in service: leave its host_hardening and imds "
                 "at their defaults, or write wait_for_hardening=False"
             )
+    needed = InterfaceEndpoints.LIFECYCLE_HOOK
     if (
         isinstance(vpc, HardenedVpc)
         and private_subnets(vpc) is ec2.SubnetType.PRIVATE_ISOLATED
-        and AUTO_SCALING_ENDPOINT not in vpc.interface_endpoints
+        and not {*needed} <= {*vpc.interface_endpoints}
     ):
         raise ValueError(
             f"the servers could not reach EC2 Auto Scaling from {vpc.node.path}, to say that they "
             "are hardened: write HardenedVpc(..., interface_endpoints="
-            f"{(*vpc.interface_endpoints, AUTO_SCALING_ENDPOINT)!r}), or wait_for_hardening=False"
+            f"{(*vpc.interface_endpoints, *needed)!r}), or wait_for_hardening=False"
         )
 
 

@@ -18,6 +18,7 @@ from constructs import Construct
 
 from hardened_ec2.host import HostHardening
 from hardened_ec2.host.image_component import build_component, check_component
+from hardened_ec2.network.interface_endpoints import InterfaceEndpoints
 from hardened_ec2.network.security_group import LockedSecurityGroup
 from hardened_ec2.network.vpc import HardenedVpc, private_subnets
 from hardened_ec2.policy.root_devices import AMAZON_LINUX, BY_DISTRIBUTION
@@ -30,13 +31,6 @@ from hardened_ec2.support.acknowledging import acknowledge
 from hardened_ec2.support.document_asset import document_asset
 from hardened_ec2.support.log_group import encrypted_log_group
 from hardened_ec2.support.signature import own_signature
-
-IMAGE_BUILDER_ENDPOINTS = ("ssm", "ssmmessages", "imagebuilder", "logs")
-"""The interface endpoints by which an image is built in a VPC without internet, beside S3's.
-
-Source: EC2 Image Builder User Guide, "EC2 Image Builder and AWS PrivateLink interface VPC
-    endpoints".
-"""
 
 _TOOLS = "ec2imagebuilder-managed-resources"
 
@@ -75,7 +69,7 @@ class HardenedImage(Construct):
         scope: The construct to make it in.
         id: Its id there.
         vpc: The VPC to build in. In a `HardenedVpc` without NAT gateway it takes the interface
-            endpoints ``IMAGE_BUILDER_ENDPOINTS``, and ``s3_prefix_list_id`` for S3.
+            endpoints `InterfaceEndpoints.IMAGE_BUILDER`, and ``s3_prefix_list_id`` for S3.
         host_hardening: The hardening. Default: `HostHardening()`.
         parent_image: What to start from: the ARN of an Image Builder image, an AMI's id, or
             ``ssm:`` and the name of a parameter. Default: the newest Amazon Linux 2023 for the
@@ -111,7 +105,7 @@ class HardenedImage(Construct):
 
     Example::
 
-        vpc = HardenedVpc(self, "Network", interface_endpoints=IMAGE_BUILDER_ENDPOINTS,
+        vpc = HardenedVpc(self, "Network", interface_endpoints=InterfaceEndpoints.IMAGE_BUILDER,
                           s3_prefix_list_id="pl-0123456789abcdef0")
         strict = HostHardening(profile="strict")
         image = HardenedImage(self, "Image", vpc=vpc, host_hardening=strict)
@@ -380,7 +374,8 @@ def _refuse_unreachable(vpc: ec2.IVpc) -> None:
         or private_subnets(vpc) is not ec2.SubnetType.PRIVATE_ISOLATED
     ):
         return
-    missing = [each for each in IMAGE_BUILDER_ENDPOINTS if each not in vpc.interface_endpoints]
+    needed = InterfaceEndpoints.IMAGE_BUILDER
+    missing = [each for each in needed if each not in vpc.interface_endpoints]
     if missing:
         raise ValueError(
             f"nothing could be built in {vpc.node.path}, which has no endpoint for "

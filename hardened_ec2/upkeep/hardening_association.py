@@ -50,7 +50,7 @@ class HardeningAssociation(Construct):
 
     If a change would lock the administrators out, the host reverts it within five minutes.
 
-    Servers need SSM Agent, the endpoints "ssm" and "ssmmessages" or internet access, and
+    Servers need SSM Agent, the endpoints `InterfaceEndpoints.STATE_MANAGER` or internet access, and
     permissions for State Manager: roles of constructs in the app receive them, and you attach
     ``permissions`` to others. Associations are free of charge.
 

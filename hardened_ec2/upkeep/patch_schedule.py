@@ -36,9 +36,6 @@ Source: Systems Manager User Guide, "Creating and managing patch groups".
 
 _TAG = f"tag:{PATCH_GROUP}"
 
-LOGS_ENDPOINT = "logs"
-"""The interface endpoint for the output of patching, in a VPC without internet access."""
-
 PATCH_DOCUMENT = "AWS-RunPatchBaseline"
 """AWS's command document that scans for and installs patches."""
 
@@ -67,8 +64,8 @@ class PatchSchedule(Construct):
 
     The tag ``PatchGroup`` assigns servers to the baseline. Constructs of the app receive the tag
     and the permissions; tag others yourself, and attach ``permissions`` to their role. Servers
-    need SSM Agent, the endpoints "ssm", "ssmmessages" and "logs" or internet access, and access to
-    their distribution's package repositories.
+    need SSM Agent, the endpoints `InterfaceEndpoints.PATCH_MANAGER` or internet access, and access
+    to their distribution's package repositories.
 
     Auto Scaling groups are also patched when a server is replaced by one from a newer image: with a
     `HardenedImage` and a maximum instance lifetime that can be enough.

@@ -8,8 +8,7 @@ Context values, in addition to the app's own:
 import aws_cdk as cdk
 
 import app as reference
-from hardened_ec2 import HostHardening
-from hardened_ec2.servers.user_data import HardenedUserData
+from hardened_ec2 import HardenedUserData, HostHardening
 from stacks.bastion_stack import BastionStack
 
 

@@ -22,10 +22,10 @@ from hardened_ec2 import (
     HardenedVpc,
     HostHardening,
     Imds,
+    InterfaceEndpoints,
 )
 from hardened_ec2.host.delivery import digest
 from hardened_ec2.host.image_component import build_component, check_component
-from hardened_ec2.servers.image_pipeline import IMAGE_BUILDER_ENDPOINTS
 from tests.host.boot import boothook_of
 from tests.synth.findings import errors, findings
 
@@ -38,7 +38,7 @@ def builders(stack: cdk.Stack) -> HardenedVpc:
     return HardenedVpc(
         stack,
         "Builders",
-        interface_endpoints=(*IMAGE_BUILDER_ENDPOINTS, "autoscaling"),
+        interface_endpoints=(*InterfaceEndpoints.IMAGE_BUILDER, "autoscaling"),
         s3_prefix_list_id="pl-0123456789abcdef0",
     )
 
@@ -222,7 +222,7 @@ def test_a_vpc_in_which_nothing_could_be_built_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"no endpoint for imagebuilder, logs: write HardenedVpc"):
         HardenedImage(stack, "Image", vpc=vpc)
-    blind = HardenedVpc(stack, "Blind", interface_endpoints=IMAGE_BUILDER_ENDPOINTS)
+    blind = HardenedVpc(stack, "Blind", interface_endpoints=InterfaceEndpoints.IMAGE_BUILDER)
     with pytest.raises(ValueError, match=r"cannot reach S3: write .*s3_prefix_list_id='pl-"):
         HardenedImage(stack, "Image", vpc=blind)
     outwards = HardenedVpc(stack, "Out", public_subnets=True, nat_gateways=1)

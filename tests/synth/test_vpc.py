@@ -10,7 +10,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Match, Template
 
-from hardened_ec2 import HardenedVpc, LockedSecurityGroup
+from hardened_ec2 import HardenedVpc, InterfaceEndpoints, LockedSecurityGroup
 from hardened_ec2.network.vpc import private_subnets
 
 
@@ -154,6 +154,21 @@ def test_a_server_is_let_in_on_443_and_nowhere_else(stack: cdk.Stack) -> None:
     )
     template.has_resource_properties(
         "AWS::EC2::SecurityGroupEgress", {"FromPort": 443, "DestinationPrefixListId": "pl-1"}
+    )
+
+
+def test_an_endpoint_that_two_features_need_is_created_once(stack: cdk.Stack) -> None:
+    vpc = HardenedVpc(
+        stack,
+        "Vpc",
+        interface_endpoints=(
+            *InterfaceEndpoints.SESSION_RECORDING,
+            *InterfaceEndpoints.IMAGE_BUILDER,
+        ),
+    )
+    assert vpc.interface_endpoints == ("ssm", "ssmmessages", "kms", "logs", "imagebuilder")
+    Template.from_stack(stack).resource_properties_count_is(
+        "AWS::EC2::VPCEndpoint", {"VpcEndpointType": "Interface"}, 5
     )
 
 

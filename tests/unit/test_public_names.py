@@ -1,5 +1,6 @@
 """The public surface: which names there are, and what importing them loads."""
 
+import ast
 import subprocess
 import sys
 from importlib import import_module
@@ -37,6 +38,7 @@ def test_the_public_names_are_these() -> None:
         "Imds",
         "InstanceConnectEndpoint",
         "InstanceRole",
+        "InterfaceEndpoints",
         "InternetAccessScope",
         "LockedSecurityGroup",
         "ManagedNodes",
@@ -121,6 +123,19 @@ def test_a_module_that_never_was_is_not_found_as_ever() -> None:
         import_module("hardened_ec2.servers.nothing")
     with pytest.raises(ImportError, match="cannot import name 'nothing'"):
         exec("from hardened_ec2.network import nothing", {})  # noqa: S102
+
+
+def test_the_reference_app_and_the_examples_import_public_names_only() -> None:
+    root = PACKAGE.parent
+    apps = [root / "app.py", root / "lab" / "template" / "reference_app.py"]
+    apps += [*(root / "stacks").glob("*.py"), *(root / "examples").glob("*.py")]
+    imported = {
+        each.module
+        for app in apps
+        for each in ast.walk(ast.parse(app.read_text("utf-8")))
+        if isinstance(each, ast.ImportFrom) and (each.module or "").startswith("hardened_ec2")
+    }
+    assert imported == {"hardened_ec2"}
 
 
 def test_the_package_is_typed() -> None:
