@@ -1,7 +1,7 @@
-"""Who gets to which port of a server: rules, routes, addresses and load balancers, joined.
+"""Who can reach which port of a server: group rules, routes, addresses and load balancers, joined.
 
-`Exposure` says what rules let in, `Placement` where a server stands, `LoadBalancers` what stands in
-front of it. Here the three are one answer: a list of ways, each with its chain of rules.
+`Exposure` holds what group rules admit, `Placement` the subnets of a server, `LoadBalancers` what
+is in front of it. Here the three give one answer: a list of ways, each with its chain of rules.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,11 +37,11 @@ MAX_CHAINS: Final = 200
 """Chains of groups that are followed for one server before the rest is left out."""
 
 _NEVER_REACHED: Final = ("AWS::EC2::InstanceConnectEndpoint", "AWS::EC2::VPCEndpoint")
-"""What holds groups and has no public address, whatever its subnet."""
+"""Types that have security groups and never a public address, even in a public subnet."""
 
 
 class Access:
-    """Who gets to which port of which server of a deployment, by which chain of rules.
+    """Who can reach which port of which server of a deployment, by which chain of rules.
 
     Args:
         deployment: The templates.
@@ -74,7 +74,7 @@ class Access:
         self._arrivals: dict[Server, bool | None] = {}
 
     def to(self, server: Server) -> Answer:
-        """Say who gets to a server.
+        """Return who can reach a server.
 
         Args:
             server: The server.
@@ -96,14 +96,14 @@ class Access:
         return Answer(ways=joined(found), is_cut=next(chains, None) is not None)
 
     def arrives(self, server: Server) -> bool | None:
-        """Tell whether the internet's packets get to a server, if its groups let them in.
+        """Whether packets from the internet arrive at a server, if its groups admit them.
 
         Args:
             server: The server.
 
         Returns:
             True when it has a public address and may be in a public subnet, false when it has no
-            address or its subnets have no route, none when that cannot be told.
+            address or its subnets have no route, none when that is not known.
         """
         if server not in self._arrivals:
             self._arrivals[server] = self._arrival(server)
@@ -119,13 +119,13 @@ class Access:
             return None
         if self._placement.subnets(server) or server.kind is Kind.INSTANCE:
             return False
-        # A launch template that no fleet of the templates uses: whoever does chooses the subnet.
+        # No fleet of the templates uses this launch template: the one that does chooses the subnet.
         answers = address_settings(server)
         refused = bool(answers) and all(as_bool(v.content) is False for v in answers)
         return False if refused else None
 
     def _closed_to_us(self, server: Server) -> Iterator[Way]:
-        """Yield what is not known about the groups of a server."""
+        """Yield a way for everything that is not known about the groups of a server."""
         attachments = self._exposure.attachments(server)
         if not attachments:
             why = "no group is given: it gets the default group of its VPC, whose rules are not"
@@ -197,7 +197,7 @@ class Access:
         opened: tuple[tuple[GroupKey, Opening], ...],
         passed: set[tuple[tuple[str, str], Place]],
     ) -> Iterator[Way]:
-        """Yield the ways through other groups, but for those that a load balancer in front is."""
+        """Yield the ways through other groups, less those that `_through` already covers."""
         for group, opening in opened:
             if opening.peer is None:
                 continue
@@ -246,7 +246,7 @@ class Access:
             )
 
     def _arrives_in(self, group: GroupKey) -> bool | None:
-        """Tell whether the internet's packets get to any member of a group."""
+        """Whether packets from the internet arrive at any member of a group."""
         answers: set[bool | None] = set()
         for holder in self._holders.get(group, ()):
             if holder.type in LOAD_BALANCERS:
@@ -264,7 +264,7 @@ class Access:
 
     @cached_property
     def _holders(self) -> dict[GroupKey, tuple[Resource, ...]]:
-        """Who holds each group: every resource that names it and is no rule of one."""
+        """The members of each group: every resource that names it, less the rules of groups."""
         found: dict[GroupKey, dict[Resource, None]] = {}
         groups = Groups(self._deployment)
         for resource in self._deployment.everything():
@@ -277,7 +277,7 @@ class Access:
 
 
 def _group_lists(properties: object) -> Iterator[object]:
-    """Yield the raw properties, at any depth, that list groups in whatever type of resource."""
+    """Yield the raw properties, at any depth, that list groups in a resource of any type."""
     pending = [properties]
     while pending:
         piece = pending.pop()

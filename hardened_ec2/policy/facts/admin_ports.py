@@ -47,8 +47,8 @@ class Breach:
         ports: Which.
         addresses: To whom.
         openings: The rules that open them; one, or several that are too wide only together.
-        place: Where the finding stands.
-        when: What must hold for it to be deployed so.
+        place: The place of the finding.
+        when: The conditions under which the template deploys it.
     """
 
     width: Width
@@ -61,11 +61,11 @@ class Breach:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdminPorts:
-    """All that is to be said about the administrative ports of a deployment.
+    """The administrative ports of a deployment that are open too far.
 
     Args:
         breaches: What is open too far.
-        doubtful: Rules that may be open too far, for all that the templates tell.
+        doubtful: Rules that may be open too far: the templates do not decide it.
     """
 
     breaches: tuple[Breach, ...]
@@ -104,10 +104,10 @@ def admin_ports(
 ) -> AdminPorts:
     """Measure every administrative port of every rule, group and server.
 
-    A rule that is too wide by itself is reported once, where it stands, and then left out: what
+    A rule that is too wide by itself is reported once, at its own place, and then left out: what
     remains of a group, and then of a server, is united and measured again. So two halves of the
     internet are found wherever they are split, and nothing is reported twice. A group that only
-    load balancers have opens none of these ports: what their listeners lead to has its own rule.
+    load balancers use opens none of these ports: their listeners have a rule of their own.
 
     Args:
         deployment: The templates.

@@ -24,8 +24,8 @@ class Attachment:
 
     Args:
         group: The group.
-        unknown: Why it is not even known whether there is one. Default: empty, there is.
-        when: What must hold for it to be attached.
+        unknown: Why the attachment itself is not known. Default: empty, it is.
+        when: The conditions under which it is attached.
         place: Where it is attached.
     """
 

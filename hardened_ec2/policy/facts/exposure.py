@@ -1,4 +1,4 @@
-"""Who can reach which port: the rules of security groups as sets, united before anyone judges."""
+"""Who can reach which port: the rules of security groups as sets, united before they are judged."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Path:
         hops: The rules, the farthest first. The first one names addresses; each of the others lets
             in the group that the rule before it opens. The last one opens the server.
         groups: The group that each rule opens, in the same order.
-        when: What must hold for all of them to be deployed.
+        when: The conditions under which the template deploys all of them.
 
     Source: Amazon VPC User Guide, "Security group rules".
 
@@ -55,7 +55,7 @@ class Path:
 
     @property
     def is_direct(self) -> bool:
-        """Whether whoever starts it reaches the server itself, through no other group."""
+        """Whether the senders reach the server itself, through no other group."""
         return len(self.hops) == 1
 
     def __str__(self) -> str:
@@ -156,12 +156,12 @@ class Exposure:
         return tuple(dict.fromkeys(opening for _, opening in self.opened(server)))
 
     def paths(self, server: Server) -> Iterator[Path]:
-        """Say who can reach which port of a server, by which chain of rules.
+        """Yield who can reach which port of a server, by which chain of rules.
 
-        A rule that names addresses is a path by itself. Where a rule names a group, whoever can
-        reach a member of that group on any port can go on from it, if the member is taken over or
-        forwards (a load balancer, a proxy, a bastion): every way into that group is the beginning
-        of a path.
+        A rule that names addresses is a path by itself. Where a rule names a group, a sender that
+        can reach a member of that group on any port can go on from it, if the member is taken over
+        or forwards traffic (a load balancer, a proxy, a bastion): every way into that group begins
+        a path.
 
         Args:
             server: The server.

@@ -1,4 +1,4 @@
-"""Which security groups the templates use, and which are made for someone who is not in them."""
+"""The users of security groups: whether there are any, and whether all are load balancers."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -13,7 +13,7 @@ _LOAD_BALANCERS: Final = frozenset(LOAD_BALANCERS)
 
 
 def is_used(group: GroupKey, deployment: Deployment) -> bool:
-    """Tell whether anything but a rule of a security group names a group.
+    """Whether anything but a rule of a security group names a group.
 
     Args:
         group: The group.
@@ -42,12 +42,12 @@ def is_used(group: GroupKey, deployment: Deployment) -> bool:
 
 
 def groups_of_load_balancers(deployment: Deployment) -> frozenset[GroupKey]:
-    """Return the groups that belong to load balancers, and to nothing else that could have them.
+    """Return the groups that only load balancers use.
 
-    What such a group lets in meets listeners, and no service of a server.
+    What such a group admits reaches listeners, never a service of a server.
 
     Args:
-        deployment: The templates. A group that an output hands on is left out.
+        deployment: The templates. A group that an output exports is left out.
 
     Returns:
         The groups that are used, and by load balancers alone.

@@ -1,4 +1,4 @@
-"""Security groups by whatever names them: a reference, an ID, a name, a parameter."""
+"""Security groups, identified by a reference, an ID, a name or a parameter."""
 
 from functools import cached_property
 from typing import Final, TypeAlias
@@ -22,7 +22,7 @@ GROUPS_AND_RULES: Final = frozenset({SECURITY_GROUP, *STANDALONE_RULES})
 """Types of resources that name security groups without being a member of one."""
 
 GroupKey: TypeAlias = tuple[str, str]
-"""A security group: template and logical ID; for one outside the templates nothing and its ID."""
+"""A security group: template and logical ID; outside the templates, empty text and its ID."""
 
 
 class Groups:
@@ -40,10 +40,10 @@ class Groups:
         self._deployment = deployment
 
     def key(self, content: Content) -> GroupKey:
-        """Say which security group a value names.
+        """Return the security group that a value names.
 
         Args:
-            content: What stands where a group belongs.
+            content: A value of a property that names a group.
 
         Returns:
             Its key. The same unknown has the same key, so that a group that is a parameter is
@@ -82,7 +82,7 @@ class Groups:
 
     @staticmethod
     def is_default(group: GroupKey) -> bool:
-        """Tell whether a group is the default group of a VPC."""
+        """Whether a group is the default group of a VPC."""
         template, name = group
         return not template and (name == "default" or name.endswith(".DefaultSecurityGroup"))
 

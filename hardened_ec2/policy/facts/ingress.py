@@ -34,7 +34,7 @@ FIRST_PORT: Final = 0
 LAST_PORT: Final = 65535
 
 MAX_READINGS: Final = 256
-"""Ways to read one rule before it counts as unknown."""
+"""Ways to read one rule before all of it counts as unknown."""
 
 _PROTOCOLS = {
     "all": ALL_PROTOCOLS,
@@ -70,8 +70,8 @@ class Opening:
         unknown: Why the rule is not fully known; then the other fields are the worst it can be.
             Default: empty, it is known.
         icmp_type: Type of ICMP message, for `ICMP` and `ICMPV6`; -1 for all. Default: -1.
-        when: What must hold for it to be deployed.
-        place: Where the rule stands.
+        when: The conditions under which the template deploys it.
+        place: The place of the rule.
 
     Source: Amazon EC2 API Reference, "IpPermission"; IANA protocol numbers.
 
@@ -93,11 +93,11 @@ class Opening:
     place: Place
 
     def admits(self, protocol: int, port: int) -> bool:
-        """Tell whether it opens a port of a protocol."""
+        """Whether it opens a port of a protocol."""
         return self.protocol in (ALL_PROTOCOLS, protocol) and self.first <= port <= self.last
 
     def meets(self, protocol: int, first: int, last: int) -> bool:
-        """Tell whether it opens any of some ports of a protocol."""
+        """Whether it opens any port of a range, for a protocol."""
         mine = self.protocol in (ALL_PROTOCOLS, protocol)
         return mine and self.first <= last and first <= self.last
 
@@ -128,8 +128,8 @@ def read_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[O
         groups: Where its source groups are looked up.
 
     Yields:
-        One opening for each way to read it; none for a rule that admits nobody, or one single host
-        that only the deployment names, for which no whitelist is too narrow.
+        One opening for each way to read it; none for a rule without a sender, or with one single
+        host that only the deployment names: every whitelist has room for it.
 
     Source: AWS CloudFormation Template Reference, ``AWS::EC2::SecurityGroup Ingress``.
 
@@ -252,7 +252,7 @@ def _worst(rule: Value, why: str) -> Opening:
 
 
 def _ports(protocol: Content, first: Content, last: Content) -> _Ports:
-    """Read protocol and ports of a rule; what is not known is widened, and the reason kept."""
+    """Read protocol and ports of a rule, as wide as they can be where they are not known."""
     number, doubt = _protocol(protocol)
     if number not in (TCP, UDP):
         # ICMP writes its types and codes into the ports; other protocols have none.
@@ -262,7 +262,7 @@ def _ports(protocol: Content, first: Content, last: Content) -> _Ports:
     for content, port in ((first, low), (last, high)):
         if port is None and content is not ABSENT:
             doubts.append(why_unknown(content) or f"{describe(content)} is not a port")
-    # EC2 reads -1 as every port; a port left out is taken for the widest, the only safe reading.
+    # EC2 reads -1 as every port; a missing port is read as wide as possible.
     low = FIRST_PORT if low is None or low < FIRST_PORT else min(low, LAST_PORT)
     high = LAST_PORT if high is None or high < FIRST_PORT else min(high, LAST_PORT)
     return _Ports(number, min(low, high), max(low, high), "; ".join(doubts))
@@ -289,7 +289,7 @@ def _senders(
 ) -> Iterator[tuple[AddressSet, GroupKey | None, str, When]]:
     """Yield who a source lets in: the addresses, or the group; why it is not known; and when."""
     if key in _GROUP_SOURCES:
-        # Whoever they are, members of a group are hosts of this network, not the internet.
+        # The members of a group are hosts of this network, not the internet.
         yield AddressSet(), groups.key(content), "", ALWAYS
     elif key in _PREFIX_LISTS:
         for addresses, doubt, when in _prefix_list(content, deployment):

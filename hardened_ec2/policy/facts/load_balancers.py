@@ -1,4 +1,4 @@
-"""Load balancers in front of servers: who reaches which port of a server through which."""
+"""Load balancers in front of servers: who can reach which port of a server through each."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Door:
         sees_sender: Whether the server sees the sender's own address, so that its rules must name
             the senders and not the load balancer.
         unknown: Why its ports are not known; then all of them. Default: empty, they are.
-        when: What must hold for it to be deployed so.
+        when: The conditions under which the template deploys it.
 
     Source: Elastic Load Balancing User Guides, "Security groups" of each type; Network Load
         Balancers, "Client IP preservation".
@@ -116,8 +116,8 @@ class LoadBalancers:
             server: The server.
 
         Yields:
-            The ways that are open: the load balancer lets somebody in on the listener's port, and
-            a rule of the server lets in what the load balancer sends.
+            The ways that are open: the load balancer admits a sender on the listener's port, and a
+            rule of the server admits what the load balancer sends.
         """
         if not self._leads:
             return
@@ -168,7 +168,7 @@ class LoadBalancers:
         """Unite everyone who can send to a port, through a load balancer in front of it too."""
         groups = self._groups_of(balancer)
         if not groups:
-            # A Network Load Balancer without a group, which keeps nobody out.
+            # A Network Load Balancer without a security group admits everyone.
             return AddressSet.everything()
         admitting = self._admitting(groups, protocol, port)
         peers = {opening.peer for opening in admitting}
@@ -338,20 +338,20 @@ def _unknown(lead: _Lead) -> str:
 
 
 def faces_internet(balancer: Resource) -> bool:
-    """Tell whether a load balancer can be reached from the internet, which is what EC2 defaults to.
+    """Whether a load balancer is internet-facing, which is the default of its scheme.
 
     Args:
         balancer: The load balancer.
 
     Returns:
-        Whether it can, also where its scheme is not known.
+        Whether it can be; true when its scheme is not known.
     """
     schemes = balancer.properties.at("Scheme")
     return any(scheme.content != "internal" for scheme in schemes)
 
 
 def _keeps_sender(group: Resource) -> bool:
-    """Tell whether a Network Load Balancer leaves the sender's address as it is."""
+    """Whether a Network Load Balancer preserves the client's address."""
     for attributes in group.properties.at("TargetGroupAttributes"):
         for attribute in attributes.entries():
             names = {name.content for name in attribute.at("Key")}

@@ -1,4 +1,4 @@
-"""Where a server stands: in a private or a public subnet, with or without a public address."""
+"""Placement of servers: private or public subnets, with or without a public address."""
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -37,7 +37,7 @@ class Placement:
         deployment: The templates.
 
     Source: Amazon VPC User Guide, "Subnet types": a subnet is public when its route table has a
-        route to an internet gateway, whatever part of the internet the route is for.
+        route to an internet gateway, for any part of the internet.
 
     Example:
         >>> Placement(deployment).is_private(server, None)
@@ -68,7 +68,7 @@ class Placement:
                 yield when
 
     def is_private(self, server: Server, scenario: Scenario) -> bool | None:
-        """Tell whether no subnet of a server has a route to the internet.
+        """Whether no subnet of a server has a route to the internet.
 
         Args:
             server: The server.
@@ -76,7 +76,7 @@ class Placement:
 
         Returns:
             True when all its subnets are known to be private, false when one is public, none when
-            it cannot be told.
+            that is not known.
         """
         kinds: set[bool | None] = set()
         for subnet in self.subnets(server):
@@ -87,25 +87,25 @@ class Placement:
         return True if kinds == {True} else None
 
     def subnet_is_private(self, subnet: Resource) -> bool | None:
-        """Tell whether a subnet has no route to the internet, whatever is deployed.
+        """Whether a subnet has no route to the internet, in all scenarios.
 
         Args:
             subnet: The subnet.
 
         Returns:
-            True when it is known to be private, false when it can be public, none when it cannot
-            be told.
+            True when it is known to be private, false when it can be public, none when that is not
+            known.
         """
         return self._subnet_is_private(Value(Reference(*subnet.key)), None)
 
     def public_addresses(self, server: Server) -> tuple[tuple[Value, str], ...]:
-        """Find everything that gives a server a public address.
+        """Return every setting and resource that gives a server a public address.
 
         Args:
             server: The server.
 
         Returns:
-            Where it is asked for, and by what in words. The content is a Boolean or unknown.
+            The place of each, and what it is in words. The content is a Boolean or unknown.
         """
         return tuple(self._addresses(server))
 
@@ -182,7 +182,7 @@ class Placement:
         return None if None in ways else True
 
     def _routes(self, subnet: Value) -> tuple[tuple[bool | None, When], ...]:
-        """Say for each route of a subnet whether the internet can come in by it; none: unknown."""
+        """Return for each route whether the internet can enter the subnet by it; none: unknown."""
         resource = self._deployment.find(subnet.content)
         if resource is None or resource.type != _SUBNET:
             return ((None, subnet.when),)

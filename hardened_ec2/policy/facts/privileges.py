@@ -1,4 +1,4 @@
-"""What a role is granted, statement by statement, and which grants lead to more than they say."""
+"""Permissions of a role, statement by statement, and those that lead to further permissions."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -41,7 +41,7 @@ ESCALATIONS: Final = frozenset(
         "sts:AssumeRole",
     }
 )
-"""Actions that alone make a role more than it is, or another one: on anything, or on itself.
+"""Actions that alone escalate a role's privileges or take over another one.
 
 From the privilege escalation methods that Rhino Security Labs published and cloudsplaining checks,
 with those that reach other servers, and cloudformation:UpdateStack, which changes resources under
@@ -116,13 +116,13 @@ class Grant:
 
     Args:
         action: The pattern, unknown parts as ``${Name}``.
-        value: Where it stands.
-        statement: The statement it stands in.
+        value: The action in its place.
+        statement: Its statement.
         conditional: Whether the statement has a condition, which may narrow it to nothing, in every
             deployment.
         reaches_anything: Whether it is for all resources, or for all but some.
         reaches_wide: Whether it is for all resources of a type, or for the role or server itself.
-        covers: Which of the actions that this module knows it allows.
+        covers: The actions known to this module that it allows.
     """
 
     action: str
@@ -135,7 +135,7 @@ class Grant:
 
 
 def pattern(value: Value) -> str:
-    """Spell an action or a resource, unknown parts as ``${Name}``; empty when it is no text."""
+    """Spell an action or a resource, unknown parts as ``${Name}``; empty when it is not text."""
     content = value.content
     return str(content) if isinstance(content, str | Text) else ""
 
@@ -192,7 +192,7 @@ def grants(role: Resource, roles: Roles, deployment: Deployment) -> tuple[Grant,
 
 
 def reaches_anything(statement: Value) -> bool:
-    """Tell whether a statement is for all resources, or for all but some."""
+    """Whether a statement is for all resources, or for all but some."""
     return bool(texts(statement, "NotResource")) or any(
         _ANY_RESOURCE.fullmatch(pattern(resource)) for resource in texts(statement, "Resource")
     )
@@ -226,7 +226,7 @@ def _denied(role: Resource, roles: Roles) -> frozenset[str]:
 
 @cache
 def matched(action: str) -> frozenset[str]:
-    """Return which of the actions that this module knows a pattern stands for.
+    """Return the actions known to this module that a pattern matches.
 
     Args:
         action: A pattern as IAM reads it: ``*`` any text, ``?`` any character, in any case.
@@ -252,7 +252,7 @@ def _reaches_wide(statement: Value, role: Resource, deployment: Deployment) -> b
 
 
 def _is_own(value: Value, role: Resource, deployment: Deployment) -> bool:
-    """Tell whether a resource is the role itself, or a server."""
+    """Whether a resource is the role itself, or a server."""
     content = value.content
     parts = content.parts if isinstance(content, Text) else (content,)
     for part in parts:

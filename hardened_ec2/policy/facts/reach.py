@@ -40,7 +40,7 @@ class Reach:
 
 
 def united(openings: Iterable[Opening]) -> AddressSet:
-    """Unite everyone whom rules let in, whatever the port."""
+    """Unite the senders of openings, over all ports."""
     ipv4: tuple[tuple[int, int], ...] = ()
     ipv6: tuple[tuple[int, int], ...] = ()
     for opening in openings:
@@ -84,7 +84,7 @@ def reaches(openings: Sequence[Opening]) -> Iterator[Reach]:
 
 @cache
 def is_world(addresses: AddressSet) -> bool:
-    """Tell whether a set of addresses is the internet for practical purposes."""
+    """Whether a set of addresses is the internet for practical purposes."""
     return addresses.is_world
 
 

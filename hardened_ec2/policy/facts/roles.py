@@ -31,7 +31,7 @@ class AttachedPolicy:
 
 
 class Roles:
-    """The identity side of a deployment.
+    """The roles, instance profiles and IAM policies of a deployment.
 
     Args:
         deployment: The templates.
@@ -49,7 +49,7 @@ class Roles:
         self._statements: dict[tuple[str, str], tuple[Value, ...]] = {}
 
     def of_instances(self) -> tuple[Resource, ...]:
-        """List the roles that an instance profile hands to instances, or that trust EC2.
+        """List the roles that an instance profile gives to instances, or that trust EC2.
 
         A role that trusts EC2 is made for servers, wherever its instance profile is made.
         """
@@ -74,7 +74,7 @@ class Roles:
         return None
 
     def may_anything(self, role: Resource) -> bool:
-        """Tell whether a role has any policy at all."""
+        """Whether a role has any policy."""
         return any(self.statements(role)) or any(self.managed(role))
 
     def outside(self, servers: Iterable[Server]) -> Iterator[Value]:
@@ -220,7 +220,7 @@ def texts(statement: Value, key: str) -> tuple[Value, ...]:
 
 
 def is_ec2(principal: str) -> bool:
-    """Tell whether a service principal is EC2, in any partition.
+    """Whether a service principal is EC2, in any partition.
 
     Args:
         principal: The principal, unknown parts as ``${Name}``.

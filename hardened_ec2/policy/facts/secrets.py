@@ -19,7 +19,7 @@ class Secret:
     Args:
         kind: What it is, in words.
         line: The line of the text, counted from 1.
-        value: Where in the text the secret stands, as a slice.
+        value: The secret's position in the text, as a slice.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""What counts as a server in a template, read the same way whatever resource declares it."""
+"""The servers of a deployment, read alike from every type of resource that declares them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Kind(StrEnum):
     """Makes servers of its own from launch specifications, the older form of launch templates."""
 
     NETWORK_INTERFACE = "AWS::EC2::NetworkInterface"
-    """No server of its own, but what the groups and the addresses of one are tied to."""
+    """Not a server itself: it carries the groups and addresses of one."""
 
 
 AUTO_SCALING_GROUP: Final = "AWS::AutoScaling::AutoScalingGroup"
@@ -78,7 +78,7 @@ class Server:
             rest: Properties further down.
 
         Returns:
-            Everything it can be; content `ABSENT`, placed on the server, where nobody gives it.
+            Everything it can be; content `ABSENT`, placed on the server, when it is not given.
         """
         found = tuple(value for own in self.own for value in self._with_behind(own, key))
         for inner in rest:
@@ -118,7 +118,7 @@ def servers(deployment: Deployment) -> tuple[Server, ...]:
     """Find every server of a deployment.
 
     A launch template that only instances of the templates use is judged with them, for they may
-    supply what it leaves out; every other one is judged as it stands.
+    supply what it leaves out; every other one is judged by itself.
 
     Args:
         deployment: The templates.

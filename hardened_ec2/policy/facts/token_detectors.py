@@ -45,7 +45,7 @@ DETECTORS: Final[tuple[type[RegexBasedDetector], ...]] = (
 - PrivateKeyDetector takes a search for "BEGIN RSA PRIVATE KEY" for a key, encrypted ones for none;
 - JwtTokenDetector takes a token that anything stands behind for none;
 - CloudantDetector, NpmDetector, OpenAIDetector and SoftlayerDetector take hours for a text that is
-  made for it, and user data come from whoever wrote the template;
+  made for it, and an attacker may have written the user data;
 - BasicAuthDetector and KeywordDetector take variables for passwords and values without quotes for
   none;
 - the high entropy detectors take every hash, digest and commit id for a secret;
@@ -56,7 +56,7 @@ _HASH = re.compile(r"[0-9a-f]{40}|[0-9A-F]{40}")
 
 
 def tokens_in(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield the tokens in a text: what kind it is, and where it stands.
+    """Yield the tokens in a text: the kind of each, and its position.
 
     Args:
         text: Any text.

@@ -39,7 +39,7 @@ _BASE64_RUN = re.compile(
 _GZIP = b"\x1f\x8b"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\ufffd]")
 _NOISE = 10
-"""One character in this many that is no text makes a text binary."""
+"""A text in which one character of this many is a control character is binary."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +83,7 @@ def layers(content: Content) -> tuple[Layer, ...]:
 
     Returns:
         The text that cloud-init sees, then every text inside it that is in base64 or gzip;
-        nothing when none of it is known.
+        nothing when all of it is unknown.
 
     Source: cloud-init documentation, "User data formats"; RFC 2045 (base64 in MIME parts).
 
@@ -163,7 +163,7 @@ def _outermost(content: Content) -> tuple[Content, bool]:
         return content.of, False
     if isinstance(content, str):
         decoded = _from_base64(content)
-        # EC2 decodes it whatever it holds; a stray control character must not hide the rest.
+        # EC2 decodes it in any case; a stray control character must not hide the rest.
         if decoded is not None:
             opened = _as_text(decoded, strict=False)
             return opened.text, opened.cut

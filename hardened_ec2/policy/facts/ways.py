@@ -1,4 +1,4 @@
-"""Ways to a server: who starts, what is passed, which ports; and what makes two ways one."""
+"""Ways to a server: senders, stations and ports; and how ways that differ in one are joined."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ class Station:
 
     Args:
         names: The groups, or the load balancer.
-        holders: Who holds the groups. Default: nobody known; or it is the server itself.
+        holders: The members of the groups. Default: none are known, or it is the server itself.
         ports: What is let in there, in words.
         is_balancer: Whether it is a load balancer. Default: it is a group.
 
@@ -69,9 +69,9 @@ class Way:
         protocol: IANA protocol number.
         ports: First and last port of each range.
         places: The rules, the farthest first.
-        arrives: Whether the internet's packets get there; none where that is not known.
+        arrives: Whether packets from the internet arrive; none when that is not known.
         unknown: Why it is not fully known; empty when it is.
-        when: What must hold for it to be deployed.
+        when: The conditions under which the template deploys it.
 
     Source: Amazon VPC User Guide, "Security group rules" and "Subnet types".
 

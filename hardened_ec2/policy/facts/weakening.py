@@ -283,7 +283,7 @@ def downloads_run(text: str) -> tuple[Command, ...]:
 
 
 def _run(name: str, script: str, start: int) -> int | None:
-    """Say where a file is run after it was saved; none when it is not."""
+    """Return where a file is run after it was saved; none when it is not."""
     spelled = rf"[\"']?(?:\S{{0,99}}/)?{re.escape(name)}\b"
     used = re.compile(
         rf"(?:\b(?:ba|z|da|k)?sh|\bsource|\bpython[\d.]*|(?:^|[\s;&])\.)\s+(?:-\w+\s+){{0,9}}{spelled}"
@@ -315,5 +315,5 @@ def _script(text: str) -> str:
 
 
 def _ends(script: str) -> list[int]:
-    """Say where the lines of the text end, those that go on in the next one too."""
+    """Return where the lines of the text end, continued ones included."""
     return [end.start() for end in re.finditer("[\n\x0b]", script)]

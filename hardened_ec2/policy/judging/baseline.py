@@ -49,7 +49,7 @@ class Accepted:
             )
 
     def accepts(self, finding: Finding) -> bool:
-        """Tell whether a finding is this one; lines may have moved since."""
+        """Whether a finding is this one; its line may have changed since."""
         return (
             (self.rule, self.logical_id) == (finding.rule, finding.logical_id)
             and Path(self.template) == Path(finding.template)

@@ -51,7 +51,7 @@ def collect(paths: Sequence[Path]) -> Collection:
     """Read the templates that paths name.
 
     A file that is named has to be a template. A folder is searched with all folders in it, links
-    followed once; what is no template there is passed over, but a template that is broken is not. A
+    followed once; a file there that is not a template is passed over, a broken template is not. A
     cloud assembly (``cdk.out``) gives the templates of its stacks, stages and nested stacks, and
     nothing that an earlier synth left behind; with them comes what its app acknowledged.
 
@@ -132,10 +132,10 @@ def _refused(error: OSError) -> UnreadableTemplate:
 
 
 def _was_meant(file: Path) -> bool:
-    """Tell whether a file that is no template was meant to be one."""
+    """Whether a file that is not a template was meant to be one."""
     try:
         with file.open("rb") as opened:
             head = opened.read(_SIGN_BYTES)
     except OSError:
-        return True  # nobody knows what is in it
+        return True  # it may be one
     return any(sign in head for sign in _SIGNS)

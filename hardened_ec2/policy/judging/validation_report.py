@@ -17,15 +17,15 @@ _FILE: Final = "validation-report.json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Acknowledgement:
-    """One finding that an app acknowledged, of whatever pack.
+    """One finding that an app acknowledged, of this pack or another.
 
     Args:
         pack: The pack that found it.
         rule: The rule's id.
         construct: The path of the construct that it was found at.
-        template: The template's name, as findings write it; empty where the report tells none.
-        logical_id: The resource; empty where the report tells none.
-        paths: The properties; none where the report tells none.
+        template: The template's name, as findings write it; empty when the report has none.
+        logical_id: The resource; empty when the report has none.
+        paths: The properties; none when the report has none.
         message: What was found.
         reason: Why it is right for this design.
         where: The path of the construct on which it was acknowledged.

@@ -1,8 +1,8 @@
-"""The text of a template, JSON or YAML, as plain objects, and the line where each thing stands.
+"""The text of a template, JSON or YAML, as plain objects, and the line of each value.
 
-YAML is read event by event, with libyaml where it is there: an alias bomb, ten thousand levels of
-nesting or a text without an end stop at a limit, never in a crash. JSON goes through the standard
-library, which is several times faster; its lines are looked for when a finding asks.
+YAML is read event by event, with libyaml where it is installed: an alias bomb, ten thousand levels
+of nesting or an endless text ends at a limit, never in a crash. JSON is decoded by the standard
+library, which is several times faster; its lines are looked up only for findings.
 """
 
 import json
@@ -15,10 +15,10 @@ from hardened_ec2.policy.read.json_marks import json_marks
 from hardened_ec2.policy.read.marks import Marks
 
 MAX_DEPTH: Final = 200
-"""Levels of lists and objects. CloudFormation's own templates stay below twenty."""
+"""Levels of lists and objects. Templates as people write them stay below twenty."""
 
 MAX_NODES: Final = 2_000_000
-"""Values in one text, what an alias repeats counted again each time."""
+"""Values in one text; what an alias repeats counts each time."""
 
 _LONGEST_NUMBER: Final = 64
 
@@ -44,7 +44,7 @@ class UndecodableText(ValueError):  # noqa: N818 - it names the fault, as `Value
 
 
 def decode(text: str) -> Any:  # noqa: ANN401 - whatever the text holds
-    """Return what a text holds, short forms of intrinsic functions written out.
+    """Decode a text, with the short forms of intrinsic functions written out.
 
     Args:
         text: JSON if its first character is "{" and it is JSON; YAML otherwise.
@@ -53,7 +53,7 @@ def decode(text: str) -> Any:  # noqa: ANN401 - whatever the text holds
         Plain dicts, lists, strings, numbers, Booleans and none.
 
     Raises:
-        UndecodableText: If it is neither, is nested too deeply, or repeats itself too often.
+        UndecodableText: If the text is neither, is nested too deeply, or has too many values.
 
     Source: RFC 8259 (JSON); YAML 1.1, as CloudFormation reads it; AWS CloudFormation User Guide,
         "Intrinsic function reference".
@@ -69,13 +69,13 @@ def decode(text: str) -> Any:  # noqa: ANN401 - whatever the text holds
 
 
 def marks(text: str) -> Marks | None:
-    r"""Return where everything stands in a text.
+    r"""Return the line of every value in a text.
 
     Args:
-        text: One that `decode` took.
+        text: A text that `decode` accepted.
 
     Returns:
-        The marks of the whole; none where it is a text that `decode` would not take.
+        The marks of the whole text; none when `decode` would refuse it.
 
     Example:
         >>> marks("Resources:\n  Web:\n    Type: AWS::EC2::VPC").line_of(("Resources", "Web"))
@@ -122,7 +122,7 @@ class _DuplicateKey(Exception):  # noqa: N818 - never leaves this module
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Of two equal keys one reader takes the first and another the last: a place to hide in.
+    # Of two equal keys one reader takes the first and another the last: one of them hides.
     made = dict(pairs)
     if len(made) != len(pairs):
         raise _DuplicateKey(next(key for key, n in Counter(k for k, _ in pairs).items() if n > 1))
@@ -158,7 +158,7 @@ def _refused_constant(constant: str) -> NoReturn:
 
 
 def _yaml(text: str) -> tuple[Any, Marks]:
-    # Only who reads YAML needs it; JSON templates are judged without.
+    # JSON templates are judged without PyYAML.
     try:
         import yaml  # noqa: PLC0415
     except ImportError:

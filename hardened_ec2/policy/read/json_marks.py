@@ -1,8 +1,8 @@
-"""Where everything stands in a text of JSON.
+"""The line of every value in a JSON text.
 
-The standard library's decoder, which is written in C, tells no lines; a parser that does takes
-longer than all rules together. So the text is decoded first, and its tokens are walked through only
-when a finding asks for a line.
+The standard library's decoder, which is written in C, reports no lines, and a parser that does
+takes longer than all rules together. So the text is decoded first, and its tokens are read again
+only when a finding needs a line.
 """
 
 import json
@@ -15,10 +15,10 @@ _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:\n]|[^\s"{}\[\],:]+')
 
 
 def json_marks(text: str) -> Marks:
-    r"""Return where everything stands in a text of JSON.
+    r"""Return the line of every value in a JSON text.
 
     Args:
-        text: One that the standard library decodes. Of any other the marks mean nothing.
+        text: A text that the standard library decodes; for any other the marks mean nothing.
 
     Returns:
         The marks of the whole.

@@ -1,4 +1,4 @@
-"""The lines on which the parts of a text stand."""
+"""The lines of the values in a text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ _EMPTY: Final[Mapping[str, "Marks"]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Where a value stands, and what is in it.
+    """The line of a value, and the lines of the values in it.
 
     Args:
         line: Its line, from 1.
@@ -24,9 +24,9 @@ class Marks:
     inside: Mapping[str, "Marks"] = field(default_factory=lambda: _EMPTY)
 
     def line_of(self, path: tuple[str, ...]) -> int:
-        """Return the line of what a path leads to, or of the last step that there is.
+        """Return the line of the value at a path, or of the nearest one around it.
 
-        A path says what is deployed: the arms of ``Fn::If`` are searched where it names none.
+        A path names what is deployed, so both arms of an ``Fn::If`` on the way are searched.
         """
         return _deepest(self, path)[1]
 

@@ -1,4 +1,4 @@
-"""One CloudFormation template as it was written: read, checked for shape, not yet resolved."""
+"""One CloudFormation template as it is written: decoded, its shape checked, nothing resolved."""
 
 import errno
 import hashlib
@@ -19,7 +19,7 @@ _SECTIONS = ("Parameters", "Mappings", "Conditions", "Resources", "Outputs", "Me
 
 
 class UnreadableTemplate(ValueError):  # noqa: N818 - it names the fault, as `ValueError`s here do
-    """A file or document that cannot be judged because it is no CloudFormation template.
+    """A file or document that cannot be judged: it is not a CloudFormation template.
 
     Args:
         template: The template's name.
@@ -52,13 +52,13 @@ class NoResources(UnreadableTemplate):
 class Template:
     """A template, already decoded.
 
-    Whatever decodes a template ends in this class, so that every rule sees the long form of
-    intrinsic functions: ``{"Fn::Sub": …}``, ``{"Ref": …}``.
+    Every decoder of templates produces this class, so every rule sees the long form of intrinsic
+    functions: ``{"Fn::Sub": …}``, ``{"Ref": …}``.
 
     Args:
-        name: What findings call it; a path, as a rule.
+        name: Its name in findings, usually a path.
         document: The decoded template: plain dicts, lists, strings, numbers, Booleans and none.
-        text: What it was decoded from, to look up lines. Default: none; lines are not known then.
+        text: The text it was decoded from, to look up lines. Default: none; lines are not known.
 
     Raises:
         UnreadableTemplate: If the document is not an object, or a section or a resource does not
@@ -104,7 +104,7 @@ class Template:
 
         Raises:
             UnreadableTemplate: If the file cannot be read, is larger than `MAX_TEMPLATE_BYTES`,
-                is not JSON or YAML in UTF-8, or is no template. Never anything else.
+                is not JSON or YAML in UTF-8, or is not a template. No other exception is raised.
 
         Source: RFC 8259 (JSON); YAML 1.1.
 
@@ -146,14 +146,14 @@ class Template:
         return section
 
     def line(self, logical_id: str, path: str = "") -> int | None:
-        """Return the line where a resource or a property of it stands.
+        """Return the line of a resource, or of a property of it.
 
         Args:
             logical_id: The resource; empty for the template itself.
             path: The property, such as ``Properties.ImageId``. Default: the resource itself.
 
         Returns:
-            The line, of the nearest thing around it that has one; none where the text is not known.
+            The line, or that of the nearest value around it; none when the text is not known.
         """
         if self._marks is None:
             return None
@@ -185,7 +185,7 @@ class Template:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Open a file without waiting: a pipe waits for somebody to write, a device may never end."""
+    """Open a file without waiting: a pipe waits for a writer, and a device may never end."""
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor

@@ -14,7 +14,7 @@ from hardened_ec2.policy.resolve.text import MAX_WORK, Budget
 from hardened_ec2.policy.resolve.values import Place, Reference, Tree, Unknown, Value, as_bool
 
 METADATA_KEY: Final = "hardened-ec2"
-"""Under this key of a resource's Metadata, declarations for the policy stand."""
+"""The key of a resource's Metadata that holds declarations for the policy."""
 
 _STACK = "AWS::CloudFormation::Stack"
 
@@ -24,7 +24,7 @@ class Resource:
     """A resource of a deployment, its properties resolved when asked for.
 
     Args:
-        scope: The template it stands in, with all that its names mean.
+        scope: Its template, which resolves the names in it.
         logical_id: Its logical ID.
         type: Its type, such as ``AWS::EC2::Instance``.
         raw: The resource as written.
@@ -44,7 +44,7 @@ class Resource:
 
     @property
     def template(self) -> str:
-        """The name of the template it stands in."""
+        """The name of its template."""
         return self.scope.template.name
 
     @property
@@ -54,7 +54,7 @@ class Resource:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from every other resource of the deployment."""
+        """Template and logical ID: together unique in the deployment."""
         return (self.template, self.logical_id)
 
     @cached_property
@@ -65,13 +65,13 @@ class Resource:
         )
 
     def declares(self, name: str) -> bool:
-        """Tell whether its Metadata says ``{"hardened-ec2": {name: true}}``.
+        """Whether its Metadata contains ``{"hardened-ec2": {name: true}}``.
 
         Args:
             name: The declaration, such as ``containers``.
 
         Returns:
-            Whether it is declared, in plain words; anything that has to be resolved is not.
+            Whether it is declared as a plain value; a value that has to be resolved does not count.
         """
         declared = (self.raw.get("Metadata") or {}).get(METADATA_KEY)
         return isinstance(declared, dict) and as_bool(declared.get(name, False)) is True
@@ -87,7 +87,7 @@ class Deployment:
         templates: The templates, nested stacks beside their parents, in any order.
 
     Raises:
-        ValueError: If two templates have the same name, so that findings could not be told apart.
+        ValueError: If two templates have the same name: their findings would look alike.
 
     Source: AWS CloudFormation User Guide, "Split a template into reusable pieces using nested
         stacks" and "Get exported outputs from a deployed stack".
@@ -152,7 +152,7 @@ class Deployment:
         return self._exports.get(name)
 
     def nested(self, stack: Reference) -> Scope | None:
-        """Return the template that a nested stack deploys; none when it was not given."""
+        """Return the template that a nested stack deploys; none when it is not given."""
         return self._children.get((stack.template, stack.logical_id))
 
     def unfollowed_stacks(self) -> Iterable[Resource]:
@@ -169,7 +169,7 @@ class Deployment:
                 export = declared.get("Export") if isinstance(declared, dict) else None
                 if isinstance(export, dict) and "Name" in export:
                     for name, _ in scope.resolve(export["Name"]):
-                        # Names hold ${AWS::StackName} as a rule: compared as they are spelled.
+                        # Most contain ${AWS::StackName}, and are compared as they are spelled.
                         if not isinstance(name, Unknown | Tree):
                             exports.setdefault(str(name), (scope, output))
         return exports

@@ -37,11 +37,11 @@ _TRIPLE = 3
 
 
 class Names(Resolver, Protocol):
-    """What names mean in the template that a function stands in."""
+    """What names mean in the template that calls a function."""
 
     @property
     def budget(self) -> Budget:
-        """What the judgement may still do."""
+        """The limits of the judgement."""
 
     @property
     def mappings(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Names(Resolver, Protocol):
         """Return what ``Fn::ImportValue`` of an export's name can be."""
 
     def condition(self, name: object, *, holds: bool = True) -> When:
-        """Return what must hold for a named condition to be true, or false."""
+        """Return the requirement that a named condition is true, or false."""
 
 
 def ref(scope: Names, name: Any) -> Alternatives:  # noqa: ANN401 - decoded JSON, as everywhere here
@@ -249,7 +249,7 @@ def called(raw: dict[str, Any]) -> str | None:
 
     Returns:
         The function, or none when it is a plain object. ``Fn::Transform`` is none: it adds to the
-        object it stands in, and `Value.at` says so.
+        object around it, which `Value.at` reports as unknown.
 
     Example:
         >>> called({"Ref": "Vpc"})

@@ -1,4 +1,4 @@
-"""What names mean inside one template of a deployment, and what each piece of it can be."""
+"""One template of a deployment: what its names mean, and what each piece of it can be."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
@@ -21,7 +21,7 @@ from hardened_ec2.policy.resolve.values import (
 )
 
 MAX_ALTERNATIVES: Final = 64
-"""Things that one place can be before the rest of them counts as unknown."""
+"""Values that one place can have before the rest of them counts as unknown."""
 
 MAX_DEPTH: Final = 48
 """Intrinsic functions within one another before the innermost counts as unknown."""
@@ -39,13 +39,13 @@ _PSEUDO_PARAMETERS = frozenset(
 )
 
 Nested: TypeAlias = Callable[[Reference], "Scope | None"]
-"""Finds the template that a nested stack deploys; none when it was not given."""
+"""Finds the template that a nested stack deploys; none when it is not among those given."""
 
 Exported: TypeAlias = Callable[[str], "tuple[Scope, str] | None"]
 """Finds an export by its name: the template that has it, and the output there."""
 
 Parents: TypeAlias = Callable[[str], "Iterable[tuple[Scope, Mapping[str, Any]]]"]
-"""Finds the nested stack resources that deploy a template, each with the template it stands in."""
+"""Finds the nested stack resources that deploy a template, each with its own template."""
 
 _COPIED_ATTRIBUTES = frozenset({("AWS::EC2::VPC", "CidrBlock"), ("AWS::EC2::Subnet", "CidrBlock")})
 """Attributes that return a property of the same name, unchanged."""
@@ -90,7 +90,7 @@ class Scope:
 
     @property
     def budget(self) -> Budget:
-        """What the judgement may still do, shared by all templates of the deployment."""
+        """The limits of the judgement, shared by all templates of the deployment."""
         return self._budget
 
     @property
@@ -99,7 +99,7 @@ class Scope:
         return self.template.section("Mappings")
 
     def resolve(self, raw: Any) -> Alternatives:  # noqa: ANN401 - decoded JSON
-        """Say what a piece of the template can be.
+        """Return what a piece of the template can be.
 
         Args:
             raw: Any piece of this template's document, as decoded.
@@ -124,11 +124,11 @@ class Scope:
             return (Resolved(Tree(self, raw)),)
         if isinstance(raw, int | float):
             return (Resolved(raw),)
-        # Decoders of other formats know more types; CloudFormation sees their text.
+        # A YAML decoder knows more types; CloudFormation reads their text.
         return (Resolved(ABSENT if raw is None else str(raw)),)
 
     def named(self, name: str) -> Alternatives:
-        """Say what a ``Ref`` to a name can be.
+        """Return what a ``Ref`` to a name can be.
 
         Args:
             name: A parameter, pseudo parameter or logical ID.
@@ -147,7 +147,7 @@ class Scope:
         return unknown(f"{name} is neither a parameter nor a resource of the template", name)
 
     def attribute(self, logical_id: str, attribute: str) -> Alternatives:
-        """Say what an attribute of a resource can be.
+        """Return what an attribute of a resource can be.
 
         Args:
             logical_id: The resource.
@@ -174,14 +174,14 @@ class Scope:
         return (Resolved(reference),)
 
     def output(self, name: str) -> Alternatives:
-        """Say what an output of the template can be."""
+        """Return what an output of the template can be."""
         output = self.template.section("Outputs").get(name)
         if not isinstance(output, dict) or "Value" not in output:
             return unknown(f"{self.template.name} has no output {name}")
         return self._guarded(f"output {name}", lambda: self.resolve(output["Value"]))
 
     def imported(self, name: Content) -> Alternatives:
-        """Say what ``Fn::ImportValue`` of an export's name can be."""
+        """Return what ``Fn::ImportValue`` of an export's name can be."""
         exported = None if isinstance(name, Unknown | Tree) else self._exported(str(name))
         if exported is None:
             return unknown(f"no given template exports {describe(name)}")
@@ -189,14 +189,14 @@ class Scope:
         return scope.output(output)
 
     def condition(self, name: object, *, holds: bool = True) -> When:
-        """Say what must hold for a named condition to be true, or false.
+        """Return the requirement that a named condition is true, or false.
 
         Args:
             name: The condition's name; anything but a string is no condition.
             holds: Whether it is to be true. Default: true.
 
         Returns:
-            The choice, told of the condition at the root of any ``Fn::Not``.
+            The requirement, stated for the condition inside any ``Fn::Not``.
         """
         if not isinstance(name, str):
             return ALWAYS
@@ -253,7 +253,7 @@ class Scope:
                 yield scope, arguments[name]
 
     def _guarded(self, key: int | str, resolve: Callable[[], Alternatives]) -> Alternatives:
-        """Resolve what can lead back to itself, however deep, and cap what it can be."""
+        """Resolve a piece that can refer to itself, within the limits."""
         if key in self._open:
             return unknown("it refers to itself")
         if self._budget.depth >= MAX_DEPTH:
@@ -299,7 +299,7 @@ class Scope:
         alternatives = distinct(map(Resolved, contents))
         if len(alternatives) == 1:
             return alternatives
-        # Whatever is used together is used with one value of the parameter.
+        # A parameter has one value in a deployment: two values are never deployed together.
         subject = ("parameter", self.template.name, name)
         return tuple(
             Resolved(content, frozenset({(subject, describe(content))}))

@@ -23,7 +23,7 @@ MAX_TEXT: Final = 2**18
 """Characters of one joined text; sixteen times what EC2 takes as user data."""
 
 MAX_TEXTS: Final = 64
-"""Texts that one function can make before only as many are made as show every alternative."""
+"""Texts that one function makes; beyond that, only as many as show every alternative once."""
 
 MAX_WORK: Final = 64 * 2**20
 """Characters joined in one judgement before every further text counts as unknown."""
@@ -36,7 +36,7 @@ Part = str | Unknown | Reference | Base64
 
 @dataclass(kw_only=True)
 class Budget:
-    """What one judgement may still do: it ends, whatever a template repeats or nests.
+    """The limits of one judgement: it ends, however much a template repeats or nests.
 
     Args:
         text: Characters that may still be joined. Default: `MAX_WORK`.
@@ -47,7 +47,7 @@ class Budget:
     depth: int = 0
 
     def spend(self, amount: int) -> bool:
-        """Take characters, and tell whether they were there."""
+        """Take characters from the budget, and return whether it held that many."""
         self.text -= amount
         return self.text >= 0
 
@@ -57,13 +57,13 @@ def concatenated(pieces: Sequence[Alternatives], delimiter: str, budget: Budget)
 
     Args:
         pieces: What each piece can be.
-        delimiter: What stands between two pieces; absent pieces take none.
-        budget: What the judgement may still do.
+        delimiter: The text between two pieces; absent pieces are left out.
+        budget: The limits of the judgement.
 
     Returns:
-        The texts. Where there would be more than `MAX_TEXTS`, so many that every alternative of
-        every piece is in one of them, and an unknown for what they can be together: a secret or an
-        open range must not hide in the combination that was not tried.
+        The texts. Beyond `MAX_TEXTS`, enough of them to contain every alternative of every piece,
+        and an unknown for the other combinations: a secret or an open range must not hide in a
+        combination that was not tried.
 
     Source: AWS CloudFormation Template Reference, ``Fn::Join`` and ``Fn::Sub``.
 

@@ -1,9 +1,9 @@
 """What one place of a template can be: kinds of content, and the conditions of each.
 
-A property of a CloudFormation template rarely *is* a value. It is one value under a condition and
-another otherwise, the default of a parameter, half known text, an attribute of a resource that does
-not exist yet. So every place reads as a tuple of `Value`, one for each thing it can be, and a rule
-looks at all of them.
+A property of a CloudFormation template rarely has one value. It has one value under a condition and
+another otherwise, the default of a parameter, text that is known in part, or an attribute of a
+resource that does not exist yet. So every place reads as a tuple of `Value`, one for each thing it
+can be, and a rule looks at all of them.
 """
 
 import re
@@ -29,12 +29,11 @@ ABSENT: Final = Absent.ABSENT
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Something that only the deployment decides.
+    """A value that only the deployment decides.
 
     Args:
         why: Why it is not known, as the end of a sentence.
-        name: The parameter, pseudo parameter or dynamic reference it comes from. Default: empty,
-            it has none.
+        name: The parameter, pseudo parameter or dynamic reference it comes from. Default: empty.
 
     Example:
         >>> (server,) = deployment.resources("AWS::EC2::Instance")
@@ -105,10 +104,10 @@ class Base64:
 
 
 class Resolver(Protocol):
-    """Whatever can say what a raw piece of a template can be."""
+    """Resolves raw pieces of a template."""
 
     def resolve(self, raw: Any) -> "Alternatives":  # noqa: ANN401 - decoded JSON
-        """Return every thing that the raw piece can be."""
+        """Return everything that a raw piece can be."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,11 +146,11 @@ class _Plain:
 
 
 PLAIN: Final[Resolver] = _Plain()
-"""Resolves JSON that holds no functions, because it stands in a template as text."""
+"""Resolves JSON that a template contains as text, in which there are no functions."""
 
 
 class Place(NamedTuple):
-    """Where a value stands: template, logical ID and property path."""
+    """The place of a value: template, logical ID and property path."""
 
     template: str
     logical_id: str
@@ -166,7 +165,7 @@ class Place(NamedTuple):
 
 
 NOWHERE: Final = Place("", "")
-"""The place of a value that stands in no template."""
+"""The place of a value that is not from a template."""
 
 
 class Value(NamedTuple):
@@ -174,8 +173,8 @@ class Value(NamedTuple):
 
     Args:
         content: What it is.
-        when: What must hold for it to be that. Default: nothing.
-        place: Where it stands. Default: nowhere.
+        when: What must hold for it to be deployed. Default: nothing.
+        place: Its place in the templates. Default: none.
 
     Example:
         >>> (server,) = deployment.resources("AWS::EC2::Instance")
@@ -229,7 +228,7 @@ class Value(NamedTuple):
 
 
 def unknown(why: str, name: str = "") -> Alternatives:
-    """Say of a piece that only the deployment decides it; see `Unknown`."""
+    """Return the alternatives of a piece that only the deployment decides; see `Unknown`."""
     return (Resolved(Unknown(why, name)),)
 
 
@@ -278,15 +277,14 @@ def as_int(content: Content) -> int | None:
         return None
     if isinstance(content, float) and content.is_integer():
         return int(content)
-    # Python's int() would also take underscores and other scripts' digits, which EC2 refuses, and
-    # texts of any length, slowly.
+    # int() would also accept underscores and digits of other scripts, which EC2 refuses.
     if isinstance(content, str) and _WHOLE_NUMBER.fullmatch(content.strip()):
         return int(content)
     return content if isinstance(content, int) else None
 
 
 def why_unknown(content: Content) -> str | None:
-    """Say why a content is not a plain value; none when it is one."""
+    """Return why a content is not a plain value; none when it is one."""
     match content:
         case Unknown(why=why):
             return why
@@ -325,7 +323,7 @@ def _spelled(part: Unknown | Reference | Base64) -> str:
 def _below(value: Value, key: str) -> tuple[Value, ...]:
     content = value.content
     if isinstance(content, Unknown):
-        # The unknown stands here, not below: one unknown object is one thing to verify.
+        # The unknown keeps its place: one unknown object is one thing to verify.
         return (value,)
     place = value.place.under(key)
     if content is ABSENT:
