@@ -29,7 +29,7 @@ def test_only_these_modules_load_more_services_than_aws_ec2_does() -> None:
         "account/session_recording.py": {"aws_ssm"},
         "retrofit/defaults.py": {"aws_autoscaling"},
         "retrofit/injected_props.py": {"aws_autoscaling"},
-        "retrofit/mixins.py": {"aws_autoscaling"},
+        "retrofit/mixins/instance.py": {"aws_autoscaling"},
         "servers/auto_scaling_group.py": {"aws_autoscaling"},
         "servers/auto_scaling_group_checks.py": {"aws_autoscaling"},
         "servers/image_pipeline.py": {"aws_imagebuilder"},
