@@ -15,7 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help try test payload proof proof-all scans check pack docs bench comparison mutants fuzz lock clean python tools checkov cfn-guard
+.PHONY: help try test types lint quick payload proof proof-all scans check pack docs bench comparison mutants fuzz lock clean python tools checkov cfn-guard
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile
@@ -23,8 +23,9 @@ help: ## what there is
 try: tools ## synthesize, judge, deploy to a local emulator, read back; SSH_WHITELIST=CIDR,... is yours
 	@$(BIN)/python -m demo
 
-test: tools checkov ## every test that runs on this machine
-	$(BIN)/python -m pytest
+test: tools checkov ## all tests but make proof; CHECKED=1 leaves out those that make check ran
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --doctest-modules \
+		$(if $(CHECKED),-m 'not quick') tests hardened_ec2
 
 # Four, for half of them wait for an answer that must not come.
 payload: tools ## each file of the host's shell by itself (root; a minute on two cores)
@@ -42,13 +43,20 @@ proof-all: proof ## the same for every distribution, profile and fault; writes d
 scans: tools ## scan six servers with Lynis and OpenSCAP, write docs/SCANNERS.md (root; hours)
 	$(BIN)/python -m lab.scanners docs/SCANNERS.md
 
-check: tools ## linters, types, shell scripts, unit tests, examples in docstrings (no node process)
+check: tools ## linters, types, import contracts, quick unit tests, examples in docstrings (no node)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types lint quick
+
+types: tools
+	$(BIN)/mypy
+
+lint: tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
-	$(BIN)/python -m pytest --doctest-modules tests/unit hardened_ec2
+
+quick: tools
+	$(BIN)/python -m pytest --doctest-modules -m quick tests/unit hardened_ec2
 
 pack: tools ## pack the host's shell anew, after a change of hardened_ec2/host/payload
 	$(BIN)/python -m hardened_ec2.host.pack

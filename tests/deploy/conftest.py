@@ -27,12 +27,6 @@ EXPECTATION = Expectation(
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "/deploy/" in item.path.as_posix():
-            item.add_marker(pytest.mark.deploy)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Emulated:
     """An emulated account."""

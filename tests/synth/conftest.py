@@ -6,12 +6,6 @@ import pytest
 from hardened_ec2 import HardenedVpc
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "/synth/" in item.path.as_posix():
-            item.add_marker(pytest.mark.synth)
-
-
 @pytest.fixture
 def app() -> cdk.App:
     return cdk.App(builtin_cloud_formation_validation=False)

@@ -160,6 +160,7 @@ ENDLESS = [
 """What a careless pattern tries anew from each place in it, to the end of the text."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_user_data_that_are_made_to_be_slow_end(part: int) -> None:
     resources = {

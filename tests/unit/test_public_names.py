@@ -109,6 +109,7 @@ def test_a_module_of_version_0_1_is_refused_with_the_public_import(old: str, mes
     assert str(refused.value) == message
 
 
+@pytest.mark.slow
 def test_every_import_that_a_refusal_names_works() -> None:
     for package, modules in hardened_ec2._moved._PUBLIC.items():  # noqa: SLF001
         for name, public in modules.items():

@@ -11,6 +11,8 @@ from mypy_boto3_ec2.type_defs import SecurityGroupTypeDef
 
 from tests.unit.functions.conftest import CloudFormation, client_of_nobody
 
+pytestmark = pytest.mark.emulator
+
 
 @pytest.fixture
 def account(client: EC2Client) -> Iterator[EC2Client]:

@@ -59,6 +59,7 @@ def test_a_text_that_no_block_takes_is_refused() -> None:
         stored("x" * 65_536)
 
 
+@pytest.mark.slow
 @given(parts=st.lists(st.text(), max_size=4))
 def test_members_are_one_text(parts: list[str]) -> None:
     whole = b"".join(map(stored, parts))

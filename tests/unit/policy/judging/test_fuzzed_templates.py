@@ -14,6 +14,8 @@ from tests.fuzz.mutation import mutated
 from tests.fuzz.seeds import seeds
 from tests.fuzz.short_form import short_form
 
+pytestmark = pytest.mark.fuzz
+
 SEEDS = seeds()
 
 

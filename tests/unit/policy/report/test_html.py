@@ -265,6 +265,7 @@ def test_names_of_every_script_and_length_are_shown(name: str) -> None:
     assert visible(name)[:MAX_TEXT] in words
 
 
+@pytest.mark.slow
 def test_thousands_of_servers_are_a_page_of_bounded_size() -> None:
     resources = dict(SOUND)
     for number in range(MAX_PICTURES + 20):
