@@ -1,10 +1,8 @@
 """LockedSecurityGroup: a security group that is closed both ways until asked."""
 
 import re
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from aws_cdk import Token
 from aws_cdk import aws_ec2 as ec2
@@ -22,9 +20,6 @@ TIME_SYNC = "NTP to the Amazon Time Sync Service"
 """The description of the rule that every closed group has."""
 
 TIME_SYNC_CIDR = "169.254.169.123/32"
-
-_RULES: WeakKeyDictionary[ec2.Port, Mapping[str, Any]] = WeakKeyDictionary()
-"""What CDK writes for each port that was in a rule."""
 
 
 @own_signature
@@ -153,7 +148,7 @@ class LockedSecurityGroup(ec2.SecurityGroup):
             group.add_egress_rule(database_group, ec2.Port.tcp(5432), "PostgreSQL")
         """
         _check_description(description, "an egress rule")
-        if _rule_of(connection)["ipProtocol"] == "-1":
+        if connection.to_rule_json()["ipProtocol"] == "-1":
             config = peer.to_egress_rule_config()
             address = config.cidr_ip or config.cidr_ipv6
             if address in ANYWHERE:
@@ -164,9 +159,39 @@ class LockedSecurityGroup(ec2.SecurityGroup):
                 )
         super().add_egress_rule(peer, connection, description, remote_rule)
 
+    def reach(self, group: "LockedSecurityGroup", port: int, description: str) -> None:
+        """Let this group's members reach another locked group's members on a TCP port.
+
+        It is ``connections.allow_to`` in two messages to node: CDK would call back into Python for
+        both rules, which a port and a group that are known here need not.
+
+        Args:
+            group: The group to reach.
+            port: The port.
+            description: Why.
+
+        Raises:
+            ValueError: If the description is missing or has characters that EC2 refuses.
+
+        Example::
+
+            servers = LockedSecurityGroup(self, "Servers", vpc=vpc, description="Servers")
+            caches = LockedSecurityGroup(self, "Caches", vpc=vpc, description="Caches")
+            servers.reach(caches, 6379, "Redis")
+        """
+        _check_description(description, "the rule")
+        super().add_egress_rule(group, tcp(port), description)
+        ec2.SecurityGroup.add_ingress_rule(
+            group,
+            self,
+            tcp(port),
+            description,
+            True,  # noqa: FBT003 - as connections do: where both stacks meet, it is theirs
+        )
+
     def _with_sources(self, peer: ec2.IPeer, connection: ec2.Port) -> dict[int, AddressSet]:
         """Return the sources of the administrative ports that a rule would change."""
-        ports = _administrative_ports(_rule_of(connection))
+        ports = _administrative_ports(connection.to_rule_json())
         if not ports:
             return {}
         config = peer.to_ingress_rule_config()
@@ -207,15 +232,7 @@ def tcp(port: int) -> ec2.Port:
     return ec2.Port.tcp(port)
 
 
-def _rule_of(connection: ec2.Port) -> Mapping[str, Any]:
-    """Return what CDK writes for a port, asked of it once."""
-    rule = _RULES.get(connection)
-    if rule is None:
-        rule = _RULES[connection] = connection.to_rule_json()
-    return rule
-
-
-def _administrative_ports(rule: Mapping[str, Any]) -> list[int]:
+def _administrative_ports(rule: dict[str, Any]) -> list[int]:
     protocol, first, last = rule["ipProtocol"], rule.get("fromPort"), rule.get("toPort")
     if protocol == "-1":
         return list(ADMINISTRATIVE_PORTS)

@@ -162,10 +162,10 @@ class HardenedVpc(ec2.Vpc):
 
             vpc.allow_endpoints_from(legacy_group)
         """
-        if self._endpoint_group is not None:
-            connectable.connections.allow_to(
-                self._endpoint_group, tcp(443), "AWS services through VPC endpoints"
-            )
+        if self._endpoint_group is not None and isinstance(connectable, LockedSecurityGroup):
+            connectable.reach(self._endpoint_group, 443, _TO_ENDPOINTS)
+        elif self._endpoint_group is not None:
+            connectable.connections.allow_to(self._endpoint_group, tcp(443), _TO_ENDPOINTS)
         if self._s3_prefix_list_id is not None:
             connectable.connections.allow_to(
                 ec2.Peer.prefix_list(self._s3_prefix_list_id),
@@ -174,6 +174,7 @@ class HardenedVpc(ec2.Vpc):
             )
 
 
+_TO_ENDPOINTS = "AWS services through VPC endpoints"
 _NAMED_BY = "vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)"
 
 

@@ -191,7 +191,7 @@ class HardenedInstance(ec2.Instance):
         if resource_signal_timeout is not None:
             server.user_data.signal = self._signal()
         if isinstance(vpc, HardenedVpc):
-            vpc.allow_endpoints_from(self)
+            vpc.allow_endpoints_from(group)
         resource = self.instance
         server.finish(
             self,

@@ -166,7 +166,7 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
         resource = cast("ec2.CfnLaunchTemplate", self.node.default_child)
         resource.add_property_override("LaunchTemplateData.DisableApiStop", disable_api_stop)
         if isinstance(vpc, HardenedVpc):
-            vpc.allow_endpoints_from(self)
+            vpc.allow_endpoints_from(group)
         server.finish(
             self,
             resource,

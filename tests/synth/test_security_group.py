@@ -240,3 +240,31 @@ def test_everything_from_a_peer_group_is_legal(
     Template.from_stack(stack).has_resource_properties(
         "AWS::EC2::SecurityGroupIngress", Match.object_like({"IpProtocol": "-1"})
     )
+
+
+def test_a_locked_group_reaches_another_by_the_rules_that_connections_would_write(
+    app: cdk.App,
+) -> None:
+    def rendered(name: str, *, by_connections: bool) -> dict[str, object]:
+        stack = cdk.Stack(app, name)
+        vpc = HardenedVpc(stack, "Vpc", interface_endpoints=())
+        servers, caches = (
+            LockedSecurityGroup(stack, each, vpc=vpc, description=each)
+            for each in ("Servers", "Caches")
+        )
+        if by_connections:
+            servers.connections.allow_to(caches, ec2.Port.tcp(6379), "Redis")
+        else:
+            servers.reach(caches, 6379, "Redis")
+        resources = Template.from_stack(stack).to_json()["Resources"]
+        return {name: each for name, each in resources.items() if "SecurityGroup" in each["Type"]}
+
+    assert str(rendered("One", by_connections=False)).replace("One", "Two") == str(
+        rendered("Two", by_connections=True)
+    )
+
+
+def test_reaching_another_group_takes_a_description(stack: cdk.Stack, vpc: HardenedVpc) -> None:
+    group = LockedSecurityGroup(stack, "Group", vpc=vpc, description="Servers")
+    with pytest.raises(ValueError, match="the rule has no description: write why"):
+        group.reach(group, 443, "")
