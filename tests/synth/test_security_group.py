@@ -242,11 +242,9 @@ def test_everything_from_a_peer_group_is_legal(
     )
 
 
-def test_a_locked_group_reaches_another_by_the_rules_that_connections_would_write(
-    app: cdk.App,
-) -> None:
-    def rendered(name: str, *, by_connections: bool) -> dict[str, object]:
-        stack = cdk.Stack(app, name)
+def test_a_locked_group_reaches_another_by_the_rules_that_connections_would_write() -> None:
+    def rendered(*, by_connections: bool) -> dict[str, object]:
+        stack = cdk.Stack(cdk.App(builtin_cloud_formation_validation=False), "Stack")
         vpc = HardenedVpc(stack, "Vpc", interface_endpoints=())
         servers, caches = (
             LockedSecurityGroup(stack, each, vpc=vpc, description=each)
@@ -256,12 +254,12 @@ def test_a_locked_group_reaches_another_by_the_rules_that_connections_would_writ
             servers.connections.allow_to(caches, ec2.Port.tcp(6379), "Redis")
         else:
             servers.reach(caches, 6379, "Redis")
-        resources = Template.from_stack(stack).to_json()["Resources"]
-        return {name: each for name, each in resources.items() if "SecurityGroup" in each["Type"]}
+        resources: dict[str, object] = Template.from_stack(stack).to_json()["Resources"]
+        return resources
 
-    assert str(rendered("One", by_connections=False)).replace("One", "Two") == str(
-        rendered("Two", by_connections=True)
-    )
+    direct = rendered(by_connections=False)
+    assert "Redis" in str(direct)
+    assert direct == rendered(by_connections=True)
 
 
 def test_reaching_another_group_takes_a_description(stack: cdk.Stack, vpc: HardenedVpc) -> None:
