@@ -115,32 +115,27 @@ class HardenInstance(Mixin):
     def _apply_to_server(
         self, server: ec2.CfnInstance | autoscaling.CfnLaunchConfiguration
     ) -> None:
+        make_options: Any
+        make_volumes: tuple[Any, Any]
         if isinstance(server, ec2.CfnInstance):
             instance = ec2.CfnInstance
-            server.metadata_options = _options(
-                server, server.metadata_options, instance.MetadataOptionsProperty
-            )
-            server.block_device_mappings = self._mappings(
-                server,
-                server.block_device_mappings,
-                server.image_id,
-                (instance.BlockDeviceMappingProperty, instance.EbsProperty),
-            )
+            make_options = instance.MetadataOptionsProperty
+            make_volumes = (instance.BlockDeviceMappingProperty, instance.EbsProperty)
             if server.monitoring is None:
                 server.monitoring = True
-            return
-        configuration = autoscaling.CfnLaunchConfiguration
-        server.metadata_options = _options(
-            server, server.metadata_options, configuration.MetadataOptionsProperty
-        )
+        else:
+            configuration = autoscaling.CfnLaunchConfiguration
+            make_options = configuration.MetadataOptionsProperty
+            make_volumes = (
+                configuration.BlockDeviceMappingProperty,
+                configuration.BlockDeviceProperty,
+            )
+            if server.instance_monitoring is None:
+                server.instance_monitoring = True
+        server.metadata_options = _options(server, server.metadata_options, make_options)
         server.block_device_mappings = self._mappings(
-            server,
-            server.block_device_mappings,
-            server.image_id,
-            (configuration.BlockDeviceMappingProperty, configuration.BlockDeviceProperty),
+            server, server.block_device_mappings, server.image_id, make_volumes
         )
-        if server.instance_monitoring is None:
-            server.instance_monitoring = True
 
     def _mappings(
         self,
