@@ -15,6 +15,7 @@ from hardened_ec2.policy.resolve.deployment import Deployment
 from hardened_ec2.policy.rules import RULES
 from hardened_ec2.policy.rules.case import Case, examined
 from hardened_ec2.policy.rules.rule import Rule
+from hardened_ec2.policy.rules.subjects import Resources, Subject
 from hardened_ec2.policy.rules.verification import cannot_verify
 from hardened_ec2.policy.settings import Settings
 
@@ -100,7 +101,15 @@ class Verdict:
 
     def examined(self, rule: Rule) -> int:
         """Return how many resources a rule examined; see `Rule.subject`."""
-        return sum(len(examined(case, rule.subject)) for case in self.cases)
+        known = self._examined.get(rule.subject)
+        if known is None:
+            known = sum(len(examined(case, rule.subject)) for case in self.cases)
+            self._examined[rule.subject] = known
+        return known
+
+    @cached_property
+    def _examined(self) -> dict[Subject | Resources, int]:
+        return {}
 
     @cached_property
     def _violated(self) -> frozenset[str]:
