@@ -140,13 +140,10 @@ def admin_ports(
     for server in servers:
         groups = {attachment.group for attachment in exposure.attachments(server)}
         if len(groups) > 1:
-            openings = [o for o in exposure.of_server(server) if _rule(o) not in wide]
+            narrow = [o for o in exposure.of_server(server) if _rule(o) not in wide]
             reported = [breach for group in groups for breach in by_group.get(group, ())]
-            breaches.extend(
-                breach
-                for breach in _united_breaches(openings, server.place, settings)
-                if not any(_covers(known, breach) for known in reported)
-            )
+            found = _united_breaches(narrow, server.place, settings)
+            breaches += [b for b in found if not any(_covers(known, b) for known in reported)]
     return AdminPorts(breaches=tuple(breaches), doubtful=tuple(doubtful))
 
 

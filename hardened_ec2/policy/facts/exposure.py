@@ -13,7 +13,7 @@ from hardened_ec2.policy.facts.groups import (
     GroupKey,
     Groups,
 )
-from hardened_ec2.policy.facts.ingress import Opening, read_rule
+from hardened_ec2.policy.facts.ingress import Opening, read_group_rule
 from hardened_ec2.policy.facts.reach import spelled_addresses
 from hardened_ec2.policy.facts.servers import Server
 from hardened_ec2.policy.resolve.deployment import Deployment
@@ -270,6 +270,6 @@ class Exposure:
         if resource is not None:
             for rules in resource.properties.at(INGRESS_LIST):
                 for rule in rules.entries():
-                    yield from read_rule(rule, self._deployment, self._groups)
+                    yield from read_group_rule(rule, self._deployment, self._groups)
         for rule in self._standalone.get(group, ()):
-            yield from read_rule(rule, self._deployment, self._groups)
+            yield from read_group_rule(rule, self._deployment, self._groups)

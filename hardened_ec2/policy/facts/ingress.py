@@ -1,10 +1,11 @@
 """One ingress rule of a security group, in every way it can be read and every way it is spelled."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import product
+from math import prod
 from typing import Final
 
 from hardened_ec2.addresses import AddressSet
@@ -113,14 +114,18 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class _Ports:
+    """One way to read protocol and ports; `doubt` says why they are the widest they can be."""
+
     protocol: int
     first: int
     last: int
+    icmp_type: int
     doubt: str
+    when: When
 
 
-def read_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[Opening]:
-    """Read one rule of a security group; of an egress rule, whom it lets out to.
+def read_group_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[Opening]:
+    """Read one security group rule; the senders of an egress rule are its destinations.
 
     Args:
         rule: The rule: an entry of ``SecurityGroupIngress``, or the properties of a standalone one.
@@ -137,7 +142,7 @@ def read_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[O
         >>> _, group = deployment.resources("AWS::EC2::SecurityGroup")
         >>> (rules,) = group.properties.at("SecurityGroupIngress")
         >>> ssh, _ = rules.entries()
-        >>> [opening.ports for opening in read_rule(ssh, deployment, Groups(deployment))]
+        >>> [opening.ports for opening in read_group_rule(ssh, deployment, Groups(deployment))]
         ['tcp port 22']
     """
     why = why_unknown(rule.content)
@@ -151,36 +156,25 @@ def read_rule(rule: Value, deployment: Deployment, groups: Groups) -> Iterator[O
         for source in rule.at(key)
         if source.content is not ABSENT
     ]
-    readings = len(sources)
-    for part in parts:
-        readings *= len(part)
-    if readings > MAX_READINGS:
+    if prod(map(len, parts)) * len(sources) > MAX_READINGS:
         yield _worst(rule, f"the rule can be read in more than {MAX_READINGS} ways")
         return
-    for protocol, first, last in product(*parts):
-        when = together(protocol.when, first.when, last.when)
-        if when is None:
-            continue
-        ports = _ports(protocol.content, first.content, last.content)
+    for ports in _readings(*parts):
         for key, source in sources:
-            joined = together(when, source.when)
-            if joined is None:
-                continue
             for addresses, peer, doubt, inner in _senders(key, source.content, deployment, groups):
-                both = together(joined, inner)
-                if both is None:
-                    continue
-                yield Opening(
-                    protocol=ports.protocol,
-                    first=ports.first,
-                    last=ports.last,
-                    addresses=addresses,
-                    peer=peer,
-                    unknown="; ".join(filter(None, (doubt, ports.doubt))),
-                    icmp_type=_icmp_type(ports.protocol, first.content),
-                    when=both,
-                    place=rule.place,
-                )
+                when = together(ports.when, source.when, inner)
+                if when is not None:
+                    yield Opening(
+                        protocol=ports.protocol,
+                        first=ports.first,
+                        last=ports.last,
+                        addresses=addresses,
+                        peer=peer,
+                        unknown="; ".join(filter(None, (doubt, ports.doubt))),
+                        icmp_type=ports.icmp_type,
+                        when=when,
+                        place=rule.place,
+                    )
 
 
 def read_acl_entry(entry: Value) -> Iterator[Opening]:
@@ -209,14 +203,13 @@ def read_acl_entry(entry: Value) -> Iterator[Opening]:
         for source in entry.at(key)
         if source.content is not ABSENT
     ]
-    if len(parts[0]) * len(parts[1]) * len(parts[2]) * len(sources) > MAX_READINGS:
+    if prod(map(len, parts)) * len(sources) > MAX_READINGS:
         yield _worst(entry, f"the entry can be read in more than {MAX_READINGS} ways")
         return
-    for protocol, first, last, source in product(*parts, sources):
-        when = together(protocol.when, first.when, last.when, source.when)
+    for ports, source in product([*_readings(*parts)], sources):
+        when = together(ports.when, source.when)
         if when is None:
             continue
-        ports = _ports(protocol.content, first.content, last.content)
         for addresses, doubt in _block(source.content):
             yield Opening(
                 protocol=ports.protocol,
@@ -251,12 +244,21 @@ def _worst(rule: Value, why: str) -> Opening:
     )
 
 
-def _ports(protocol: Content, first: Content, last: Content) -> _Ports:
+def _readings(
+    protocols: Iterable[Value], firsts: Iterable[Value], lasts: Iterable[Value]
+) -> Iterator[_Ports]:
+    for protocol, first, last in product(protocols, firsts, lasts):
+        when = together(protocol.when, first.when, last.when)
+        if when is not None:
+            yield _ports(protocol.content, first.content, last.content, when)
+
+
+def _ports(protocol: Content, first: Content, last: Content, when: When) -> _Ports:
     """Read protocol and ports of a rule, as wide as they can be where they are not known."""
     number, doubt = _protocol(protocol)
     if number not in (TCP, UDP):
         # ICMP writes its types and codes into the ports; other protocols have none.
-        return _Ports(number, FIRST_PORT, LAST_PORT, doubt)
+        return _Ports(number, FIRST_PORT, LAST_PORT, _icmp_type(number, first), doubt, when)
     low, high = as_int(first), as_int(last)
     doubts = [doubt] if doubt else []
     for content, port in ((first, low), (last, high)):
@@ -265,7 +267,8 @@ def _ports(protocol: Content, first: Content, last: Content) -> _Ports:
     # EC2 reads -1 as every port; a missing port is read as wide as possible.
     low = FIRST_PORT if low is None or low < FIRST_PORT else min(low, LAST_PORT)
     high = LAST_PORT if high is None or high < FIRST_PORT else min(high, LAST_PORT)
-    return _Ports(number, min(low, high), max(low, high), "; ".join(doubts))
+    low, high = sorted((low, high))
+    return _Ports(number, low, high, ALL_ICMP_TYPES, "; ".join(doubts), when)
 
 
 def _icmp_type(protocol: int, first: Content) -> int:

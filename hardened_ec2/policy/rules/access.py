@@ -6,7 +6,7 @@ from typing import Final
 
 from hardened_ec2.addresses import AddressSet
 from hardened_ec2.policy.facts.groups import EGRESS_LIST, Groups
-from hardened_ec2.policy.facts.ingress import TCP, read_rule
+from hardened_ec2.policy.facts.ingress import TCP, read_group_rule
 from hardened_ec2.policy.facts.reach import spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.resolve.scenarios import ALWAYS, When, holds, scenarios, together
@@ -95,7 +95,7 @@ def _reach(case: Case, groups: Groups, group: Value, rules: list[Value]) -> Iter
             )
     reached = AddressSet()
     for each in rules:
-        for opening in read_rule(each, case.deployment, groups):
+        for opening in read_group_rule(each, case.deployment, groups):
             if opening.peer is not None or not any(opening.admits(TCP, p) for p in _TUNNELLED):
                 continue
             if opening.unknown:

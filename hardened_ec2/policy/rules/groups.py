@@ -11,7 +11,14 @@ from hardened_ec2.policy.facts.groups import (
     GroupKey,
     Groups,
 )
-from hardened_ec2.policy.facts.ingress import ALL_PROTOCOLS, LAST_PORT, TCP, UDP, Opening, read_rule
+from hardened_ec2.policy.facts.ingress import (
+    ALL_PROTOCOLS,
+    LAST_PORT,
+    TCP,
+    UDP,
+    Opening,
+    read_group_rule,
+)
 from hardened_ec2.policy.facts.reach import is_world, reaches, spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.resolve.scenarios import ALWAYS, holds, scenarios
@@ -139,7 +146,7 @@ def wide_egress(case: Case) -> Iterator[Outcome]:
     """Count the ports that each group opens towards the internet, all egress rules united."""
     groups = Groups(case.deployment)
     for group, rules in egress_rules(case).items():
-        openings = [o for rule in rules for o in read_rule(rule, case.deployment, groups)]
+        openings = [o for rule in rules for o in read_group_rule(rule, case.deployment, groups)]
         for opening in openings:
             if opening.unknown and not opening.unknown.startswith("the entries of prefix list"):
                 yield Doubt(

@@ -1,3 +1,4 @@
+import gc
 import json
 from pathlib import Path
 
@@ -28,3 +29,15 @@ def test_a_key_that_stands_twice_is_refused_as_the_command_does(tmp_path: Path) 
     file.write_text('{"Resources": {"A": {"Type": "X::X::X",\n"Type": "Y::Y::Y"}}}')
     with pytest.raises(UnreadableTemplate, match=r"the key Type appears twice .* at line 2"):
         judge_stacks({"App": str(file)}, Settings())
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_runs_again_after_a_failure(tmp_path: Path, *, enabled: bool) -> None:
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with pytest.raises(UnreadableTemplate, match="No such file"):
+            judge_stacks({"App": str(tmp_path / "App.template.json")}, Settings())
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
