@@ -7,6 +7,7 @@ from typing import Any
 from hardened_ec2.policy.findings import Finding
 from hardened_ec2.policy.judging.verdict import Verdict
 from hardened_ec2.policy.report.summary import finding_counts, rule_counts
+from hardened_ec2.policy.rules.verification import cannot_verify
 
 
 def as_json(verdict: Verdict) -> str:
@@ -58,11 +59,11 @@ def as_text(verdict: Verdict) -> str:
 
 
 def _lines(verdict: Verdict) -> Iterator[str]:
-    unverified = frozenset(verdict.not_verified)
     for finding in verdict.findings:
         line = f":{finding.line}" if finding.line else ""
         place = " ".join(part for part in (finding.logical_id, finding.path) if part)
-        label = "NOT VERIFIED " if finding in unverified else f"{finding.severity.value.upper():8}"
+        unverified = finding.rule == cannot_verify.id
+        label = "NOT VERIFIED " if unverified else f"{finding.severity.value.upper():8}"
         yield _plain(f"{label}{finding.template}{line} {place}")
         yield f"        {_plain(finding.message)} ({finding.rule})"
         yield f"        fix: {_plain(finding.fix)}"
