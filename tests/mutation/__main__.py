@@ -35,7 +35,10 @@ from tests.mutation.mutants import Mutant, mutants
 POLICY: Final = Path("hardened_ec2/policy")
 TARGETS: Final = (
     *sorted(f"{file}" for file in (POLICY / "rules").glob("*.py")),
-    *(str(POLICY / "facts" / name) for name in ("exposure.py", "ingress.py", "placement.py")),
+    *(
+        str(POLICY / "facts" / name)
+        for name in ("attachments.py", "exposure.py", "ingress.py", "placement.py", "reach.py")
+    ),
 )
 RESULTS: Final = Path("build/mutants.jsonl")
 _MEMORY: Final = 4 * 2**30

@@ -17,8 +17,8 @@ from hardened_ec2.policy.resolve.values import (
     describe,
 )
 
-_SUBNET = "AWS::EC2::Subnet"
-_VPC = "AWS::EC2::VPC"
+SUBNET = "AWS::EC2::Subnet"
+VPC = "AWS::EC2::VPC"
 _ROUTE_TABLE = "AWS::EC2::RouteTable"
 _INWARD = ("GatewayId", "CarrierGatewayId")
 """Targets of a route by which the internet can come in; NAT and egress-only gateways cannot."""
@@ -144,7 +144,7 @@ class Placement:
             yield Value(missing, place=server.place), "the default VPC"
         for subnet in subnets:
             resource = self._deployment.find(subnet.content)
-            if resource is None or resource.type != _SUBNET:
+            if resource is None or resource.type != SUBNET:
                 missing = Unknown(f"subnet {describe(subnet.content)} is not in the templates")
                 yield Value(missing, subnet.when, subnet.place), "its subnet"
                 continue
@@ -184,7 +184,7 @@ class Placement:
     def _routes(self, subnet: Value) -> tuple[tuple[bool | None, When], ...]:
         """Return for each route whether the internet can enter the subnet by it; none: unknown."""
         resource = self._deployment.find(subnet.content)
-        if resource is None or resource.type != _SUBNET:
+        if resource is None or resource.type != SUBNET:
             return ((None, subnet.when),)
         known = self._tables.get(resource.key)
         if known is None:
@@ -209,7 +209,7 @@ class Placement:
 
     def _has_own_vpc(self, subnet: Resource) -> bool:
         vpcs = [self._deployment.find(vpc.content) for vpc in subnet.properties.at("VpcId")]
-        return all(vpc is not None and vpc.type == _VPC for vpc in vpcs)
+        return all(vpc is not None and vpc.type == VPC for vpc in vpcs)
 
     @cached_property
     def _associations(self) -> dict[tuple[str, str], list[Value]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from hardened_ec2.policy.facts.load_balancers import LOAD_BALANCERS, faces_internet
+from hardened_ec2.policy.facts.placement import SUBNET
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.resolve.deployment import Resource
 from hardened_ec2.policy.resolve.values import ABSENT, Value, as_bool, describe, why_unknown
@@ -21,7 +22,6 @@ from hardened_ec2.policy.rules.rule import (
 
 _OPTIONS: Final = "AWS::EC2::VPCBlockPublicAccessOptions"
 _EXCLUSION: Final = "AWS::EC2::VPCBlockPublicAccessExclusion"
-_SUBNET: Final = "AWS::EC2::Subnet"
 
 _Key: TypeAlias = tuple[str, str]
 
@@ -110,7 +110,7 @@ def _subnets(balancer: Resource) -> Iterator[Value]:
 def _vpcs(case: Case, subnet: Value) -> set[_Key]:
     """Return the VPCs of a subnet in the templates; empty for one outside them."""
     resource = case.deployment.find(subnet.content)
-    if resource is None or resource.type != _SUBNET:
+    if resource is None or resource.type != SUBNET:
         return set()
     return {_key(case, vpc) for vpc in resource.properties.at("VpcId")}
 

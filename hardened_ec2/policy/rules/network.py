@@ -6,6 +6,7 @@ from typing import Final
 from hardened_ec2.addresses import AddressSet
 from hardened_ec2.policy.facts.groups import STANDALONE_RULES, Groups
 from hardened_ec2.policy.facts.ingress import TCP, Opening, read_acl_entry
+from hardened_ec2.policy.facts.placement import SUBNET, VPC
 from hardened_ec2.policy.facts.reach import is_world, spelled_addresses
 from hardened_ec2.policy.findings import Severity
 from hardened_ec2.policy.ports import port_names
@@ -32,13 +33,12 @@ from hardened_ec2.policy.rules.rule import (
 )
 from hardened_ec2.policy.rules.subjects import Resources
 
-_VPC: Final = "AWS::EC2::VPC"
 _RESTRICTED: Final = "Custom::VpcRestrictDefaultSG"
 _LAST_ENTRY: Final = 32767
 _SHOWN: Final = 3
 
-_NETWORKS: Final = Resources("VPCs", (_VPC,))
-_SUBNETS: Final = Resources("subnets", ("AWS::EC2::Subnet",))
+_NETWORKS: Final = Resources("VPCs", (VPC,))
+_SUBNETS: Final = Resources("subnets", (SUBNET,))
 _NETWORK_ACLS: Final = Resources("network ACL entries", ("AWS::EC2::NetworkAclEntry",))
 
 
@@ -73,7 +73,7 @@ def default_group(case: Case) -> Iterator[Outcome]:
         for value in resource.properties.at("DefaultSecurityGroupId")
         if isinstance(value.content, Reference)
     }
-    for vpc in case.deployment.resources(_VPC):
+    for vpc in case.deployment.resources(VPC):
         if vpc.key not in emptied:
             yield Fault(
                 place=vpc.place,
@@ -111,7 +111,7 @@ def default_group(case: Case) -> Iterator[Outcome]:
 )
 def subnet_auto_assign(case: Case) -> Iterator[Outcome]:
     """Judge IPv4 and IPv6; an IPv6 address is public only where a route leads to the internet."""
-    for subnet in case.deployment.resources("AWS::EC2::Subnet"):
+    for subnet in case.deployment.resources(SUBNET):
         for key in ("MapPublicIpOnLaunch", "AssignIpv6AddressOnCreation"):
             for answer in subnet.properties.at(key):
                 given = as_bool(answer.content)
@@ -159,7 +159,7 @@ def flow_log(case: Case) -> Iterator[Outcome]:
         for traffic in log.properties.at("TrafficType"):
             if isinstance(traffic.content, str) and traffic.content != "ALL":
                 yield faulty(traffic, f"the flow log records {traffic.content} traffic only")
-    for vpc in case.deployment.resources(_VPC):
+    for vpc in case.deployment.resources(VPC):
         if vpc.key not in logged:
             yield Fault(place=vpc.place, message=f"{vpc.logical_id} has no flow log", when=vpc.when)
 
