@@ -11,6 +11,7 @@ from constructs import IConstruct
 from hardened_ec2 import policy
 from hardened_ec2.policy.findings import PACK_NAME
 from hardened_ec2.policy.settings import Settings
+from hardened_ec2.support.signature import own_signature
 
 FAILURE = f"{PACK_NAME}-Failure"
 """The finding that the pack reports when it cannot judge. It cannot be acknowledged."""
@@ -18,6 +19,7 @@ FAILURE = f"{PACK_NAME}-Failure"
 DEFAULT_SETTINGS = Settings()
 
 
+@own_signature
 class HardenedEc2Checks(NagPack):
     """A cdk-nag pack that fails the synth when a template exposes a server, a secret or data.
 
@@ -31,10 +33,6 @@ class HardenedEc2Checks(NagPack):
     ``Validations.of(server).acknowledge(Acknowledgment(id="HardenedEc2::HardenedEc2-KeyPair",
     reason="..."))``. The validation report keeps it, with that reason.
 
-    Args:
-        scope: The construct whose stacks are judged. Default: the whole app.
-        settings: Thresholds, such as the most addresses in an SSH whitelist. Default: `Settings()`.
-
     Source: cdk-nag, "NagPack"; AWS CDK, "Policy validation at synthesis time".
 
     Example::
@@ -46,6 +44,13 @@ class HardenedEc2Checks(NagPack):
     def __init__(
         self, scope: IConstruct | None = None, *, settings: Settings = DEFAULT_SETTINGS
     ) -> None:
+        """Create the pack.
+
+        Args:
+            scope: The construct whose stacks are judged. Default: the whole app.
+            settings: Thresholds, such as the most addresses in an SSH whitelist. Default:
+                `Settings()`.
+        """
         super().__init__(scope)
         self._pack_name = PACK_NAME
         self._scope_path = "" if scope is None else scope.node.path

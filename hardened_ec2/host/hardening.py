@@ -58,7 +58,6 @@ class HostHardening:
         True
         >>> [control.name for control in hardening.controls][:2]
         ['imds-lock', 'install']
-
     """
 
     profile: Profile = "baseline"

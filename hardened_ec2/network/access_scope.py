@@ -9,11 +9,14 @@ from aws_cdk import CfnTag
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from hardened_ec2.support.signature import own_signature
+
 _Scope = ec2.CfnNetworkInsightsAccessScope
 
 INTERNET = ("AWS::EC2::InternetGateway",)
 
 
+@own_signature
 class InternetAccessScope(Construct):
     """A Network Access Scope that says: nothing from the internet reaches these servers.
 
@@ -33,17 +36,6 @@ class InternetAccessScope(Construct):
     for ``hardened-ec2 status`` to say. It does not know EC2 Instance Connect Endpoints or Session
     Manager, which need no path.
 
-    Args:
-        scope: The construct to make it in.
-        id: Its id there.
-        servers: What must not be reached: instances, and for servers that come and go Auto Scaling
-            groups, launch templates or security groups.
-        load_balancers: The Application, Network and Gateway Load Balancers by which the servers
-            may be reached. Default: none.
-
-    Raises:
-        ValueError: If there is no server, or one of them or of the load balancers is none.
-
     Source: Amazon VPC, Network Access Analyzer guide, "Network Access Scopes"; NIST SP 800-53
         Rev. 5 AC-4(21), SC-7.
 
@@ -61,6 +53,19 @@ class InternetAccessScope(Construct):
         servers: Sequence[ec2.IConnectable],
         load_balancers: Sequence[cdk.aws_elasticloadbalancingv2.ILoadBalancerV2] = (),
     ) -> None:
+        """Create the Network Access Scope.
+
+        Args:
+            scope: The construct to make it in.
+            id: Its id there.
+            servers: What must not be reached: instances, and for servers that come and go Auto
+                Scaling groups, launch templates or security groups.
+            load_balancers: The Application, Network and Gateway Load Balancers by which the servers
+                may be reached. Default: none.
+
+        Raises:
+            ValueError: If there is no server, or one of them or of the load balancers is none.
+        """
         if isinstance(servers, str) or not servers:
             raise ValueError(
                 f"servers is {servers!r}: write at least one, such as servers=[server]; a scope "

@@ -13,6 +13,7 @@ from hardened_ec2.addresses import AddressSet, parse_network, refuse_wide_whitel
 from hardened_ec2.network.security_group import LockedSecurityGroup
 from hardened_ec2.network.vpc import private_subnets
 from hardened_ec2.policy.settings import Settings
+from hardened_ec2.support.signature import own_signature
 
 MAX_TUNNEL_SECONDS = 3600
 """How long EC2 keeps a tunnel open at most, and what it does unless a policy says less."""
@@ -20,6 +21,7 @@ MAX_TUNNEL_SECONDS = 3600
 _OS_USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
 
+@own_signature
 @jsii.implements(ec2.IConnectable)
 class InstanceConnectEndpoint(Construct):
     """An EC2 Instance Connect Endpoint: the way to SSH without a public address or open port.
@@ -39,22 +41,6 @@ class InstanceConnectEndpoint(Construct):
     The whitelist stands in the policies that `grant_connect` writes, since AWS has no policy on an
     endpoint: whoever has ``ec2-instance-connect:*`` from elsewhere, such as an administrator, is
     not held by it.
-
-    Args:
-        scope: The construct to make the endpoint in.
-        id: The endpoint's id there.
-        vpc: The VPC of the servers.
-        subnet: The subnet of its network interface. Default: the VPC's first private subnet.
-        security_group: The group of its network interface. Default: a `LockedSecurityGroup`.
-        whitelist: The addresses, each of which means that one host, and CIDR blocks, IPv4 and
-            IPv6, from which whom `grant_connect` lets in may connect: those of the office or the
-            VPN, as AWS sees them. Default: from anywhere.
-        max_whitelisted_addresses: How many addresses the whitelist may hold, both families
-            together. Default: 256.
-
-    Raises:
-        ValueError: If no subnet is given and the VPC has no private one, or the whitelist is
-            empty, no addresses, or wider than it may be.
 
     Source: AWS, "Connect to your instances using EC2 Instance Connect Endpoint"; AWS, "Grant
         permissions to use EC2 Instance Connect Endpoint".
@@ -78,6 +64,24 @@ class InstanceConnectEndpoint(Construct):
         whitelist: Sequence[str] | None = None,
         max_whitelisted_addresses: int = Settings().whitelist_width,
     ) -> None:
+        """Create the endpoint, and its group where none is given.
+
+        Args:
+            scope: The construct to make the endpoint in.
+            id: The endpoint's id there.
+            vpc: The VPC of the servers.
+            subnet: The subnet of its network interface. Default: the VPC's first private subnet.
+            security_group: The group of its network interface. Default: a `LockedSecurityGroup`.
+            whitelist: The addresses, each of which means that one host, and CIDR blocks, IPv4 and
+                IPv6, from which whom `grant_connect` lets in may connect: those of the office or
+                the VPN, as AWS sees them. Default: from anywhere.
+            max_whitelisted_addresses: How many addresses the whitelist may hold, both families
+                together. Default: 256.
+
+        Raises:
+            ValueError: If no subnet is given and the VPC has no private one, or the whitelist is
+                empty, no addresses, or wider than it may be.
+        """
         sources = _whitelisted(whitelist, max_whitelisted_addresses)
         if subnet is None:
             subnet = vpc.select_subnets(

@@ -38,20 +38,6 @@ class LockedSecurityGroup(ec2.SecurityGroup):
       ``max_administrative_addresses``, all its rules united, also inside a port range;
     - all egress to everywhere.
 
-    Args:
-        scope: The construct to make the group in.
-        id: The group's id there.
-        vpc: The VPC of the group.
-        description: What the group is for. EC2 shows it and cannot change it later.
-        security_group_name: A physical name. Default: CloudFormation makes one, which is what
-            lets the group be replaced and made twice.
-        max_administrative_addresses: How many addresses may reach an administrative port, IPv4
-            and IPv6 together. Default: 256.
-
-    Raises:
-        ValueError: If a description is missing or has characters that EC2 refuses, or a rule
-            is refused. Through ``connections`` the same message arrives as a RuntimeError.
-
     Source: Security Hub EC2.13, EC2.18, EC2.19; CIS AWS Foundations 5.3, 5.4; AWS, "Security
         group rules".
 
@@ -72,6 +58,22 @@ class LockedSecurityGroup(ec2.SecurityGroup):
         security_group_name: str | None = None,
         max_administrative_addresses: int | None = None,
     ) -> None:
+        """Create the group with one egress rule, which grants nothing.
+
+        Args:
+            scope: The construct to make the group in.
+            id: The group's id there.
+            vpc: The VPC of the group.
+            description: What the group is for. EC2 shows it and cannot change it later.
+            security_group_name: A physical name. Default: CloudFormation makes one, which is what
+                lets the group be replaced and made twice.
+            max_administrative_addresses: How many addresses may reach an administrative port, IPv4
+                and IPv6 together. Default: 256.
+
+        Raises:
+            ValueError: If a description is missing or has characters that EC2 refuses, or a rule
+                is refused. Through ``connections`` the same message arrives as a RuntimeError.
+        """
         _check_description(description, "the group")
         self._administrative_sources = dict.fromkeys(ADMINISTRATIVE_PORTS, AddressSet())
         self._max_administrative_addresses = (

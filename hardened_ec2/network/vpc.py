@@ -13,8 +13,10 @@ from constructs import Construct
 from hardened_ec2.network.interface_endpoints import InterfaceEndpoints
 from hardened_ec2.network.security_group import LockedSecurityGroup, tcp
 from hardened_ec2.support.log_group import encrypted_log_group
+from hardened_ec2.support.signature import own_signature
 
 
+@own_signature
 class HardenedVpc(ec2.Vpc):
     """A VPC of isolated subnets, with flow logs and the endpoints a closed server needs.
 
@@ -26,34 +28,6 @@ class HardenedVpc(ec2.Vpc):
     $29.20 (two services in two zones, $7.30 each) and $0.01 for each GB through them; the KMS key
     $1; flow logs $0.50 for each GB. The gateway endpoint for S3 is free. With
     ``interface_endpoints=()`` and a ``flow_log_bucket``, the VPC itself costs nothing.
-
-    Args:
-        scope: The construct to make the VPC in.
-        id: The VPC's id there.
-        ip_addresses: Its IPv4 range. Default: 10.0.0.0/16.
-        max_azs: In how many Availability Zones. Default: 2.
-        public_subnets: Whether to have public subnets too, with an internet gateway, for a
-            bastion or a load balancer. Default: False. Even then an address is only public where
-            an instance asks for it.
-        nat_gateways: How many NAT gateways, for private subnets that must reach the internet;
-            the private subnets then are not isolated any more. $32.85 a month each. Default: 0.
-        flow_log_bucket: An S3 bucket for the flow logs. Default: an encrypted CloudWatch log
-            group of the VPC's own.
-        flow_log_retention: How long that log group keeps them. Default: one year.
-        encryption_key: The KMS key of that log group. Default: one of the VPC's own, rotated. A
-            key that is passed must let CloudWatch Logs use it.
-        interface_endpoints: AWS services that are reached privately, by short name, such as
-            ``("ssm", "ssmmessages", "logs")``; `InterfaceEndpoints` lists what each feature needs,
-            and repeated names count once. Default: `InterfaceEndpoints.SESSION_MANAGER`. Their
-            group lets in only the servers that `allow_endpoints_from` names.
-        s3_prefix_list_id: The id of AWS's prefix list for S3 in the region (``pl-...``; ``aws
-            ec2 describe-managed-prefix-lists``). Servers then may reach S3 through the gateway
-            endpoint, where Amazon Linux keeps its packages. Default: none; S3 is routed to but
-            no server may leave for it.
-
-    Raises:
-        ValueError: If NAT gateways are asked for without public subnets, a flow-log bucket is
-            combined with settings of the log group, or a prefix list id is none.
 
     Source: Security Hub EC2.2, EC2.6, EC2.15; CIS AWS Foundations 3.7, 5.5; AWS, "VPC endpoints".
 
@@ -78,6 +52,36 @@ class HardenedVpc(ec2.Vpc):
         interface_endpoints: Sequence[str] = InterfaceEndpoints.SESSION_MANAGER,
         s3_prefix_list_id: str | None = None,
     ) -> None:
+        """Create the VPC, its flow logs and its endpoints.
+
+        Args:
+            scope: The construct to make the VPC in.
+            id: The VPC's id there.
+            ip_addresses: Its IPv4 range. Default: 10.0.0.0/16.
+            max_azs: In how many Availability Zones. Default: 2.
+            public_subnets: Whether to have public subnets too, with an internet gateway, for a
+                bastion or a load balancer. Default: False. Even then an address is only public
+                where an instance asks for it.
+            nat_gateways: How many NAT gateways, for private subnets that must reach the internet;
+                the private subnets then are not isolated any more. $32.85 a month each. Default: 0.
+            flow_log_bucket: An S3 bucket for the flow logs. Default: an encrypted CloudWatch log
+                group of the VPC's own.
+            flow_log_retention: How long that log group keeps them. Default: one year.
+            encryption_key: The KMS key of that log group. Default: one of the VPC's own, rotated. A
+                key that is passed must let CloudWatch Logs use it.
+            interface_endpoints: AWS services that are reached privately, by short name, such as
+                ``("ssm", "ssmmessages", "logs")``; `InterfaceEndpoints` lists what each feature
+                needs, and repeated names count once. Default: `InterfaceEndpoints.SESSION_MANAGER`.
+                Their group lets in only the servers that `allow_endpoints_from` names.
+            s3_prefix_list_id: The id of AWS's prefix list for S3 in the region (``pl-...``; ``aws
+                ec2 describe-managed-prefix-lists``). Servers then may reach S3 through the gateway
+                endpoint, where Amazon Linux keeps its packages. Default: none; S3 is routed to but
+                no server may leave for it.
+
+        Raises:
+            ValueError: If NAT gateways are asked for without public subnets, a flow-log bucket is
+                combined with settings of the log group, or a prefix list id is none.
+        """
         if nat_gateways and not public_subnets:
             raise ValueError(
                 f"nat_gateways={nat_gateways} without public subnets: a NAT gateway needs one, so "

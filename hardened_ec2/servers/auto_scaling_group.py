@@ -49,71 +49,22 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
 
     - a `HardenedLaunchTemplate` of its own, in the private subnets of at least two zones;
     - a lifecycle hook that keeps a new server out of service, and out of its load balancer, until
-      the host has said that its hardening and your commands succeeded. A host that fails, hangs or
-      cannot get through says nothing, and the group ends it at the hook's timeout;
+      the host has reported that its hardening and your commands succeeded. The group ends a host
+      that fails, hangs or cannot report, at the hook's timeout;
     - instance refresh: when the launch template changes, EC2 Auto Scaling replaces the servers
-      while the stack is updated, each after its successor is in service. If successors do not get
-      there, the update fails, and CloudFormation rolls the group back the same way;
-    - health checks by EC2 and by the load balancer, if one is attached;
-    - a maximum lifetime of 30 days for each server, so that nothing settles in one for good;
-    - notifications of launches, terminations and their failures to an encrypted topic;
-    - protection from deletion with its servers in it, and metrics of the group.
+      while the stack is updated, each after its successor is in service. If a successor fails,
+      CloudFormation rolls the group back the same way;
+    - health checks by EC2 and by the load balancer, a maximum lifetime of 30 days for each server,
+      metrics of the group, and protection from deletion while it has servers;
+    - notifications of launches, terminations and their failures to an encrypted topic.
 
-    Why a hook and an instance refresh, and not a rolling update by CloudFormation with signals: a
-    signal is heard only while the stack is created or updated, and a server that is launched at
-    three in the morning would be in service unasked. The hook holds for every launch, and instance
-    refresh heeds it, so one word of the host serves both. CloudFormation takes the settings of a
-    rollback from the template that it rolls back to: the first deployment has nothing to roll back
-    to, and calls the group created before its servers are in service.
-
-    Servers of a group are not protected from termination or stop by themselves: the group ends
-    protected servers all the same, replaces those that are ended or stopped, and EC2 launches no
-    Spot Instance with that protection.
+    The hook holds for every launch; a signal to CloudFormation would hold only while the stack is
+    created or updated. The first deployment has nothing to roll back to, so CloudFormation calls
+    the group created before its servers are in service.
 
     The hook takes an image with the AWS CLI (Amazon Linux, but not its minimal images) and a way to
     EC2 Auto Scaling. In a VPC without internet that is the interface endpoint "autoscaling", at
-    $7.30 a month for each zone; elsewhere let the group out to port 443. The role may complete the
-    lifecycle actions of this group, and nothing else.
-
-    What it costs besides its servers: $1 a month for the topic's key, unless you pass a topic.
-
-    Args:
-        scope: The construct to make the group in.
-        id: The group's id there.
-        vpc: The VPC.
-        launch_template: What the servers are launched from. A launch template serves one group.
-            Default: a `HardenedLaunchTemplate` of its own.
-        mixed_instances_policy: Several instance types, On-Demand and Spot. Every launch template in
-            it, also in its overrides, has to be a `HardenedLaunchTemplate`. Default: none.
-        vpc_subnets: Where to place the servers. Default: the VPC's private subnets; public ones are
-            never fallen back to.
-        min_capacity: The least number of servers. Default: 2.
-        max_capacity: The greatest. Default: ``min_capacity``.
-        wait_for_hardening: Whether a new server is kept out of service until it reports its
-            hardening. Without it a server is in service as soon as EC2 runs it, whatever became of
-            its hardening, and instance refresh takes it for replaced. Default: True.
-        heartbeat_timeout: How long a new server may take for its hardening and your commands, from
-            30 seconds to 2 hours. Default: 15 minutes.
-        health_check_grace_period: How long after it got into service a server may fail the health
-            checks of the load balancer. Default: 5 minutes.
-        instance_refresh: How servers are replaced when the launch template changes: percentages,
-            checkpoints, alarms that stop it. Default: at least 100% of the servers healthy and at
-            most 110%, without pauses.
-        max_instance_lifetime: How old a server may get, from 1 to 365 days. Default: 30 days.
-        notifications_topic: Who is told of launches, terminations and their failures.
-            Default: an encrypted topic of its own, ``notifications_topic``, without subscribers.
-        capacity_rebalance: Whether Spot Instances at risk are replaced before they are interrupted.
-            Default: False.
-        deletion_protection: Whether the group can be deleted. Default: not while there are servers
-            in it.
-        auto_scaling_group_name: Its name, of letters, digits, "-", "_", "." and "/". Default: the
-            stack's name and the logical id, since the servers have to know it before the group is
-            made.
-
-    Raises:
-        ValueError: If an argument is wrong or two contradict each other, the subnets are in one
-            zone, a launch template is not hardened, or the servers could not report; the message
-            says what to write.
+    $7.30 a month for each zone; elsewhere let the group out to port 443.
 
     Source: Security Hub AutoScaling.1, AutoScaling.2, AutoScaling.6, AutoScaling.9; AWS, "Amazon
         EC2 Auto Scaling lifecycle hooks"; AWS, "Use an instance refresh to update instances in an
@@ -150,6 +101,50 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
         deletion_protection: autoscaling.DeletionProtection | None = None,
         auto_scaling_group_name: str | None = None,
     ) -> None:
+        """Create the group, and its launch template and topic where none are given.
+
+        Args:
+            scope: The construct to make the group in.
+            id: The group's id there.
+            vpc: The VPC.
+            launch_template: What the servers are launched from. A launch template serves one group.
+                Default: a `HardenedLaunchTemplate` of its own, without protection from termination
+                and stop: a group ends protected servers all the same, and EC2 launches no Spot
+                Instance with that protection.
+            mixed_instances_policy: Several instance types, On-Demand and Spot. Every launch
+                template in it, also in its overrides, has to be a `HardenedLaunchTemplate`.
+                Default: none.
+            vpc_subnets: Where to place the servers. Default: the VPC's private subnets; public ones
+                are never fallen back to.
+            min_capacity: The least number of servers. Default: 2.
+            max_capacity: The greatest. Default: ``min_capacity``.
+            wait_for_hardening: Whether a new server is kept out of service until it reports its
+                hardening. Without it a server is in service as soon as EC2 runs it, whatever became
+                of its hardening, and instance refresh takes it for replaced. Default: True.
+            heartbeat_timeout: How long a new server may take for its hardening and your commands,
+                from 30 seconds to 2 hours. Default: 15 minutes.
+            health_check_grace_period: How long after it got into service a server may fail the
+                health checks of the load balancer. Default: 5 minutes.
+            instance_refresh: How servers are replaced when the launch template changes:
+                percentages, checkpoints, alarms that stop it. Default: at least 100% of the servers
+                healthy and at most 110%, without pauses.
+            max_instance_lifetime: How old a server may get, from 1 to 365 days. Default: 30 days.
+            notifications_topic: Who is told of launches, terminations and their failures. Default:
+                an encrypted topic of its own, ``notifications_topic``, without subscribers; its
+                key costs $1 a month.
+            capacity_rebalance: Whether Spot Instances at risk are replaced before they are
+                interrupted. Default: False.
+            deletion_protection: Whether the group can be deleted. Default: not while there are
+                servers in it.
+            auto_scaling_group_name: Its name, of letters, digits, "-", "_", "." and "/". Default:
+                the stack's name and the logical id, since the servers have to know it before the
+                group is made.
+
+        Raises:
+            ValueError: If an argument is wrong or two contradict each other, the subnets are in one
+                zone, a launch template is not hardened, or the servers could not report; the
+                message says what to write.
+        """
         subnets = subnets_or_private(vpc, vpc_subnets)
         templates = hardened_templates(launch_template, mixed_instances_policy)
         replacement = update_policy(instance_refresh)

@@ -65,41 +65,6 @@ class HardenedImage(Construct):
     What it costs: about an hour of two servers for each build, the snapshots of the AMIs that you
     keep, and $1 a month for the key of the log.
 
-    Args:
-        scope: The construct to make it in.
-        id: Its id there.
-        vpc: The VPC to build in. In a `HardenedVpc` without NAT gateway it takes the interface
-            endpoints `InterfaceEndpoints.IMAGE_BUILDER`, and ``s3_prefix_list_id`` for S3.
-        host_hardening: The hardening. Default: `HostHardening()`.
-        parent_image: What to start from: the ARN of an Image Builder image, an AMI's id, or
-            ``ssm:`` and the name of a parameter. Default: the newest Amazon Linux 2023 for the
-            architecture of ``instance_type``.
-        root_device_name: The root device of the parent image. Default: ``/dev/xvda`` for the
-            default parent image; required with another one.
-        root_volume_size: Size of the root volume, in GiB. Default: 16.
-        components: ARNs of components to run before the hardening, which comes last: what you
-            install, and its tests. Default: none.
-        release: The version of the image, three numbers. Another one builds a new AMI from the
-            newest parent image, and what is launched from ``machine_image`` follows. Default:
-            "1.0.0".
-        schedule: When the pipeline builds AMIs besides, where there is something new to build
-            from. They have the name of this one and a later date; ``machine_image`` stays. Default:
-            never.
-        instance_type: What to build and test on. Default: t4g.small.
-        vpc_subnets: Where; the first subnet of these. Default: the VPC's private subnets.
-        security_group: The group. Default: a `LockedSecurityGroup` of its own, which lets out to
-            the endpoints of a `HardenedVpc`; otherwise let it out to port 443.
-        encryption_key: The KMS key of the volumes and of the AMI; whoever launches servers has to
-            be allowed to use it, so give it to a fleet's launch template too. Default: the
-            account's key for EBS.
-        log_encryption_key: The KMS key of the log. It must let CloudWatch Logs use it. Default: one
-            of its own, rotated.
-        log_retention: How long the log is kept. Default: one year.
-
-    Raises:
-        ValueError: If an argument is wrong, or the VPC is a `HardenedVpc` in which nothing could be
-            built; the message says what to write.
-
     Source: EC2 Image Builder User Guide, "Security best practices for Image Builder"; EC2 User
         Guide, "Create a shared Linux AMI"; Security Hub EC2.8.
 
@@ -132,6 +97,43 @@ class HardenedImage(Construct):
         log_encryption_key: cdk.aws_kms.IKey | None = None,
         log_retention: cdk.aws_logs.RetentionDays | None = None,
     ) -> None:
+        """Create the pipeline and what it builds with.
+
+        Args:
+            scope: The construct to make it in.
+            id: Its id there.
+            vpc: The VPC to build in. In a `HardenedVpc` without NAT gateway it takes the interface
+                endpoints `InterfaceEndpoints.IMAGE_BUILDER`, and ``s3_prefix_list_id`` for S3.
+            host_hardening: The hardening. Default: `HostHardening()`.
+            parent_image: What to start from: the ARN of an Image Builder image, an AMI's id, or
+                ``ssm:`` and the name of a parameter. Default: the newest Amazon Linux 2023 for the
+                architecture of ``instance_type``.
+            root_device_name: The root device of the parent image. Default: ``/dev/xvda`` for the
+                default parent image; required with another one.
+            root_volume_size: Size of the root volume, in GiB. Default: 16.
+            components: ARNs of components to run before the hardening, which comes last: what you
+                install, and its tests. Default: none.
+            release: The version of the image, three numbers. Another one builds a new AMI from the
+                newest parent image, and what is launched from ``machine_image`` follows. Default:
+                "1.0.0".
+            schedule: When the pipeline builds AMIs besides, where there is something new to build
+                from. They have the name of this one and a later date; ``machine_image`` stays.
+                Default: never.
+            instance_type: What to build and test on. Default: t4g.small.
+            vpc_subnets: Where; the first subnet of these. Default: the VPC's private subnets.
+            security_group: The group. Default: a `LockedSecurityGroup` of its own, which lets out
+                to the endpoints of a `HardenedVpc`; otherwise let it out to port 443.
+            encryption_key: The KMS key of the volumes and of the AMI; whoever launches servers has
+                to be allowed to use it, so give it to a fleet's launch template too. Default: the
+                account's key for EBS.
+            log_encryption_key: The KMS key of the log. It must let CloudWatch Logs use it. Default:
+                one of its own, rotated.
+            log_retention: How long the log is kept. Default: one year.
+
+        Raises:
+            ValueError: If an argument is wrong, or the VPC is a `HardenedVpc` in which nothing
+                could be built; the message says what to write.
+        """
         _refuse_other_kinds(host_hardening, release, components)
         if parent_image is not None and root_device_name is None:
             raise ValueError(

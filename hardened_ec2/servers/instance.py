@@ -47,54 +47,6 @@ class HardenedInstance(ec2.Instance):
     until you end it: the default image follows Amazon Linux 2023 as it is released, so pin one
     (``machine_image``) for a server that has to stay.
 
-    Args:
-        scope: The construct to make the instance in.
-        id: The instance's id there.
-        vpc: The VPC. In a `HardenedVpc` the instance may also reach the VPC's endpoints.
-        instance_type: The instance type. Default: t4g.small.
-        machine_image: The image; Linux. Default: Amazon Linux 2023 for the type's architecture,
-            as it is released.
-        vpc_subnets: Where to place it. Default: the VPC's private subnets; public ones are never
-            fallen back to.
-        ssh: Who may reach port 22. Default: nobody.
-        imds: The options of the metadata service. Default: `Imds()`.
-        host_hardening: What to do on the host. Default: `HostHardening()`, or what the image of a
-            `HardenedImage` has in it, which another one contradicts: user data then only verify
-            it. None where an image of another kind carries it already.
-        user_data: Your own commands, run after the hardening. Default: none.
-        user_data_causes_replacement: Whether changed user data replaces the instance instead of
-            restarting it. Default: False. It needs ``disable_api_termination=False``, since
-            CloudFormation could not end the old one.
-        resource_signal_timeout: How long CloudFormation waits for the server to say that it is
-            hardened and that your commands succeeded; if one failed, or nothing is said in that
-            time, the stack fails. It takes an image with cfn-signal (Amazon Linux) and a way to
-            CloudFormation: in subnets without one an interface endpoint, "cloudformation" among
-            the ``interface_endpoints`` of a `HardenedVpc`. The role needs no permission.
-            Default: CloudFormation does not wait.
-        role: The role. Default: an `InstanceRole` of its own.
-        security_group: The group. Default: a `LockedSecurityGroup` of its own.
-        key_pair: An EC2 key pair. Default: none; Session Manager and EC2 Instance Connect need
-            none, and a key pair is a secret that nobody rotates.
-        associate_public_ip_address: Whether to have a public address, which takes public subnets
-            in ``vpc_subnets``. Default: False.
-        root_volume_size: Size of the root volume, in GiB. Default: 16.
-        root_device_name: The root device of the image. Default: ``/dev/xvda`` for the Amazon
-            Linux images of CDK; required for any other, since a wrong name leaves the root volume
-            as the image has it and adds an empty second one.
-        block_devices: Data volumes. Each EBS volume must be encrypted.
-        encryption_key: The KMS key of the root volume. Default: the account's key for EBS.
-        detailed_monitoring: Whether metrics come every minute. Default: True ($2.10 a month).
-        disable_api_termination: Whether the instance is protected from termination.
-            Default: True.
-        instance_name: The Name tag. Default: the construct's path.
-        private_ip_address: A fixed private IPv4 address. Default: one of the subnet's.
-        source_dest_check: Whether EC2 drops traffic that is not the instance's own.
-            Default: True. Only a NAT or VPN appliance needs False.
-
-    Raises:
-        ValueError: If an argument is wrong or two contradict each other; the message says what to
-            write. User data over 16,384 bytes is refused at synth, with the sizes.
-
     Source: Security Hub EC2.3, EC2.8, EC2.9, EC2.13; CIS AWS Foundations 5.2, 5.7.
 
     Example::
@@ -134,6 +86,59 @@ class HardenedInstance(ec2.Instance):
         private_ip_address: str | None = None,
         source_dest_check: bool | None = None,
     ) -> None:
+        """Create the instance, and its group and role where none are given.
+
+        Args:
+            scope: The construct to make the instance in.
+            id: The instance's id there.
+            vpc: The VPC. In a `HardenedVpc` the instance may also reach the VPC's endpoints.
+            instance_type: The instance type. Default: t4g.small.
+            machine_image: The image; Linux. Default: Amazon Linux 2023 for the type's architecture,
+                as it is released.
+            vpc_subnets: Where to place it. Default: the VPC's private subnets; public ones are
+                never fallen back to.
+            ssh: Who may reach port 22. Default: nobody.
+            imds: The options of the metadata service. Default: `Imds()`.
+            host_hardening: What to do on the host. Default: the hardening of the image, where it is
+                a `HardenedMachineImage`; nothing without metadata service, since user data would
+                not be received; otherwise `HostHardening()`. None where an image of another kind
+                carries it already. One that the image contradicts, or the host could not receive,
+                is refused.
+            user_data: Your own commands, run after the hardening. Default: none.
+            user_data_causes_replacement: Whether changed user data replaces the instance instead of
+                restarting it. Default: False. It needs ``disable_api_termination=False``, since
+                CloudFormation could not end the old one.
+            resource_signal_timeout: How long CloudFormation waits for the server to say that it is
+                hardened and that your commands succeeded; if one failed, or nothing is said in that
+                time, the stack fails. It takes an image with cfn-signal (Amazon Linux) and a way to
+                CloudFormation: in subnets without one an interface endpoint, "cloudformation" among
+                the ``interface_endpoints`` of a `HardenedVpc`. The role needs no permission.
+                Default: CloudFormation does not wait.
+            role: The role. Default: an `InstanceRole` of its own.
+            security_group: The group. Default: a `LockedSecurityGroup` of its own.
+            key_pair: An EC2 key pair. Default: none; Session Manager and EC2 Instance Connect need
+                none, and a key pair is a secret that nobody rotates.
+            associate_public_ip_address: Whether to have a public address, which takes public
+                subnets in ``vpc_subnets``. Default: False.
+            root_volume_size: Size of the root volume, in GiB. Default: 16.
+            root_device_name: The root device of the image. Default: ``/dev/xvda`` for the Amazon
+                Linux images of CDK; required for any other, since a wrong name leaves the root
+                volume as the image has it and adds an empty second one.
+            block_devices: Data volumes. Each EBS volume must be encrypted.
+            encryption_key: The KMS key of the root volume. Default: the account's key for EBS.
+            detailed_monitoring: Whether metrics come every minute. Default: True ($2.10 a month).
+            disable_api_termination: Whether the instance is protected from termination.
+                Default: True.
+            instance_name: The Name tag. Default: the construct's path.
+            availability_zone: The Availability Zone. Default: that of the first subnet.
+            private_ip_address: A fixed private IPv4 address. Default: one of the subnet's.
+            source_dest_check: Whether EC2 drops traffic that is not the instance's own.
+                Default: True. Only a NAT or VPN appliance needs False.
+
+        Raises:
+            ValueError: If an argument is wrong or two contradict each other; the message says what
+                to write. User data over 16,384 bytes is refused at synth, with the sizes.
+        """
         server = PreparedServer.of(
             vpc=vpc,
             instance_type=instance_type,

@@ -36,48 +36,6 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
 
     A change makes a new version; servers that run keep theirs until they are replaced.
 
-    Args:
-        scope: The construct to make the launch template in.
-        id: The launch template's id there.
-        vpc: The VPC that its servers are launched in. In a `HardenedVpc` they may also reach the
-            VPC's endpoints.
-        instance_type: The instance type. Default: t4g.small.
-        machine_image: The image; Linux. Default: Amazon Linux 2023 for the type's architecture,
-            looked up at each deployment. With
-            ``ec2.MachineImage.resolve_ssm_parameter_at_launch(...)`` each launch takes the newest.
-        ssh: Who may reach port 22. Default: nobody.
-        imds: The options of the metadata service. Default: `Imds()`.
-        host_hardening: What to do on the host. Default: `HostHardening()`, or what the image of a
-            `HardenedImage` has in it, which another one contradicts: user data then only verify
-            it. None where an image of another kind carries it already.
-        user_data: Your own commands, run after the hardening. Default: none.
-        role: The role. Default: an `InstanceRole` of its own.
-        security_group: The group. Default: a `LockedSecurityGroup` of its own.
-        key_pair: An EC2 key pair. Default: none; Session Manager and EC2 Instance Connect need
-            none, and a key pair is a secret that nobody rotates.
-        associate_public_ip_address: Whether the servers have a public address, which takes public
-            subnets. Default: False.
-        root_volume_size: Size of the root volume, in GiB. Default: 16.
-        root_device_name: The root device of the image. Default: ``/dev/xvda`` for the Amazon
-            Linux images of CDK; required for any other, since a wrong name leaves the root volume
-            as the image has it and adds an empty second one.
-        block_devices: Data volumes. Each EBS volume must be encrypted.
-        encryption_key: The KMS key of the root volume. Default: the account's key for EBS.
-        detailed_monitoring: Whether metrics come every minute. Default: True ($2.10 a month for
-            each server).
-        disable_api_termination: Whether the servers are protected from termination. It does not
-            keep an Auto Scaling group from ending them, and EC2 launches no Spot Instance with it.
-            Default: True.
-        disable_api_stop: Whether the servers are protected from being stopped, with the same two
-            limits. Default: True.
-        launch_template_name: A physical name. Default: CloudFormation makes one, which is what
-            lets the template be replaced and made twice.
-        version_description: What EC2 shows with each version. Default: nothing.
-
-    Raises:
-        ValueError: If an argument is wrong or two contradict each other; the message says what to
-            write. User data over 16,384 bytes is refused at synth, with the sizes.
-
     Source: Security Hub EC2.25, EC2.170, EC2.181; AWS, "Change instance stop protection"; AWS,
         "Change instance termination protection".
 
@@ -114,6 +72,53 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
         launch_template_name: str | None = None,
         version_description: str | None = None,
     ) -> None:
+        """Create the launch template, and its group and role where none are given.
+
+        Args:
+            scope: The construct to make the launch template in.
+            id: The launch template's id there.
+            vpc: The VPC that its servers are launched in. In a `HardenedVpc` they may also reach
+                the VPC's endpoints.
+            instance_type: The instance type. Default: t4g.small.
+            machine_image: The image; Linux. Default: Amazon Linux 2023 for the type's architecture,
+                looked up at each deployment. With
+                ``ec2.MachineImage.resolve_ssm_parameter_at_launch(...)`` each launch takes the
+                newest.
+            ssh: Who may reach port 22. Default: nobody.
+            imds: The options of the metadata service. Default: `Imds()`.
+            host_hardening: What to do on the host. Default: the hardening of the image, where it is
+                a `HardenedMachineImage`; nothing without metadata service, since user data would
+                not be received; otherwise `HostHardening()`. None where an image of another kind
+                carries it already. One that the image contradicts, or the host could not receive,
+                is refused.
+            user_data: Your own commands, run after the hardening. Default: none.
+            role: The role. Default: an `InstanceRole` of its own.
+            security_group: The group. Default: a `LockedSecurityGroup` of its own.
+            key_pair: An EC2 key pair. Default: none; Session Manager and EC2 Instance Connect need
+                none, and a key pair is a secret that nobody rotates.
+            associate_public_ip_address: Whether the servers have a public address, which takes
+                public subnets. Default: False.
+            root_volume_size: Size of the root volume, in GiB. Default: 16.
+            root_device_name: The root device of the image. Default: ``/dev/xvda`` for the Amazon
+                Linux images of CDK; required for any other, since a wrong name leaves the root
+                volume as the image has it and adds an empty second one.
+            block_devices: Data volumes. Each EBS volume must be encrypted.
+            encryption_key: The KMS key of the root volume. Default: the account's key for EBS.
+            detailed_monitoring: Whether metrics come every minute. Default: True ($2.10 a month for
+                each server).
+            disable_api_termination: Whether the servers are protected from termination. It does not
+                keep an Auto Scaling group from ending them, and EC2 launches no Spot Instance with
+                it. Default: True.
+            disable_api_stop: Whether the servers are protected from being stopped, with the same
+                two limits. Default: True.
+            launch_template_name: A physical name. Default: CloudFormation makes one, which is what
+                lets the template be replaced and made twice.
+            version_description: What EC2 shows with each version. Default: nothing.
+
+        Raises:
+            ValueError: If an argument is wrong or two contradict each other; the message says what
+                to write. User data over 16,384 bytes is refused at synth, with the sizes.
+        """
         server = PreparedServer.of(
             vpc=vpc,
             instance_type=instance_type,

@@ -24,15 +24,6 @@ class HardenedMachineImage:
     `HardenedImage.machine_image` is one. Make one yourself where the AMI is known by its id only,
     in another stack, account or Region.
 
-    Args:
-        image_id: The AMI.
-        host_hardening: The hardening that was built into it. A server that finds another one, or
-            none, applies this one.
-        root_device_name: The root device of the AMI. Default: ``/dev/xvda``, Amazon Linux's.
-
-    Raises:
-        ValueError: If ``host_hardening`` is no `HostHardening`.
-
     Source: CDK API Reference, "IMachineImage".
 
     Example::
@@ -50,6 +41,17 @@ class HardenedMachineImage:
         host_hardening: HostHardening,
         root_device_name: str = AMAZON_LINUX,
     ) -> None:
+        """Name an AMI and the hardening that is in it.
+
+        Args:
+            image_id: The AMI.
+            host_hardening: The hardening that was built into it. A server that finds another one,
+                or none, applies this one.
+            root_device_name: The root device of the AMI. Default: ``/dev/xvda``, Amazon Linux's.
+
+        Raises:
+            ValueError: If ``host_hardening`` is no `HostHardening`.
+        """
         if not isinstance(host_hardening, HostHardening):
             raise ValueError(
                 f"host_hardening is {host_hardening!r}: write the HostHardening(...) that the "

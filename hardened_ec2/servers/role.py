@@ -116,23 +116,6 @@ class InstanceRole(iam.Role):
 
     Grants work as on any role (``bucket.grant_read(role)``). Only EC2 can assume it.
 
-    Args:
-        scope: The construct to make the role in.
-        id: The role's id there.
-        session_manager: Whether the server can be reached with Session Manager. Default: True,
-            since it is the way in when SSH is closed.
-        session_logs: Where sessions are recorded. Default: nowhere.
-        credential_perimeter: Whether the role's credentials are refused everywhere but on the
-            instance they were issued to, so that stealing them is of no use. Default: False,
-            because every AWS service the server calls must then be reached through a VPC
-            endpoint: a call over the internet, a NAT gateway or another VPC carries no
-            ``aws:SourceVpc`` and is refused. Calls that a service makes on the role's behalf
-            are left alone.
-        description: What the role is for. Default: "Hardened EC2 instance".
-
-    Raises:
-        ValueError: If ``session_logs`` are given without Session Manager.
-
     Source: AWS, "Add Session Manager permissions to an existing IAM role"; AWS, "Create a data
         perimeter with aws:EC2InstanceSourceVPC and aws:EC2InstanceSourcePrivateIPv4".
 
@@ -153,6 +136,25 @@ class InstanceRole(iam.Role):
         credential_perimeter: bool = False,
         description: str = "Hardened EC2 instance",
     ) -> None:
+        """Create the role and the policy of its permissions.
+
+        Args:
+            scope: The construct to make the role in.
+            id: The role's id there.
+            session_manager: Whether the server can be reached with Session Manager. Default: True,
+                since it is the way in when SSH is closed.
+            session_logs: Where sessions are recorded. Default: nowhere.
+            credential_perimeter: Whether the role's credentials are refused everywhere but on the
+                instance they were issued to, so that stealing them is of no use. Default: False,
+                because every AWS service the server calls must then be reached through a VPC
+                endpoint: a call over the internet, a NAT gateway or another VPC carries no
+                ``aws:SourceVpc`` and is refused. Calls that a service makes on the role's behalf
+                are left alone.
+            description: What the role is for. Default: "Hardened EC2 instance".
+
+        Raises:
+            ValueError: If ``session_logs`` are given without Session Manager.
+        """
         if session_logs is not None and not session_manager:
             raise ValueError(
                 "session_logs are given with session_manager=False, but without Session Manager "

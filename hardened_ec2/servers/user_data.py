@@ -37,18 +37,6 @@ class HardenedUserData(ec2.UserData):
     before sshd accepts anyone, then the user's commands as a shell script, which cloud-init runs
     once, at the end of the first boot. Every method of `ec2.UserData` adds to that script.
 
-    Args:
-        hardening: What to do on the host. None where the image carries it already: the user data
-            then are the commands alone.
-        commands: Commands of your own, made with ``ec2.UserData.for_linux()``. Default: none yet.
-        in_image: Whether the image has this hardening in it already, so that it is only verified.
-            Values that only the deployment knows make it text, which applies it again; on such an
-            image that changes nothing. Default: False.
-
-    Raises:
-        ValueError: If ``commands`` are multipart already, or no script of Linux's: without an
-            interpreter line cloud-init would not run them.
-
     Source: cloud-init, "User-Data Formats"; AWS, "Run commands when you launch an EC2 instance".
 
     Example::
@@ -65,6 +53,21 @@ class HardenedUserData(ec2.UserData):
         *,
         in_image: bool = False,
     ) -> None:
+        """Create user data of a hardening, followed by commands.
+
+        Args:
+            hardening: What to do on the host. None where the image carries it already: the user
+                data then are the commands alone.
+            commands: Commands of your own, made with ``ec2.UserData.for_linux()``. Default: none
+                yet.
+            in_image: Whether the image has this hardening in it already, so that it is only
+                verified. Values that only the deployment knows make it text, which applies it
+                again; on such an image that changes nothing. Default: False.
+
+        Raises:
+            ValueError: If ``commands`` are multipart already, or no script of Linux's: without an
+                interpreter line cloud-init would not run them.
+        """
         if isinstance(commands, ec2.MultipartUserData):
             raise ValueError(
                 "user_data is ec2.MultipartUserData, but the hardening has to be the first part of "
