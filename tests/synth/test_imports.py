@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 CONSTRUCTS = "HardenedInstance, HardenedLaunchTemplate, HardenedVpc, LockedSecurityGroup, SshAccess"
 NEEDED_LATER = ("aws_cdk", "cdk_nag", "hardened_ec2.policy.facts", "hardened_ec2.policy.rules")
 LOADED_BESIDES = """\
@@ -16,18 +14,7 @@ print(*sorted(name for name in {{*sys.modules}} - before if name.startswith({lat
 """
 
 
-@pytest.mark.parametrize(
-    ("names", "loaded"),
-    [
-        (CONSTRUCTS, []),
-        (
-            f"{CONSTRUCTS}, HardenedEc2Checks",
-            ["cdk_nag", "cdk_nag._jsii", "cdk_nag._jsii._private", "cdk_nag._private"],
-        ),
-    ],
-    ids=["constructs", "the pack"],
-)
-def test_importing_names_loads_no_service_and_no_rule(names: str, loaded: list[str]) -> None:
-    code = LOADED_BESIDES.format(names=names, later=NEEDED_LATER)
+def test_importing_names_loads_no_service_no_rule_and_no_pack() -> None:
+    code = LOADED_BESIDES.format(names=f"{CONSTRUCTS}, HardenedEc2Checks", later=NEEDED_LATER)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == loaded
+    assert done.stdout.split() == []

@@ -44,6 +44,28 @@ def synth(tmp_path: Path) -> Synth:
     return Synth(tmp_path / "cdk.out")
 
 
+def test_the_pack_is_a_nag_pack_and_a_class_to_ask_about(synth: Synth) -> None:
+    pack = HardenedEc2Checks(synth.app, settings=Settings(whitelist_width=1))
+    assert isinstance(pack, NagPack)
+    assert isinstance(pack, HardenedEc2Checks)
+    assert issubclass(type(pack), HardenedEc2Checks)
+    assert not isinstance(AwsSolutionsChecks(synth.app), HardenedEc2Checks)
+
+
+def test_a_subclass_is_a_pack_of_its_own(synth: Synth) -> None:
+    class WithOneMore(HardenedEc2Checks):
+        def __init__(self, scope: cdk.App) -> None:
+            super().__init__(scope)
+            self.scope = scope
+
+    pack = WithOneMore(synth.app)
+    assert isinstance(pack, NagPack)
+    assert isinstance(pack, HardenedEc2Checks)
+    assert pack.scope is synth.app
+    add_open_instance(synth.stack)
+    assert (IMDS_V2, "error", "Stack/Open") in found(synth.run(pack))
+
+
 def found(report: dict[str, Any]) -> set[tuple[str, str, str]]:
     return {
         (violation["ruleName"], violation["severity"], construct["constructPath"])

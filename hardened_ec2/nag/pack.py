@@ -1,4 +1,4 @@
-"""HardenedEc2Checks: the policy as a cdk-nag pack that judges the rendered templates."""
+"""The policy as a cdk-nag pack that judges the rendered templates."""
 
 from __future__ import annotations
 
@@ -9,48 +9,25 @@ from cdk_nag import NagPack
 from constructs import IConstruct
 
 from hardened_ec2 import policy
+from hardened_ec2.nag import DEFAULT_SETTINGS
 from hardened_ec2.policy.findings import PACK_NAME
 from hardened_ec2.policy.settings import Settings
-from hardened_ec2.support.signature import own_signature
 
 FAILURE = f"{PACK_NAME}-Failure"
 """The finding that the pack reports when it cannot judge. It cannot be acknowledged."""
 
-DEFAULT_SETTINGS = Settings()
 
+class Pack(NagPack):
+    """The pack that `HardenedEc2Checks` creates.
 
-@own_signature
-class HardenedEc2Checks(NagPack):
-    """A cdk-nag pack that fails the synth when a template exposes a server, a secret or data.
-
-    It reads the rendered templates, including nested stacks, so property overrides, raw
-    ``CfnResource`` and changes by Aspects are judged as well. Errors fail the synth; warnings fail
-    it only with ``cdk synth --strict``. In an app with stages, ``cdk synth`` validates the
-    top-level stacks only: write ``cdk synth '**'``. ``cdk deploy`` validates every stack that it
-    deploys.
-
-    Acknowledge a finding that is right for your design on its construct, with the reason:
-    ``Validations.of(server).acknowledge(Acknowledgment(id="HardenedEc2::HardenedEc2-KeyPair",
-    reason="..."))``. The validation report keeps it, with that reason.
-
-    Source: cdk-nag, "NagPack"; AWS CDK, "Policy validation at synthesis time".
-
-    Example::
-
-        app = cdk.App()
-        cdk.Validations.of(app).add_plugins(HardenedEc2Checks(app))
+    Args:
+        scope: See `HardenedEc2Checks`.
+        settings: See `HardenedEc2Checks`.
     """
 
     def __init__(
         self, scope: IConstruct | None = None, *, settings: Settings = DEFAULT_SETTINGS
     ) -> None:
-        """Create the pack.
-
-        Args:
-            scope: The construct whose stacks are judged. Default: the whole app.
-            settings: Thresholds, such as the most addresses in an SSH whitelist. Default:
-                `Settings()`.
-        """
         super().__init__(scope)
         self._pack_name = PACK_NAME
         self._scope_path = "" if scope is None else scope.node.path
