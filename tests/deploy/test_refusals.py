@@ -19,7 +19,7 @@ sys.path.insert(0, {root!r})
 import aws_cdk as cdk
 import hardened_ec2.nag
 {before}
-app = cdk.App()
+app = cdk.App(builtin_cloud_formation_validation=False)
 stack = cdk.Stack(app, "Stack")
 cdk.CfnResource(stack, "Server", type="AWS::EC2::Instance", properties={properties})
 cdk.Validations.of(app).add_plugins(hardened_ec2.nag.HardenedEc2Checks(app))

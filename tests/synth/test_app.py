@@ -15,8 +15,14 @@ import app as reference
 ROOT = Path(__file__).parents[2]
 
 
-def run(script: str, out: Path, **context: object) -> subprocess.CompletedProcess[str]:
-    """Run an app as the CLI would, but report in the process itself."""
+def run(
+    script: str, out: Path, *, validated: bool = False, **context: object
+) -> subprocess.CompletedProcess[str]:
+    """Run an app as the CLI would, but report in the process itself.
+
+    ``validated`` adds CDK's own validation of templates, which takes twice as long as all the rest:
+    one run of each stack has it.
+    """
     flags = json.loads((ROOT / "cdk.json").read_text("utf-8"))["context"]
     return subprocess.run(
         [sys.executable, script],
@@ -26,6 +32,7 @@ def run(script: str, out: Path, **context: object) -> subprocess.CompletedProces
             **{name: os.environ[name] for name in ("PATH", "HOME", "JSII_NODE")},
             "PYTHONPATH": str(ROOT),
             "CDK_OUTDIR": str(out),
+            "CDK_VALIDATION": str(validated).lower(),
             "CDK_CONTEXT_JSON": json.dumps({**flags, **context}),
         },
         capture_output=True,
@@ -114,7 +121,13 @@ GUARDRAILS_ACKNOWLEDGED = {
 
 
 def test_guardrails_are_had_on_request_and_pass_too(tmp_path: Path) -> None:
-    done = run("app.py", tmp_path, guardrails="block-bidirectional", ssh_whitelist="203.0.113.7")
+    done = run(
+        "app.py",
+        tmp_path,
+        validated=True,
+        guardrails="block-bidirectional",
+        ssh_whitelist="203.0.113.7",
+    )
     assert done.returncode == 0, done.stderr
     assert errors(tmp_path) == []
     assert acknowledged(tmp_path) >= GUARDRAILS_ACKNOWLEDGED
@@ -153,7 +166,7 @@ def test_a_wrong_mode_is_one_line_and_no_traceback(tmp_path: Path, mode: object)
 
 
 def test_the_guardrails_example_passes_every_pack(tmp_path: Path) -> None:
-    done = run("examples/guardrails.py", tmp_path)
+    done = run("examples/guardrails.py", tmp_path, validated=True)
     assert done.returncode == 0, done.stderr
     assert errors(tmp_path) == []
     template = json.loads((tmp_path / "Organization.template.json").read_text("utf-8"))
@@ -188,7 +201,7 @@ def test_without_a_fleet_nobody_pays_for_its_endpoint(tmp_path: Path) -> None:
 
 
 def test_the_fleet_of_the_examples_passes_every_pack(tmp_path: Path) -> None:
-    done = run("examples/fleet.py", tmp_path)
+    done = run("examples/fleet.py", tmp_path, validated=True)
     assert done.returncode == 0, done.stderr
     assert errors(tmp_path) == []
     assert acknowledged(tmp_path) == {
@@ -206,7 +219,7 @@ SESSIONS_OF_ONES_OWN = (
 
 
 def test_access_is_had_on_request_and_passes_too(tmp_path: Path) -> None:
-    done = run("app.py", tmp_path, access="true", ssh_whitelist="203.0.113.7")
+    done = run("app.py", tmp_path, validated=True, access="true", ssh_whitelist="203.0.113.7")
     assert done.returncode == 0, done.stderr
     assert errors(tmp_path) == []
     assert acknowledged(tmp_path) >= {SESSIONS_OF_ONES_OWN}
@@ -230,7 +243,7 @@ def test_access_is_had_on_request_and_passes_too(tmp_path: Path) -> None:
 
 
 def test_the_access_of_the_examples_passes_every_pack(tmp_path: Path) -> None:
-    done = run("examples/access.py", tmp_path)
+    done = run("examples/access.py", tmp_path, validated=True)
     assert done.returncode == 0, done.stderr
     assert errors(tmp_path) == []
     assert acknowledged(tmp_path) == {
@@ -241,7 +254,13 @@ def test_the_access_of_the_examples_passes_every_pack(tmp_path: Path) -> None:
 
 def test_the_fleets_upkeep_and_image_pass_too(tmp_path: Path) -> None:
     done = run(
-        "app.py", tmp_path, fleet="true", upkeep="true", image="true", s3_prefix_list_id="pl-01234"
+        "app.py",
+        tmp_path,
+        validated=True,
+        fleet="true",
+        upkeep="true",
+        image="true",
+        s3_prefix_list_id="pl-01234",
     )
     assert done.returncode == 0, done.stderr
     assert errors(tmp_path) == []
@@ -274,7 +293,7 @@ def test_the_fleets_upkeep_and_image_pass_too(tmp_path: Path) -> None:
     ],
 )
 def test_upkeep_of_nothing_is_one_line_and_no_traceback(
-    tmp_path: Path, context: dict[str, str], says: str
+    tmp_path: Path, context: dict[str, Any], says: str
 ) -> None:
     done = run("app.py", tmp_path / "out", **context)
     assert done.returncode == 1
@@ -282,7 +301,7 @@ def test_upkeep_of_nothing_is_one_line_and_no_traceback(
 
 
 def test_the_upkeep_of_the_examples_passes_every_pack(tmp_path: Path) -> None:
-    done = run("examples/upkeep.py", tmp_path)
+    done = run("examples/upkeep.py", tmp_path, validated=True)
     assert done.returncode == 0, done.stderr
     assert errors(tmp_path) == []
     association = "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:"
@@ -350,7 +369,7 @@ def test_two_of_the_app_can_live_in_one_account() -> None:
 def test_the_retrofitted_example_has_no_errors_and_without_the_defaults_it_has(
     tmp_path: Path,
 ) -> None:
-    done = run("examples/retrofit.py", tmp_path)
+    done = run("examples/retrofit.py", tmp_path, validated=True)
     assert done.returncode == 0, done.stderr
     assert errors(tmp_path) == []
     example = (ROOT / "examples" / "retrofit.py").read_text("utf-8")
