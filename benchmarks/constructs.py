@@ -48,7 +48,7 @@ def construct_claims(folder: Path, rounds: int) -> list[Claim]:
             what="100 HardenedInstance : 100 ec2.Instance made the same by hand",
             measured=measured[_name("hardened", 100, 0)].seconds,
             against=measured[_name("by-hand", 100, 0)].seconds,
-            at_most=1.15,
+            at_most=1.10,
         ),
         Claim(
             what=f"500 HardenedInstance and {FLEETS} HardenedAutoScalingGroup : the same by hand",
