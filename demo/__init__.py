@@ -1,1 +1,1 @@
-"""The main job on this machine: synthesize, judge, deploy to a local emulator, read back."""
+"""Local trial of the reference app: synthesize, judge, deploy to an emulator, read back."""

@@ -1,4 +1,4 @@
-"""What `make try` runs: the whole way of one hardened server, on this machine.
+"""`make try`: one hardened server from synthesis to read-back, on this machine.
 
     python -m demo
 
@@ -37,7 +37,7 @@ from hardened_ec2.addresses import AddressSet
 
 BASTION_STACK = "HardenedEc2Bastion"
 PACKS = ("HardenedEc2", "AwsSolutions", "NIST.800.53.R5")
-"""The packs that app.py adds; one that found nothing is not in the report."""
+"""Policy packs that app.py adds; the report leaves out a pack without findings."""
 
 _DEFAULT_WHITELIST = "203.0.113.7/32"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""The reference app's cloud assembly: synthesized by the CLI, and kept while nothing changed."""
+"""Cloud assembly of the reference app, synthesized by the CLI and reused until a source changes."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from demo.cdk_cli import CdkCli
 from demo.isolation import ROOT
 
 KEPT = ROOT / "build" / "synth"
-"""Finished assemblies, each under the digest of everything that it was made from."""
+"""Folder of finished assemblies, each named by the digest of its sources."""
 
 _KEEP = 4
 _SOURCES = (
@@ -27,7 +27,7 @@ class Assembly:
 
     Args:
         folder: Where it is.
-        reused: Whether an earlier run made it, from the same sources.
+        reused: Whether an earlier run synthesized it from the same sources.
     """
 
     folder: Path
@@ -46,7 +46,7 @@ class Assembly:
 
 
 def synthesize(cli: CdkCli, context: Mapping[str, str], kept: Path = KEPT) -> Assembly:
-    """Synthesize the reference app, unless that was done before from the same sources.
+    """Synthesize the reference app, or reuse the assembly of an earlier run from the same sources.
 
     An assembly depends on nothing but files of this repository, the locked packages and the
     context, since the CLI runs without credentials: so the digest of those stands for it. Only an

@@ -1,4 +1,4 @@
-"""Reads with boto3 what was deployed, into the plain values of `deployed`.
+"""Reader of deployed resources: boto3 answers as the plain values of `deployed`.
 
 What to look at comes from CloudFormation's own list of a stack's resources, never from names or
 outputs. Nothing here judges.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     )
 
 Template = Mapping[str, Any]
-"""A CloudFormation template, as the CLI deployed it."""
+"""A CloudFormation template as deployed by the CLI."""
 
 
 def read_deployment(
@@ -215,7 +215,7 @@ class _Reader:
         return self._resolve(stack, value["Fn::Base64"]).encode()
 
     def _resolve(self, stack: str, value: object) -> str:
-        """Resolve what user data is made of: text, references, and their concatenation."""
+        """Resolve user data: text, references and their concatenation."""
         match value:
             case str():
                 return value

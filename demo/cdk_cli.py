@@ -1,4 +1,4 @@
-"""Runs the pinned CDK CLI, in the environment of `isolation`: with no way to a real account."""
+"""The pinned CDK CLI, run in the environment of `isolation`, which reaches no AWS account."""
 
 import contextlib
 import os
@@ -20,12 +20,12 @@ _STOP_SECONDS = 5.0
 
 
 class CdkCliError(Exception):
-    """The CLI is not there or ended with an error; the message holds what it said."""
+    """The CLI is not installed or ended with an error; the message holds its output."""
 
 
 @dataclass(frozen=True)
 class CdkCli:
-    """The CLI with a folder of its own.
+    """The CDK CLI with its own working folder.
 
     Args:
         folder: For its home, its log and its scratch files; exists, and is the caller's to remove.
@@ -50,7 +50,7 @@ class CdkCli:
         self._run("synth", "--quiet", f"--output={output}", *values, working_folder=app_folder)
 
     def bootstrap(self) -> None:
-        """Give the emulated account what a deploy needs: bucket, roles, version parameter.
+        """Bootstrap the emulated account: bucket, roles and version parameter.
 
         Raises:
             CdkCliError: If the CLI failed.
@@ -105,7 +105,7 @@ class CdkCli:
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and its descendants, firmly if they do not end by themselves."""
+    """Terminate a process and its descendants, and kill those that do not end."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -1,4 +1,4 @@
-"""What was deployed, as plain values: what `aws_reader` found, and what `read_back` judges."""
+"""Deployed resources as plain values: `aws_reader` makes them, `read_back` judges them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Volume:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """An EC2 instance and what hangs on it.
+    """An EC2 instance with its volumes, security groups and role.
 
     Args:
         path: Where it is in the app, the stack first.
@@ -93,7 +93,7 @@ class Server:
 
 @dataclass(frozen=True, kw_only=True)
 class Subnet:
-    """A subnet, and whether what starts in it gets a public address unasked."""
+    """A subnet, and whether it assigns public addresses by default."""
 
     subnet_id: str
     gives_public_addresses: bool
@@ -109,7 +109,7 @@ class FlowLog:
 
 @dataclass(frozen=True, kw_only=True)
 class LogGroup:
-    """A log group that flow logs go to.
+    """A log group that receives flow logs.
 
     Args:
         kms_key_id: The key that encrypts it; empty if CloudWatch's own does.
@@ -122,7 +122,7 @@ class LogGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A VPC and what hangs on it.
+    """A VPC with its subnets, flow logs and default security group.
 
     Args:
         path: Where it is in the app, the stack first.
@@ -145,7 +145,7 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """All that a read-back looks at.
+    """All resources that a read-back judges.
 
     Args:
         servers: Every instance of the stacks.

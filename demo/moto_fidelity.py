@@ -1,4 +1,4 @@
-"""Where moto's CloudFormation differs from AWS in what this project locks, made alike.
+"""Corrections to moto's CloudFormation where it differs from AWS in what the read-back judges.
 
 moto creates most of a stack faithfully, but leaves out the very properties that harden a server, so
 a read-back of plain moto shows an unlocked server whatever the template says. Each function below
@@ -31,7 +31,7 @@ Properties = dict[str, Any]
 
 
 def apply_patches() -> None:
-    """Change moto in this process, for good: meant for a process that is only the emulator."""
+    """Patch moto in this process, permanently: for a process that is only the emulator."""
     models: dict[str, Any] = parsing.get_model_map()
     models["AWS::EC2::Instance"] = Creation(_run_instance)
     models["AWS::EC2::InstanceConnectEndpoint"] = Creation(_create_instance_connect_endpoint)
@@ -68,7 +68,7 @@ class Creation:
 
 @dataclass(frozen=True)
 class Completion:
-    """What moto leaves out after it created a type."""
+    """Completion of a resource after moto created it."""
 
     model: Any
     complete: Callable[[Any, Properties], None]
@@ -90,7 +90,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What moto needs spelled in another way before it creates a type."""
+    """Translation of properties into moto's spelling before it creates a resource."""
 
     model: Any
     prepare: Callable[[Properties], Properties]
@@ -118,7 +118,7 @@ class Created:
     attributes: Properties = field(default_factory=dict)
 
     def get_cfn_attribute(self, name: str) -> object:
-        """What Fn::GetAtt gives."""
+        """Value of an attribute, for Fn::GetAtt."""
         return self.attributes[name]
 
     def is_created(self) -> bool:
@@ -279,7 +279,7 @@ class CustomResources:
         return Created(name)
 
     def has_cfn_attr(self, _attribute: str) -> bool:
-        """Any: a function may return what it likes."""
+        """Any attribute exists: a custom resource's function may return any."""
         return True
 
 
@@ -319,7 +319,7 @@ def _describe_instance_connect_endpoints(self: EC2Response) -> ActionResult:
 
 
 def _set_public_addressing(subnet: Subnet, properties: Properties) -> None:
-    """A subnet hands out public addresses, or not, as its template says.
+    """A subnet assigns public addresses by default as its template says.
 
     AWS: MapPublicIpOnLaunch and AssignIpv6AddressOnCreation as written. moto: ignores both, and
     lets the first subnet of a zone hand out public addresses.
@@ -357,5 +357,5 @@ def _encrypt_log_group(log_group: LogGroup, properties: Properties) -> None:
 
 
 def _is_true(value: object) -> bool:
-    """CloudFormation takes a boolean as JSON's and as a word."""
+    """Read a boolean, which CloudFormation takes from JSON or as a word."""
     return value is True or str(value).lower() == "true"

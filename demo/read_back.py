@@ -1,4 +1,4 @@
-"""Judges what was deployed: every lock as a row of what was found and what was expected.
+"""Judgement of a deployment: each lock as a row of found and expected values.
 
 Pure: takes the plain values of `deployed`, asks AWS nothing. A row that does not hold says what
 was found; nothing is left out because it was not there.
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What the person who deployed asked for.
+    """Values that the deployment was asked for.
 
     Args:
         ssh_from: The addresses that may reach port 22.
@@ -51,7 +51,7 @@ class Expectation:
 
 
 def judge(deployment: Deployment, expectation: Expectation) -> tuple[Row, ...]:
-    """Compare a deployment with what it should be.
+    """Compare a deployment with its expected values.
 
     Args:
         deployment: What was read.
@@ -304,7 +304,7 @@ def _ssh_door_row(network: Network, own_groups: Mapping[str, str]) -> Row:
 
 
 def _real_rules(groups: Iterable[Group]) -> list[Rule]:
-    """Egress without the time service's link-local address, which groups never filter anyway."""
+    """Egress without the time service's link-local address, which security groups never filter."""
     return [
         rule
         for group in groups

@@ -1,4 +1,4 @@
-"""Reads what the policy packs said at synth, from the assembly's validation report."""
+"""Findings of the policy packs, from the assembly's validation report."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ REPORT = "validation-report.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Acknowledged:
-    """A finding that someone answered for.
+    """A finding that the app acknowledges.
 
     Args:
         rule: The rule's id in its pack.
@@ -27,7 +27,7 @@ class Acknowledged:
 
 @dataclass(frozen=True, kw_only=True)
 class PackVerdict:
-    """What one pack found.
+    """Findings of one pack.
 
     Args:
         pack: The pack's name.
@@ -41,7 +41,7 @@ class PackVerdict:
 
 
 def read_verdict(assembly: Path) -> tuple[PackVerdict, ...]:
-    """Read the verdict of every pack that found something.
+    """Read the findings of every pack that has some.
 
     Args:
         assembly: What `cdk synth` wrote.
