@@ -1,9 +1,10 @@
-"""The policy on public templates: no crash, and every verdict that others expect otherwise.
+"""Comparison of the policy with other checkers, on their own public templates.
 
     make comparison TEMPLATES=FOLDER
 
-FOLDER holds a folder for each collection of ``comparison.toml``. The templates are others', so they
-are fetched for the study and not kept here; the table in ``docs/`` is what came of it.
+FOLDER has one folder for each collection of ``comparison.toml``. The templates belong to others, so
+they are not kept here; docs/COMPARISON.md is the result. No template may crash the check, and every
+verdict that differs from the expected one needs a reason.
 """
 
 import json
@@ -36,13 +37,13 @@ class Unexplained(Exception):  # noqa: N818 - it names the fault
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What a checker's own test expects of one template.
+    """The verdict that a checker's own test expects of one template.
 
     Args:
         control: The checker and its control.
         path: The template, in the folder of collections.
         finding: Whether it expects a finding.
-        because: The key of the reason why this policy says otherwise. Empty if it does not.
+        because: The key of the reason why this policy's verdict differs. Empty if it does not.
     """
 
     control: str
@@ -53,25 +54,25 @@ class Expectation:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """What the command says of one collection.
+    """The verdict of `hardened-ec2 check` on one collection.
 
     Args:
-        found: The rules that found something in a template, or could not verify it, by template.
-        templates: How many were judged.
-        unusable: Why others were not, and how many.
-        errors: How many errors.
-        warnings: How many warnings.
+        found: The rules that are violated or not verified, by template.
+        templates: The number of templates that were judged.
+        unreadable: The number of templates that were not, by reason.
+        errors: The number of errors.
+        warnings: The number of warnings.
     """
 
     found: dict[str, set[str]]
     templates: int
-    unusable: Counter[str]
+    unreadable: Counter[str]
     errors: int
     warnings: int
 
 
 def expectations(manifest: dict[str, Any]) -> Iterator[Expectation]:
-    """Yield what the manifest says that checkers expect.
+    """Yield the expectations of the manifest.
 
     Args:
         manifest: The content of ``comparison.toml``.
@@ -92,17 +93,17 @@ def expectations(manifest: dict[str, Any]) -> Iterator[Expectation]:
 
 
 def answers(control: str, manifest: dict[str, Any]) -> frozenset[str]:
-    """Return the rules of this policy that answer a control.
+    """Return the policy rules that cover a control.
 
     Args:
         control: The checker and its control.
-        manifest: The content of ``comparison.toml``, for controls that no rule names.
+        manifest: The content of ``comparison.toml``, for controls that no rule refers to.
 
     Returns:
         Their ids.
 
     Raises:
-        Unexplained: If neither knows the control.
+        Unexplained: If neither the manifest nor a rule names the control.
     """
     if control in manifest["answers"]:
         return frozenset(_PREFIX + rule for rule in manifest["answers"][control])
@@ -110,21 +111,24 @@ def answers(control: str, manifest: dict[str, Any]) -> frozenset[str]:
         rule.id for rule in RULES if control in {str(reference) for reference in rule.references}
     )
     if not found:
-        raise Unexplained(f"no rule refers to {control}: name those that answer it in {MANIFEST}")
+        raise Unexplained(
+            f"no rule refers to {control}: name the rules that cover it in {MANIFEST}"
+        )
     return found
 
 
 def judge_collection(folder: Path) -> Judged:
-    """Run `hardened-ec2 check` on a folder, in a process of its own and within a time.
+    """Run `hardened-ec2 check` on a folder, in a process of its own with a time limit.
 
     Args:
         folder: The folder of a collection.
 
     Returns:
-        What it says, templates named by their path under the folder's parent.
+        Its verdict, with template paths relative to the folder's parent.
 
     Raises:
-        Unexplained: If it crashes, hangs, or gives up on a template that it could read.
+        Unexplained: If it crashes, or cannot judge a template that it could read.
+        subprocess.TimeoutExpired: If it exceeds the time limit.
     """
     with tempfile.NamedTemporaryFile(suffix=".json") as output:
         done = subprocess.run(  # noqa: S603 - this project's own command
@@ -140,11 +144,11 @@ def judge_collection(folder: Path) -> Judged:
         if done.returncode not in (0, 1, 2) or done.stderr:
             raise Unexplained(f"{folder}: ended with {done.returncode}: {done.stderr[-2000:]}")
         told = json.loads(Path(output.name).read_text("utf-8"))
-    unusable: Counter[str] = Counter()
+    unreadable: Counter[str] = Counter()
     for each in told["unreadable"]:
         if "cannot be judged" in each["reason"]:
             raise Unexplained(f"{each['template']}: {each['reason']}")
-        unusable[_kind(each["reason"])] += 1
+        unreadable[_kind(each["reason"])] += 1
     found: dict[str, set[str]] = {}
     for finding in told["findings"]:
         template = str(Path(finding["template"]).relative_to(folder.parent))
@@ -152,42 +156,42 @@ def judge_collection(folder: Path) -> Judged:
     return Judged(
         found=found,
         templates=told["summary"]["templates"],
-        unusable=unusable,
+        unreadable=unreadable,
         errors=told["summary"]["errors"],
         warnings=told["summary"]["warnings"],
     )
 
 
 def _said(finding: dict[str, Any]) -> set[str]:
-    """Return the rule that found something, or each that could not be verified, marked as such."""
+    """Return the rule of a finding, or the rules that it leaves unverified, marked as such."""
     if finding["rule"] != cannot_verify.id:
         return {finding["rule"]}
     return {_DOUBT + rule for rule in _RULE.findall(finding["message"])}
 
 
 def _kind(reason: str) -> str:
-    """Return a reason without what only one template has."""
+    """Return a reason without the details of one template."""
     for start in ("it is not JSON", "it is not YAML", "its Resources section is empty"):
         if reason.startswith(start):
             return start
     if "appears twice" in reason:
         return "a key appears twice"
-    return "it is no template: a section or a resource is malformed, or there is too much of it"
+    return "it is not a template: a section or a resource is malformed, or it exceeds a limit"
 
 
 def differs(expected: Expectation, judged: Judged, rules: frozenset[str]) -> bool:
-    """Tell whether the policy says otherwise than a checker's test expects.
+    """Whether the policy's verdict differs from what a checker's test expects.
 
-    A doubt is a finding, where one is expected, if a rule that answers the control could have had
-    it; where none is expected it is no finding: the policy says that it does not know.
+    "Not verified" counts as a finding where one is expected, if the rule covers the control; where
+    none is expected, it does not.
 
     Args:
         expected: The expectation.
-        judged: What the policy says of the collection.
-        rules: The rules that answer the control.
+        judged: The policy's verdict on the collection.
+        rules: The rules that cover the control.
 
     Returns:
-        Whether it does.
+        Whether it differs.
     """
     found = judged.found.get(expected.path, set())
     if expected.finding:
@@ -196,7 +200,7 @@ def differs(expected: Expectation, judged: Judged, rules: frozenset[str]) -> boo
 
 
 def table(folder: Path) -> str:
-    """Judge every collection and lay out what came of it.
+    """Judge every collection and return the comparison.
 
     Args:
         folder: The folder of collections.
@@ -205,7 +209,7 @@ def table(folder: Path) -> str:
         The document, in Markdown.
 
     Raises:
-        Unexplained: If a verdict differs without a reason, or a reason is given where none does.
+        Unexplained: If a verdict differs without a reason, or agrees and has one.
     """
     manifest = tomllib.loads(MANIFEST.read_text("utf-8"))
     judged = {name: judge_collection(folder / name) for name in manifest["collections"]}
@@ -239,39 +243,40 @@ def _lines(
     agreed: Counter[str],
     reasons: dict[str, list[Expectation]],
 ) -> Iterator[str]:
-    yield "# The policy beside other checkers, on their own templates"
+    yield "# The policy compared with other checkers, on their own templates"
     yield ""
     yield (
-        "Written by `make comparison TEMPLATES=FOLDER`, from public templates that were fetched "
-        "for the study and are not part of this project. No template crashed the check or took it "
-        "past its time."
+        "Generated by `make comparison TEMPLATES=FOLDER` from public templates, which were fetched "
+        "for the comparison and are not part of this project. No template crashed the check or "
+        "exceeded its time limit."
     )
     yield ""
     yield "## What was judged"
     yield ""
-    yield "| collection | judged | errors | warnings | unusable |"
+    yield "| collection | judged | errors | warnings | unreadable |"
     yield "| --- | --- | --- | --- | --- |"
     for name, what in manifest["collections"].items():
         each = judged[name]
-        unusable = "; ".join(f"{count}: {why}" for why, count in sorted(each.unusable.items()))
-        yield f"| {what} | {each.templates} | {each.errors} | {each.warnings} | {unusable or '0'} |"
+        counts = f"{each.templates} | {each.errors} | {each.warnings}"
+        unreadable = "; ".join(f"{count}: {why}" for why, count in sorted(each.unreadable.items()))
+        yield f"| {what} | {counts} | {unreadable or '0'} |"
     yield ""
     yield "## Verdicts that the checkers' own tests expect"
     yield ""
-    yield "| checker | compared | the same | otherwise, each explained below |"
+    yield "| checker | compared | the same | different, each explained below |"
     yield "| --- | --- | --- | --- |"
     for checker, count in sorted(compared.items()):
         yield f"| {checker} | {count} | {agreed[checker]} | {count - agreed[checker]} |"
     yield ""
     yield (
-        "The same means: where a test expects a finding, a rule that answers the control finds one "
-        "or says that it could not verify; where it expects none, none of those rules has one. "
-        'A checker\'s "unknown" counts as none.'
+        "Two verdicts are the same if, where a test expects a finding, a policy rule that covers "
+        "the control is violated or not verified; and where a test expects none, no such rule is "
+        'violated. A checker\'s "unknown" counts as none.'
     )
     yield ""
-    yield "## Why the policy says otherwise"
+    yield "## Why the policy's verdict differs"
     yield ""
-    yield "| templates | expected | why not |"
+    yield "| templates | expected | why the policy differs |"
     yield "| --- | --- | --- |"
     for key, why in manifest["reasons"].items():
         if key in reasons:

@@ -69,7 +69,9 @@ def test_the_rules_name_the_controls_that_they_answer(manifest: dict[str, Any]) 
 )
 def test_what_counts_as_the_same(said: set[str], *, finding: bool, other: bool) -> None:
     expected = Expectation(control="a b", path="c/d.yaml", finding=finding, because="")
-    judged = Judged(found={"c/d.yaml": said}, templates=1, unusable=Counter(), errors=0, warnings=0)
+    judged = Judged(
+        found={"c/d.yaml": said}, templates=1, unreadable=Counter(), errors=0, warnings=0
+    )
     assert differs(expected, judged, ADMIN) is other
 
 
@@ -80,7 +82,7 @@ def test_a_collection_is_judged_by_the_command(tmp_path: Path) -> None:
     judged = judge_collection(tmp_path / "some")
     assert "HardenedEc2-AdminPortOpenToWorld" in judged.found["some/open.yaml"]
     assert (judged.templates, judged.errors) == (1, 1)
-    assert judged.unusable == {"it is not JSON": 1}
+    assert judged.unreadable == {"it is not JSON": 1}
 
 
 def test_a_crash_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
