@@ -14,17 +14,17 @@ DEFAULT_SETTINGS = Settings()
 if TYPE_CHECKING:
     from constructs import IConstruct
 
-    from hardened_ec2.nag.pack import Pack as HardenedEc2Checks
+    from hardened_ec2.nag.pack import HardenedEc2Checks
 else:
 
     def _pack() -> type:
         # Node takes a quarter of a second and 30 MB to load cdk-nag.
-        from hardened_ec2.nag.pack import Pack  # noqa: PLC0415
+        from hardened_ec2.nag import pack  # noqa: PLC0415
 
-        return Pack
+        return pack.HardenedEc2Checks
 
     class _LoadedOnUse(type):
-        """The type of `HardenedEc2Checks`, a class that stands for `Pack` until it is used."""
+        """The type of `HardenedEc2Checks`, a class that stands for the pack until it is used."""
 
         def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
             if not bases:
@@ -34,6 +34,14 @@ else:
 
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - those of the pack
             return _pack()(*args, **kwargs)
+
+        def __getattr__(cls, name: str) -> Any:  # noqa: ANN401 - those of the pack
+            if name.startswith("__"):  # what inspect and the import system ask every class
+                raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+            return getattr(_pack(), name)
+
+        def __dir__(cls) -> list[str]:
+            return dir(_pack())
 
         def __instancecheck__(cls, instance: object) -> bool:
             return isinstance(instance, _pack())

@@ -17,12 +17,12 @@ FAILURE = f"{PACK_NAME}-Failure"
 """The finding that the pack reports when it cannot judge. It cannot be acknowledged."""
 
 
-class Pack(NagPack):
-    """The pack that `HardenedEc2Checks` creates.
+class HardenedEc2Checks(NagPack):
+    """The pack that `hardened_ec2.HardenedEc2Checks` creates.
 
     Args:
-        scope: See `HardenedEc2Checks`.
-        settings: See `HardenedEc2Checks`.
+        scope: See `hardened_ec2.HardenedEc2Checks`.
+        settings: See `hardened_ec2.HardenedEc2Checks`.
     """
 
     def __init__(

@@ -52,6 +52,21 @@ def test_the_pack_is_a_nag_pack_and_a_class_to_ask_about(synth: Synth) -> None:
     assert not isinstance(AwsSolutionsChecks(synth.app), HardenedEc2Checks)
 
 
+def test_the_class_has_what_its_packs_have(synth: Synth) -> None:
+    pack = HardenedEc2Checks(synth.app)
+    assert HardenedEc2Checks.validate_scope(pack, synth.stack).success is False
+    assert {"name", "rule_ids", "validate", "version"} <= set(dir(HardenedEc2Checks))
+    assert type(pack).__name__ == HardenedEc2Checks.__name__
+    with pytest.raises(AttributeError, match="'HardenedEc2Checks' has no attribute 'judge'"):
+        _ = HardenedEc2Checks.judge  # type: ignore[attr-defined]
+
+
+def test_a_misspelled_keyword_is_refused_in_the_name_of_the_class() -> None:
+    misspelled: dict[str, Any] = {"setings": Settings()}
+    with pytest.raises(TypeError, match=r"^HardenedEc2Checks.__init__\(\) got .* 'setings'$"):
+        HardenedEc2Checks(**misspelled)
+
+
 def test_a_subclass_is_a_pack_of_its_own(synth: Synth) -> None:
     class WithOneMore(HardenedEc2Checks):
         def __init__(self, scope: cdk.App) -> None:

@@ -59,6 +59,7 @@ class Template:
         name: Its name in findings, usually a path.
         document: The decoded template: plain dicts, lists, strings, numbers, Booleans and none.
         text: The text it was decoded from, to look up lines. Default: none; lines are not known.
+        digest: The SHA-256 of its file, in hexadecimal. Default: empty, it is not from a file.
 
     Raises:
         UnreadableTemplate: If the document is not an object, or a section or a resource does not
@@ -75,6 +76,7 @@ class Template:
     name: str
     document: dict[str, Any]
     text: str | None = field(default=None, repr=False)
+    digest: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.document, dict):
@@ -126,8 +128,9 @@ class Template:
         if not content.strip():
             raise UnreadableTemplate(name, "it is empty")
         text = _text(name, content)
+        digest = hashlib.sha256(content).hexdigest()
         try:
-            return cls(name=name, document=decode(text), text=text)
+            return cls(name=name, document=decode(text), text=text, digest=digest)
         except UndecodableText as error:
             raise UnreadableTemplate(name, str(error)) from None
 
@@ -159,11 +162,6 @@ class Template:
             return None
         steps = ("Resources", logical_id, *path.split(".")) if logical_id else path.split(".")
         return self._marks.line_of(tuple(steps))
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the file, in hexadecimal; empty when the template is not from a file."""
-        return "" if self.text is None else hashlib.sha256(self.text.encode()).hexdigest()
 
     @cached_property
     def _marks(self) -> Marks | None:

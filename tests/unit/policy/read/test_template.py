@@ -1,4 +1,5 @@
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,13 @@ def test_a_json_file_is_read_and_named_as_given(tmp_path: Path) -> None:
     template = Template.load(path)
     assert template.name == str(path)
     assert template.resources == GROUP["Resources"]
+
+
+def test_the_digest_is_that_of_the_file_or_as_given(tmp_path: Path) -> None:
+    content = json.dumps(GROUP).encode()
+    assert Template.load(written(tmp_path, content)).digest == sha256(content).hexdigest()
+    assert Template(name="app", document=GROUP, text="{}").digest == ""
+    assert Template(name="app", document=GROUP, digest="c0ffee").digest == "c0ffee"
 
 
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
