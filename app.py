@@ -1,24 +1,23 @@
 #!/usr/bin/env python3
-"""The reference app: what `cdk synth` judges and `cdk deploy` deploys.
+"""The reference app, for `cdk synth` and `cdk deploy`.
 
 Context:
-    ssh_whitelist: Addresses and CIDR blocks that may SSH, separated by commas, or a list. With it
-        there is a bastion too. Default: none; SSH then only goes through the endpoint.
-    s3_prefix_list_id: AWS's prefix list for S3 in the region, so that the servers can fetch
-        packages. Default: none.
-    guardrails: The mode of VPC Block Public Access, ``off``, ``block-ingress`` or
-        ``block-bidirectional``. With it there are guardrails too, for all of the account and
-        Region; the bastion stays reachable, and nothing else that faces the internet. Default:
-        none; the account stays as it is.
-    fleet: "true" for a fleet too, and the interface endpoint that its servers report through.
+    ssh_whitelist: Addresses and CIDR blocks that may reach port 22, separated by commas, or a list.
+        Adds a bastion for them. Default: none; SSH goes through the endpoint only.
+    s3_prefix_list_id: AWS's prefix list for S3 in the Region, so that servers can fetch packages.
         Default: none.
-    access: "true" for recorded sessions, a policy that lets into the server, alarms on its metadata
-        service and a Network Access Scope about it. Sessions are recorded for all of the account
+    guardrails: The mode of VPC Block Public Access: ``off``, ``block-ingress`` or
+        ``block-bidirectional``. Adds guardrails for the whole account and Region; of all that faces
+        the internet, only the bastion stays reachable. Default: none; the account stays as it is.
+    fleet: "true" adds a fleet, and the interface endpoint through which its servers report.
+        Default: none.
+    access: "true" adds recorded sessions, a policy that grants access to the server, alarms on its
+        metadata service and a Network Access Scope. Sessions are recorded for the whole account
         and Region. Default: none.
-    upkeep: "true" for State Manager to keep the fleet hardened, and Patch Manager to patch it.
-        Default: none.
-    image: "true" to launch the fleet from an AMI that is built, with the hardening in it, while
-        the stack is deployed. It takes s3_prefix_list_id. Default: none.
+    upkeep: "true" has State Manager keep the fleet hardened and Patch Manager patch it. Default:
+        none.
+    image: "true" launches the fleet from a hardened AMI, which is built during the deployment.
+        Requires s3_prefix_list_id. Default: none.
 """
 
 import sys
@@ -45,13 +44,13 @@ def ssh_whitelist(context: object) -> SshAccess:
     """Read the context value ``ssh_whitelist``.
 
     Args:
-        context: What the context holds; None when it is not given.
+        context: The value; None if it is not given.
 
     Returns:
-        Access for these addresses; for nobody when there is none.
+        Access for these addresses; for nobody without a value.
 
     Raises:
-        ValueError: If the value is neither a text nor a list of texts, or not a whitelist.
+        ValueError: If the value is neither a string nor a list of strings, or not a whitelist.
     """
     if context is None or context == "":
         return SshAccess.none()
@@ -69,13 +68,13 @@ def block_public_access(mode: str, network: NetworkStack) -> VpcBlockPublicAcces
 
     Args:
         mode: The mode of VPC Block Public Access.
-        network: The network, whose public subnets are left alone.
+        network: The network, whose public subnets are excluded.
 
     Returns:
         The mode, with these exclusions.
 
     Raises:
-        ValueError: If there is no such mode.
+        ValueError: If the mode is unknown.
     """
     if mode == "off":
         return VpcBlockPublicAccess.off()
@@ -93,13 +92,13 @@ def wants(name: str, context: object) -> bool:
 
     Args:
         name: The name of the value, for the message.
-        context: What the context holds; None when it is not given.
+        context: The value; None if it is not given.
 
     Returns:
         Whether the app has that part.
 
     Raises:
-        ValueError: If the value is none of true and false.
+        ValueError: If the value is neither true nor false.
     """
     if context in (None, "", "false", False):
         return False
@@ -124,10 +123,10 @@ def build(app: cdk.App) -> None:
         for name in ("fleet", "upkeep", "image", "access")
     )
     if (upkeep or image) and not fleet:
-        raise ValueError("upkeep and image are the fleet's: write -c fleet=true as well")
+        raise ValueError("upkeep and image apply to the fleet: write -c fleet=true as well")
     if image and not s3_prefix_list_id:
         raise ValueError(
-            "image without s3_prefix_list_id, so nothing could be fetched to build it: write "
+            "image without s3_prefix_list_id, so the build could not fetch packages: write "
             "-c s3_prefix_list_id=pl-... as well"
         )
     network = NetworkStack(
@@ -180,6 +179,6 @@ if __name__ == "__main__":
     try:
         build(the_app)
     except ValueError as error:
-        # What is wrong and what to write, without the frames of how it was found.
+        # The message says what to write; a traceback would hide it.
         sys.exit(f"app.py: {error}")
     the_app.synth()

@@ -1,1 +1,1 @@
-"""Small apps that show one thing each; every one is synthesized by the tests."""
+"""Small apps to copy from, each with one topic; the tests synthesize all of them."""

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Who gets into a server, what is kept of it, and who is told when something is wrong.
+"""Access to a server, recorded sessions, and alarms on its metadata service.
 
     cdk synth --app "python3 -m examples.access" --output build/access
 
-passes the three packs. One policy, to be attached to whoever runs the server, lets them in by two
-doors, neither of which is an open port: recorded shells of Session Manager, and SSH through an EC2
-Instance Connect Endpoint from the office.
+passes the three packs. One IAM policy, for the operators' role, grants two ways in, neither of them
+an open port: recorded Session Manager shells, and SSH from the office through an EC2 Instance
+Connect Endpoint.
 """
 
 import aws_cdk as cdk
@@ -43,7 +43,7 @@ server = HardenedInstance(
     role=InstanceRole(stack, "Role", session_logs=recording.session_logs),
 )
 
-# Nobody has it yet: attach it to a role that people take on with a second factor.
+# Attach it to a role that people assume with MFA.
 operators = iam.ManagedPolicy(stack, "Operators", description="Get into the server of the shop")
 recording.grant_start_session(operators, server)
 endpoint.grant_connect(operators, server, max_tunnel_duration=cdk.Duration.minutes(30))

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A fleet of On-Demand and Spot Instances, of which only the hardened ones are in service.
+"""A fleet of On-Demand and Spot Instances that enter service only when they are hardened.
 
     cdk synth --app "python3 -m examples.fleet" --output build/fleet
 
-passes the three packs. Each server says at the end of its boot that its hardening and the commands
-below succeeded; until then, and if it does not, no request reaches it.
+passes the three packs. At the end of its boot each server reports whether its hardening and the
+commands below succeeded; only then does it enter service.
 """
 
 import aws_cdk as cdk
@@ -29,7 +29,7 @@ vpc = HardenedVpc(
     interface_endpoints=(*InterfaceEndpoints.SESSION_MANAGER, *InterfaceEndpoints.LIFECYCLE_HOOK),
 )
 
-# EC2 protects no Spot Instance from termination or stop, and the group replaces what it loses.
+# Spot Instances cannot have termination or stop protection; the group replaces lost servers.
 template = HardenedLaunchTemplate(
     stack,
     "Template",
@@ -49,7 +49,7 @@ fleet = HardenedAutoScalingGroup(
             autoscaling.LaunchTemplateOverrides(instance_type=ec2.InstanceType(name))
             for name in ("m7g.medium", "m6g.medium", "c7g.medium")
         ],
-        # Two servers that stay; above them three in four are Spot Instances.
+        # Two On-Demand Instances; above them, three in four are Spot Instances.
         instances_distribution=autoscaling.InstancesDistribution(
             on_demand_base_capacity=2,
             on_demand_percentage_above_base_capacity=25,

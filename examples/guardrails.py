@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""One value, two doors: an account's guardrails, and the same for a whole organization.
+"""Guardrails of one account, and the same settings for a whole organization.
 
     cdk synth '**' --app "python3 -m examples.guardrails" --output build/guardrails
 
-`Account` goes to each account and Region that no organization looks after. In an organization,
-`Organization` goes to the management account, and `Rest` to each account for what a declarative
-policy has no attribute for.
+Deploy `Account` to each account and Region outside an organization. In an organization, deploy
+`Organization` to the management account, and `Rest` to each account for the settings that a
+declarative policy has no attribute for.
 """
 
 import aws_cdk as cdk
@@ -26,7 +26,7 @@ app = cdk.App()
 attributes = Ec2Attributes(
     vpc_block_public_access=VpcBlockPublicAccess(
         mode="block-ingress",
-        # What faces the internet on purpose. Everything else is cut off from it, at once.
+        # What faces the internet on purpose. Everything else is cut off at once.
         exclusions=(PublicAccessExclusion(name="Web", vpc_id="vpc-0123456789abcdef0"),),
     )
 )

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What a refusal looks like: a server as it is often written, and the policy's verdict on it.
+"""An insecure server, to see the policy refuse it. Never deploy it.
 
     cdk synth --app "python3 -m examples.insecure" --output build/insecure
 
-fails, and says of each finding where it is and what to write instead. Never deploy this.
+fails, and says for each finding where it is and what to write instead.
 """
 
 import aws_cdk as cdk
@@ -15,12 +15,12 @@ app = cdk.App()
 stack = cdk.Stack(app, "Insecure")
 vpc = ec2.Vpc(stack, "Vpc", max_azs=2, nat_gateways=0)
 
-# The internet in two halves, each of which looks like a network: no stock rule sees it.
+# The internet in two halves, each of which looks like a network; the stock rules miss it.
 group = ec2.SecurityGroup(stack, "Group", vpc=vpc)
 group.add_ingress_rule(ec2.Peer.ipv4("0.0.0.0/1"), ec2.Port.tcp(22))
 group.add_ingress_rule(ec2.Peer.ipv4("128.0.0.0/1"), ec2.Port.tcp_range(20, 25))
 
-# A password that everyone who may describe the instance can read.
+# Everyone who may describe the instance can read this password.
 user_data = ec2.UserData.for_linux()
 user_data.add_commands("export DB_PASSWORD=Tr0ub4dor-and-3", "systemctl start shop")
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""An app as a team wrote it, safe by default: two lines in the app, none in the team's stack.
+"""A plain CDK stack, hardened by two lines in its app.
 
     cdk synth --app "python3 -m examples.retrofit" --output build/retrofit
 
-Without the line that attaches the defaults the same stack fails with six errors.
+Without the line that attaches the defaults, the same stack fails with six errors.
 """
 
 import aws_cdk as cdk
@@ -15,7 +15,7 @@ from hardened_ec2 import HardenedEc2Checks, HardenedEc2Defaults, HardenInstance
 
 
 class TheTeamsStack(cdk.Stack):
-    """Plain CDK: nothing in here knows of hardened-ec2."""
+    """Plain CDK, written without hardened-ec2."""
 
     def __init__(self, scope: Construct, id: str) -> None:  # noqa: A002 - CDK's own name for it
         super().__init__(scope, id)
@@ -34,7 +34,7 @@ class TheTeamsStack(cdk.Stack):
         fleet.user_data.add_commands(
             "dnf install --assumeyes nginx", "systemctl enable --now nginx"
         )
-        # An L1 resource has no defaults to inject: it is hardened where it is made.
+        # The defaults do not reach L1 constructs: the mixin below hardens this one.
         ec2.CfnInstance(
             self,
             "Legacy",

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A fleet of servers from an image that has the hardening in it, kept hardened and patched.
+"""A fleet from a hardened image, kept hardened and patched.
 
     cdk synth --app "python3 -m examples.upkeep" --output build/upkeep
 
-passes the three packs. One hardening, written once, gets to the servers in three ways: it is built
-into their AMI, their user data verify it at every boot, and State Manager applies it again twice a
-day and reports the servers on which it does not hold.
+passes the three packs. One hardening reaches the servers in three ways: it is built into their AMI,
+user data verifies it at every boot, and State Manager applies it again twice a day and reports
+servers that are not compliant.
 """
 
 import aws_cdk as cdk
@@ -32,7 +32,7 @@ vpc = HardenedVpc(
     stack,
     "Vpc",
     interface_endpoints=(*InterfaceEndpoints.IMAGE_BUILDER, *InterfaceEndpoints.LIFECYCLE_HOOK),
-    # AWS's prefix list for S3 in the Region: what builds images and the packages are there.
+    # AWS's prefix list for S3 in the Region: Image Builder's program and packages come from there.
     s3_prefix_list_id="pl-0123456789abcdef0",
 )
 
@@ -41,7 +41,7 @@ image = HardenedImage(
     "Image",
     vpc=vpc,
     host_hardening=HostHardening(profile="strict", open_ports=["8080/tcp"]),
-    # Another number builds another AMI, from what Amazon Linux is by then.
+    # A new release builds a new AMI from the newest Amazon Linux.
     release="2026.11.1",
     schedule=events.Schedule.rate(cdk.Duration.days(7)),
 )

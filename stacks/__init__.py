@@ -1,1 +1,1 @@
-"""The reference stacks: one hardened server and what it needs, ready to deploy."""
+"""The stacks of the reference app."""

@@ -1,4 +1,4 @@
-"""Access to the server of the reference app: who gets in, and who is told when something is off."""
+"""AccessStack: a policy that grants access to the server, alarms and a Network Access Scope."""
 
 from aws_cdk import Acknowledgment, CfnOutput, Environment, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
@@ -14,17 +14,17 @@ from hardened_ec2 import (
 
 
 class AccessStack(Stack):
-    """A policy that lets into one server, alarms on its metadata service, and a scope about it.
+    """A policy that grants access to one server, alarms on its metadata service, an access scope.
 
-    Nobody has the policy until it is attached: to a role that people take on with a second factor.
+    The policy is attached to nothing: attach it to a role that people assume with MFA.
 
     Args:
         scope: The app or stage.
         id: The stack's id there.
         server: The server.
-        recording: What records the sessions of Session Manager.
-        instance_connect_endpoint: What SSH goes through.
-        env: The account and region. Default: those of the credentials at deployment.
+        recording: The recording of Session Manager's sessions.
+        instance_connect_endpoint: The endpoint that SSH goes through.
+        env: The account and Region. Default: those of the credentials at deployment.
     """
 
     def __init__(

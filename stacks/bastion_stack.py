@@ -1,4 +1,4 @@
-"""The bastion of the reference app: the one server that the internet sees, on one port."""
+"""BastionStack: the only server of the reference app with a public address."""
 
 from aws_cdk import Acknowledgment, CfnOutput, Environment, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
@@ -15,7 +15,7 @@ class BastionStack(Stack):
         id: The stack's id there.
         vpc: The network, with public subnets.
         ssh: Who may reach port 22.
-        env: The account and region. Default: those of the credentials at deployment.
+        env: The account and Region. Default: those of the credentials at deployment.
     """
 
     def __init__(

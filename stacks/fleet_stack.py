@@ -1,4 +1,4 @@
-"""The fleet of the reference app: servers that are in service only when they are hardened."""
+"""FleetStack: the fleet of the reference app, with its image and upkeep."""
 
 from aws_cdk import CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
@@ -25,9 +25,9 @@ class FleetStack(Stack):
         ssh: Who may reach port 22.
         upkeep: Whether State Manager keeps the servers hardened and Patch Manager patches them.
             Default: False.
-        image: Whether the servers are launched from an AMI that is built while the stack is
-            deployed, with the hardening in it. Default: False.
-        env: The account and region. Default: those of the credentials at deployment.
+        image: Whether the servers are launched from a hardened AMI, which is built during the
+            deployment. Default: False.
+        env: The account and Region. Default: those of the credentials at deployment.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class FleetStack(Stack):
             vpc=vpc,
             ssh=ssh,
             machine_image=HardenedImage(self, "Image", vpc=vpc).machine_image if image else None,
-            # The group ends and replaces its servers itself.
+            # The group terminates and replaces its servers itself.
             disable_api_termination=False,
             disable_api_stop=False,
         )

@@ -1,4 +1,4 @@
-"""The guardrails of the reference app: the floor of the account and Region it is deployed to."""
+"""GuardrailsStack: settings of the account and Region that the reference app is deployed to."""
 
 from aws_cdk import Environment, Stack
 from constructs import Construct
@@ -9,14 +9,14 @@ from hardened_ec2 import AccountGuardrails, Ec2Attributes, VpcBlockPublicAccess
 class GuardrailsStack(Stack):
     """`AccountGuardrails` for the whole account and Region, in a stack protected from termination.
 
-    They hold for everything in the account, not only for the servers of this app. Deploy them
-    once for each Region.
+    They apply to everything in the account, not only to the servers of this app. Deploy them once
+    per Region.
 
     Args:
         scope: The app or stage.
         id: The stack's id there.
-        vpc_block_public_access: Whether internet gateways work, and what stays reachable.
-        env: The account and region. Default: those of the credentials at deployment.
+        vpc_block_public_access: Whether internet gateways pass traffic, and the exclusions.
+        env: The account and Region. Default: those of the credentials at deployment.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class GuardrailsStack(Stack):
         vpc_block_public_access: VpcBlockPublicAccess,
         env: Environment | None = None,
     ) -> None:
-        # VPC Block Public Access goes with its stack, and would open the account again.
+        # Deleting the stack deletes VPC Block Public Access, which reopens the account.
         super().__init__(scope, id, env=env, termination_protection=True)
         self.guardrails = AccountGuardrails(
             self,

@@ -1,4 +1,4 @@
-"""The network of the reference app: private subnets, and the way to SSH into them."""
+"""NetworkStack: the VPC of the reference app, and its EC2 Instance Connect Endpoint."""
 
 from collections.abc import Sequence
 
@@ -14,18 +14,18 @@ class NetworkStack(Stack):
     Args:
         scope: The app or stage.
         id: The stack's id there.
-        public_subnets: Whether a bastion needs public subnets. Default: False, and then there is
-            no internet gateway.
+        public_subnets: Whether a bastion needs public subnets. Default: False; the VPC then has no
+            internet gateway.
         fleet: Whether servers of a fleet have to reach EC2 Auto Scaling. Default: False.
-        upkeep: Whether servers send what patching prints to CloudWatch Logs. Default: False.
+        upkeep: Whether servers send the output of patching to CloudWatch Logs. Default: False.
         image: Whether servers build an image. Default: False.
-        recorded_sessions: Whether sessions are recorded, which takes interface endpoints for their
-            log and key. Default: False.
-        ssh_whitelist: From which addresses whoever is let in may SSH through the endpoint.
-            Default: from anywhere.
-        s3_prefix_list_id: AWS's prefix list for S3 in the region, so that servers can fetch
+        recorded_sessions: Whether sessions are recorded, which requires interface endpoints for
+            their log group and key. Default: False.
+        ssh_whitelist: The addresses from which principals may open tunnels through the endpoint.
+            Default: any.
+        s3_prefix_list_id: AWS's prefix list for S3 in the Region, so that servers can fetch
             packages. Default: none.
-        env: The account and region. Default: those of the credentials at deployment.
+        env: The account and Region. Default: those of the credentials at deployment.
     """
 
     def __init__(

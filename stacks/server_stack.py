@@ -1,4 +1,4 @@
-"""The server of the reference app: private, and closed to everyone but a whitelist."""
+"""ServerStack: the private server of the reference app."""
 
 from aws_cdk import CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
@@ -15,8 +15,8 @@ class ServerStack(Stack):
         id: The stack's id there.
         vpc: The network.
         ssh: Who may reach port 22.
-        session_logs: Where its sessions are recorded. Default: nowhere.
-        env: The account and region. Default: those of the credentials at deployment.
+        session_logs: Where its sessions are recorded. Default: none.
+        env: The account and Region. Default: those of the credentials at deployment.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The sessions of the reference app: recorded for the account and Region it is deployed to."""
+"""SessionsStack: session recording for the account and Region of the reference app."""
 
 from aws_cdk import Environment, Stack
 from constructs import Construct
@@ -9,13 +9,13 @@ from hardened_ec2 import SessionRecording
 class SessionsStack(Stack):
     """A `SessionRecording` for the whole account and Region, in a stack protected from termination.
 
-    It holds for every server in the account that may write to its log group, not only for those of
-    this app. Deploy it once for each Region.
+    It applies to every server in the account that may write to its log group, not only to those of
+    this app. Deploy it once per Region.
 
     Args:
         scope: The app or stage.
         id: The stack's id there.
-        env: The account and region. Default: those of the credentials at deployment.
+        env: The account and Region. Default: those of the credentials at deployment.
     """
 
     def __init__(

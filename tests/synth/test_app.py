@@ -280,12 +280,12 @@ def test_the_fleets_upkeep_and_image_pass_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("context", "says"),
     [
-        ({"upkeep": "true"}, "upkeep and image are the fleet's: write -c fleet=true as well"),
-        ({"image": "true"}, "upkeep and image are the fleet's: write -c fleet=true as well"),
+        ({"upkeep": "true"}, "upkeep and image apply to the fleet: write -c fleet=true as well"),
+        ({"image": "true"}, "upkeep and image apply to the fleet: write -c fleet=true as well"),
         (
             {"image": "true", "fleet": "true"},
             (
-                "image without s3_prefix_list_id, so nothing could be fetched to build it: write "
+                "image without s3_prefix_list_id, so the build could not fetch packages: write "
                 "-c s3_prefix_list_id=pl-... as well"
             ),
         ),
