@@ -35,6 +35,7 @@ _PUBLIC: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "user_data": ("HardenedUserData",),
     },
     "hardened_ec2.host": {
+        "control_types": ("Check", "Control", "Profile"),
         "controls": ("CONTROLS", "Check", "Control", "Profile", "control"),
     },
     "hardened_ec2.policy": {
@@ -79,6 +80,8 @@ def refusal_in(module: str) -> Callable[[str], object]:
     names = _PUBLIC[package][name]
 
     def refuse(attribute: str) -> object:
+        if attribute == "__all__":  # import * asks for every name in it
+            return names
         if attribute in names:
             raise ImportError(old_import(module), name=module)
         raise AttributeError(f"module {module!r} has no attribute {attribute!r}")
@@ -99,4 +102,5 @@ class OldModules(MetaPathFinder):
         message = old_import(fullname)
         if message is None:
             return None
-        raise ModuleNotFoundError(message, name=fullname)
+        # A name would have Python pass over the error in "from hardened_ec2 import instance".
+        raise ModuleNotFoundError(message)

@@ -84,6 +84,25 @@ def test_the_policy_and_the_host_load_no_cdk() -> None:
             "hardened_ec2.network has moved: write from hardened_ec2 import HardenedVpc",
         ),
         (
+            "from hardened_ec2.network import *",
+            "hardened_ec2.network has moved: write from hardened_ec2 import HardenedVpc",
+        ),
+        (
+            "from hardened_ec2.ssh import *",
+            "hardened_ec2.ssh has moved: write from hardened_ec2 import SshAccess",
+        ),
+        (
+            "from hardened_ec2 import imds",
+            "hardened_ec2.imds has moved: write from hardened_ec2 import Imds",
+        ),
+        (
+            "from hardened_ec2.host.control_types import Control",
+            (
+                "hardened_ec2.host.control_types has moved: write from hardened_ec2.host import "
+                "Check, Control, Profile"
+            ),
+        ),
+        (
             "from hardened_ec2.retrofit import HardenedEc2Defaults",
             "hardened_ec2.retrofit has moved: write from hardened_ec2 import HardenedEc2Defaults",
         ),
