@@ -144,8 +144,15 @@ class PreparedServer:
             The group and the role.
 
         Raises:
-            ValueError: If the group permits fewer addresses than SSH asks for.
+            ValueError: If the group is of another kind, or permits fewer addresses than SSH asks
+                for.
         """
+        # Asked of the type: of the object, it would be a message to node.
+        if security_group is not None and not hasattr(type(security_group), "security_group_id"):
+            raise ValueError(
+                f"security_group is {security_group!r}: write security_group=LockedSecurityGroup("
+                "self, 'Group', vpc=vpc, description='...'), or leave security_group out"
+            )
         group = security_group or LockedSecurityGroup(
             access,
             "SecurityGroup",

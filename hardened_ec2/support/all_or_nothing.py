@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from constructs import Construct
 
@@ -32,7 +32,9 @@ def all_or_nothing(scope: Construct) -> Iterator[list[str]]:
     except Exception as error:
         # CDK's errors arrive as text.
         taken = _TAKEN.search(str(error))
-        for each in created:
-            if taken is None or each != taken[1]:
-                scope.node.try_remove_child(each)
+        # A scope or an id of another type is what was refused: it has no child to remove.
+        with suppress(AttributeError, TypeError):
+            for each in created:
+                if taken is None or each != taken[1]:
+                    scope.node.try_remove_child(each)
         raise

@@ -359,6 +359,10 @@ def test_own_group_role_and_key_pair_are_used(stack: cdk.Stack, vpc: HardenedVpc
             r"imds=Imds.disabled\(\) with host_hardening: .* leave host_hardening out",
         ),
         ({"block_devices": ["/dev/sdf"]}, r"block_devices holds '/dev/sdf': write ec2.BlockDevice"),
+        (
+            {"security_group": "sg-1"},
+            r"security_group is 'sg-1': write security_group=LockedSecurityGroup\(.* leave sec",
+        ),
     ],
 )
 def test_wrong_props_are_refused_and_leave_nothing_behind(
@@ -409,6 +413,26 @@ def test_what_cdk_itself_refuses_leaves_nothing_behind(stack: cdk.Stack, vpc: Ha
             stack, "Server", vpc=vpc, vpc_subnets=PUBLIC, associate_public_ip_address=True
         )
     assert not [child for child in stack.node.children if child.node.id.startswith("Server")]
+
+
+def test_a_server_in_place_of_its_group_is_refused(stack: cdk.Stack, vpc: HardenedVpc) -> None:
+    other: Any = HardenedInstance(stack, "Other", vpc=vpc)
+    with pytest.raises(ValueError, match=r"security_group is <hardened_ec2.*>: write security_gro"):
+        HardenedInstance(stack, "Server", vpc=vpc, security_group=other)
+    assert not [child for child in stack.node.children if child.node.id.startswith("Server")]
+
+
+@pytest.mark.parametrize("wrong", [None, 5])
+def test_a_scope_or_id_of_another_type_is_refused_by_its_name(
+    stack: cdk.Stack,
+    vpc: HardenedVpc,
+    wrong: Any,  # noqa: ANN401
+) -> None:
+    with pytest.raises(TypeError, match=r"argument scope must be constructs\.Construct"):
+        HardenedInstance(wrong, "Server", vpc=vpc)
+    with pytest.raises(TypeError, match="argument id must be str"):
+        HardenedInstance(stack, wrong, vpc=vpc)
+    assert {each.node.id for each in stack.node.children} & {f"{wrong}Access", f"{wrong}"} == set()
 
 
 def test_an_id_that_is_taken_is_refused_and_its_construct_stays(
