@@ -1,1 +1,1 @@
-"""What the constructs and the policy cost, beside what they replace, in one run."""
+"""The cost of constructs and policy, side by side with what they replace."""

@@ -1,9 +1,9 @@
-"""What hardening and its policy cost, as ratios of CPU time measured side by side in one run.
+"""The cost of constructs and policy, as ratios of CPU time measured side by side in one run.
 
     make bench
     make bench PARTS=checkers TEMPLATES=FOLDER
 
-The machine may be busy: only ratios of one run mean anything, and the least of several runs counts.
+The machine may be busy: compare ratios within one run only. The least of several rounds counts.
 """
 
 import argparse
@@ -24,17 +24,17 @@ PARTS: Final = ("imports", "constructs", "checkers", "growth")
 
 
 def main() -> int:
-    """Measure, print the ratios, and say whether they hold."""
+    """Measure, print the ratios, and return 1 if one exceeds its limit."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; or all")
-    parser.add_argument("--templates", type=Path, help="a folder of public templates to check too")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each command runs")
+    parser.add_argument("--templates", type=Path, help="folder of public templates to check too")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each command; default: 3")
     told = parser.parse_args()
     unknown = sorted({*told.parts} - {*PARTS})
     if unknown:
-        parser.error(f"there is no part {unknown[0]!r}: write {', '.join(PARTS)}")
+        parser.error(f"PART is {unknown[0]!r}: write one of {', '.join(PARTS)}")
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(f"On {os.cpu_count()} cores. Figures are the least of several runs.")
+    console.print(f"On {os.cpu_count()} cores. Figures are the least of {told.rounds} rounds.")
     holds = True
     with tempfile.TemporaryDirectory() as folder:
         for part in told.parts or PARTS:

@@ -1,9 +1,9 @@
-"""The apps that are measured: the same servers and fleets, by our constructs and by hand.
+"""The apps that are measured: the same servers and fleets, with our constructs and by hand.
 
     python -m benchmarks.apps hardened 100 10 OUTDIR
 
-100 servers and 10 fleets. Run in a process of its own each, so that its CPU time, node's included,
-can be read when it ends.
+synthesizes 100 servers and 10 fleets. Each app runs in a process of its own, whose CPU time, node's
+included, is read when it ends.
 """
 
 import sys
@@ -29,15 +29,14 @@ from hardened_ec2.servers.auto_scaling_group import LIFECYCLE_HOOK
 from hardened_ec2.servers.auto_scaling_group_keys import notifications_topic
 from hardened_ec2.servers.role import SESSION_MANAGER_ACTIONS
 
-# CloudFormation takes 500 resources in a template, and 1 MB, of which a server is 16 KB and a fleet
-# 22 KB.
+# CloudFormation accepts 500 resources and 1 MB per template; a server has 16 KB and a fleet 22 KB.
 A_STACK: Final = 40
 
 _ENDPOINTS: Final = "AWS services through VPC endpoints"
 
 
 class Shared:
-    """What a careful author makes once and passes to every server, in both apps."""
+    """Objects that a careful author creates once and passes to every server, in both apps."""
 
     def __init__(self, scope: cdk.Stack) -> None:
         self.vpc = HardenedVpc(scope, "Vpc", interface_endpoints=())
@@ -61,17 +60,17 @@ class Shared:
 
 
 class FleetShared(Shared):
-    """What a careful author makes once for fleets: the same, a way to AWS, and whom to tell."""
+    """The same for fleets: also a VPC with an endpoint for EC2 Auto Scaling, and a topic."""
 
     def __init__(self, scope: cdk.Stack) -> None:
         super().__init__(scope)
-        # Their servers report to EC2 Auto Scaling, so their network has a way there.
+        # Servers of a fleet report to EC2 Auto Scaling.
         self.fleet_vpc = HardenedVpc(scope, "FleetVpc", interface_endpoints=("autoscaling",))
         self.topic = notifications_topic(scope)
 
 
 class Author(Protocol):
-    """Somebody who writes servers and fleets: with our constructs, or by hand."""
+    """A way to write servers and fleets: with our constructs or by hand."""
 
     def server(self, scope: cdk.Stack, name: str, shared: Shared) -> None:
         """Add a server."""
@@ -81,7 +80,7 @@ class Author(Protocol):
 
 
 class Hardened:
-    """The author who uses our constructs."""
+    """Servers and fleets written with our constructs."""
 
     def server(self, scope: cdk.Stack, name: str, shared: Shared) -> None:
         """Add a server."""
@@ -111,7 +110,7 @@ class Hardened:
 
 
 class ByHand:
-    """The author who writes the same resources, property by property, with CDK's own constructs."""
+    """The same resources, written property by property with CDK's own constructs."""
 
     def server(self, scope: cdk.Stack, name: str, shared: Shared) -> None:
         """Add a server."""
@@ -273,13 +272,13 @@ def synthesize(
     """Build and synthesize an app of servers and fleets.
 
     Args:
-        author: Who writes it.
-        servers: How many servers.
-        fleets: How many fleets.
+        author: How they are written.
+        servers: The number of servers.
+        fleets: The number of fleets.
         outdir: Where the assembly goes.
         packs: Policy packs to judge it with.
     """
-    # CDK's own validation costs seconds whatever the app; it is off in every app measured.
+    # CDK's own validation adds seconds to any app; it is disabled in every app measured.
     app = cdk.App(outdir=outdir, builtin_cloud_formation_validation=False)
     network = cdk.Stack(app, "Network")
     shared = FleetShared(network) if fleets else Shared(network)

@@ -1,6 +1,6 @@
-"""cfn-guard, AWS's checker written in Rust, with AWS Control Tower's rules for EC2.
+"""cfn-guard, AWS's rule engine in Rust, with AWS Control Tower's rules for EC2.
 
-Both come with a package on PyPI, in the archive that jsii would unpack.
+Both are in a package on PyPI, inside the archive that jsii would unpack.
 """
 
 import platform
@@ -30,7 +30,7 @@ class CfnGuard:
 
     @property
     def rule_count(self) -> int:
-        """How many rule files there are."""
+        """The number of rule files."""
         return sum(len([*folder.glob("*.guard")]) for folder in self.rules)
 
     def command(self, path: Path) -> list[str]:
@@ -43,17 +43,17 @@ def unpack(folder: Path) -> CfnGuard:
     """Unpack cfn-guard from the environment that `make bench` makes for it.
 
     Args:
-        folder: Where to.
+        folder: The folder to unpack into.
 
     Returns:
-        It.
+        The program and its rules.
 
     Raises:
-        FileNotFoundError: If the environment is not there.
+        FileNotFoundError: If the environment is missing.
     """
     archives = [*(ROOT / ".venv-cfn-guard").glob(_PACKAGE)]
     if len(archives) != 1:
-        raise FileNotFoundError("cfn-guard is not there: run `make bench`, which installs it")
+        raise FileNotFoundError("cfn-guard is not installed: run `make bench`, which installs it")
     with tarfile.open(archives[0]) as archive:
         archive.extractall(folder, filter="data")
     system = "macos" if sys.platform == "darwin" else "ubuntu"

@@ -1,4 +1,4 @@
-"""`hardened-ec2 check` beside cfn-guard and checkov, and as templates grow."""
+"""`hardened-ec2 check` compared with cfn-guard and checkov, and its growth with resources."""
 
 import sys
 from collections.abc import Mapping
@@ -14,22 +14,22 @@ from benchmarks.written import RESOURCES_A_SERVER, write_json, write_yaml
 from demo.environment import ROOT
 
 GROWTH: Final = (500, 1_000, 2_500, 5_000)
-"""Resources that are judged together, in templates of the 500 that CloudFormation takes."""
+"""Numbers of resources judged together, in templates of 500, CloudFormation's limit."""
 
 _TEMPLATE_LIMIT: Final = 500
 _ONE: Final = "one template"
 _VERDICTS: Final = (0, 1, 2, 19)
-"""No finding, findings, an unusable file (public folders have some); 19 is cfn-guard's word for
-findings."""
+"""Exit codes that count: 0, 1, 2 for unreadable files in public folders, and 19, cfn-guard's code
+for findings."""
 
 
 def checker_claims(folder: Path, public: Path | None, rounds: int) -> tuple[list[Claim], Table]:
     """Measure the three checkers side by side.
 
     Args:
-        folder: Where the templates go.
-        public: A folder of public templates to measure besides. None for none.
-        rounds: How often each checker runs.
+        folder: The folder for the templates.
+        public: A folder of public templates to measure too. None for none.
+        rounds: The runs of each checker.
 
     Returns:
         The claims, and the figures of all three.
@@ -62,7 +62,7 @@ def checker_claims(folder: Path, public: Path | None, rounds: int) -> tuple[list
         claims.append(
             Claim(what=f"{what}: ours : cfn-guard", measured=ours, against=theirs, at_most=1)
         )
-        # Ten times as fast on one, where it counts that nothing is started that is not needed.
+        # On one template the start-up dominates: ten times as fast is promised there.
         most = 0.1 if what == _ONE else 0.2
         claims.append(
             Claim(what=f"{what}: ours : checkov", measured=ours, against=checkov, at_most=most)
@@ -71,11 +71,11 @@ def checker_claims(folder: Path, public: Path | None, rounds: int) -> tuple[list
 
 
 def growth_claims(folder: Path, rounds: int) -> tuple[list[Claim], Table]:
-    """Measure whether each resource costs the same however many there are.
+    """Measure whether time grows in proportion to the resources.
 
     Args:
-        folder: Where the templates go.
-        rounds: How often each size is judged.
+        folder: The folder for the templates.
+        rounds: The runs of each size.
 
     Returns:
         The claims, and the figures.
@@ -89,7 +89,7 @@ def growth_claims(folder: Path, rounds: int) -> tuple[list[Claim], Table]:
         )
         for count in GROWTH
     }
-    # More than CloudFormation takes: what grows with the square of a template shows here.
+    # Beyond CloudFormation's limit, so that quadratic growth within one template shows.
     single = {
         f"{count} resources, one template": _ours(
             write_json(folder / f"single-{count}", templates=1, servers=count // RESOURCES_A_SERVER)

@@ -1,4 +1,4 @@
-"""What the project promises of its costs, each a ratio of two figures of one run."""
+"""Promised costs, each a ratio of two figures of one run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ class Claim:
     """A ratio that the project promises.
 
     Args:
-        what: What is claimed, in words.
-        measured: The figure above the line, in `unit`.
-        against: The figure below it.
-        at_most: The promise.
+        what: The two things compared, in words.
+        measured: The numerator, in `unit`.
+        against: The denominator.
+        at_most: The promised maximum of the ratio.
         unit: The unit of both figures. Default: seconds of CPU time.
     """
 
@@ -26,7 +26,7 @@ class Claim:
 
     @property
     def ratio(self) -> float:
-        """How many times the one is the other."""
+        """The measured figure, divided by the one it is compared against."""
         return self.measured / self.against
 
     @property
@@ -36,10 +36,10 @@ class Claim:
 
 
 def table(title: str, claims: Sequence[Claim]) -> Table:
-    """Lay out claims, and whether they hold.
+    """Return claims, and whether they hold, as a table.
 
     Args:
-        title: What they are about.
+        title: The title of the table.
         claims: The claims.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The constructs beside the same resources written by hand, and our pack beside cdk-nag's."""
+"""The constructs compared with the same resources by hand, and our pack with cdk-nag's."""
 
 import json
 import sys
@@ -12,22 +12,22 @@ from benchmarks.costs import Cost, least
 
 FLEETS: Final = 50
 SERVERS: Final = (100, 500)
-"""How many servers the packs judge."""
+"""Numbers of servers that the packs judge."""
 
 GROWTH: Final = (10, 255, 500)
-"""How many servers show whether each costs the same: two equal steps."""
+"""Numbers of servers in two equal steps, which show whether the cost per server stays the same."""
 
 
 class DifferentResources(Exception):  # noqa: N818 - it names the fault
-    """Two apps that are compared do not deploy the same, so no ratio of them means anything."""
+    """Two apps that are compared deploy different resources, so their ratio means nothing."""
 
 
 def construct_claims(folder: Path, rounds: int) -> list[Claim]:
-    """Measure what the constructs and the pack cost at synth.
+    """Measure the cost of constructs and pack at synth.
 
     Args:
-        folder: Where the assemblies go.
-        rounds: How often each app runs.
+        folder: The folder for the assemblies.
+        rounds: The runs of each app.
 
     Returns:
         The claims, measured.
@@ -96,13 +96,13 @@ def _refuse_difference(assemblies: Iterable[Path]) -> None:
     first, second = map(_resources, assemblies)
     if first != second:
         raise DifferentResources(
-            f"by hand the app deploys {first - second} besides, and by the constructs "
+            f"only the app by hand deploys {first - second}, only the app of constructs "
             f"{second - first}"
         )
 
 
 def _resources(assembly: Path) -> Counter[str]:
-    """Count what an assembly deploys: how many resources of each type."""
+    """Count the resources of an assembly by type."""
     counted: Counter[str] = Counter()
     for template in sorted(assembly.glob("*.template.json")):
         for resource in json.loads(template.read_text("utf-8"))["Resources"].values():

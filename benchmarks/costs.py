@@ -1,7 +1,7 @@
-"""What a command costs: CPU time and peak memory, the least of several runs.
+"""The cost of a command: CPU time and peak memory, the least of several runs.
 
-Other load on the machine only ever adds time, so the least run is the nearest to the truth, and
-commands that are compared take turns.
+Other load on the machine only adds time, so the least run is the closest to the true cost. Commands
+that are compared take turns.
 """
 
 import subprocess
@@ -12,7 +12,7 @@ from typing import Final
 
 from rich.progress import track
 
-# A process is charged with the memory of the one that it was forked from, so that has to be small.
+# A process is charged with the memory of its parent at the fork, so the parent has to be small.
 _MEASURE: Final = """\
 import os, sys
 process = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=[
@@ -25,15 +25,15 @@ print(f"\\n{os.waitstatus_to_exitcode(status)} {seconds} {usage.ru_maxrss}")
 
 
 class CommandFailed(Exception):  # noqa: N818 - it names the fault
-    """A command ended in a way that its figures mean nothing."""
+    """A command ended with an unexpected exit code, so its figures mean nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one command costs.
+    """The cost of one command.
 
     Args:
-        seconds: CPU time, user and system, of the process and all that it waited for.
+        seconds: CPU time, user and system, of the process and the children that it waited for.
         mebibytes: Peak memory of the largest of them.
     """
 
@@ -52,7 +52,7 @@ def cost(command: Sequence[str], *, ends_with: Collection[int] = (0,)) -> Cost:
         Its cost.
 
     Raises:
-        CommandFailed: If it ends with any other code; with the end of what it wrote.
+        CommandFailed: If it ends with any other code; the message has the end of its output.
     """
     done = subprocess.run(  # noqa: S603 - this project's own command
         [sys.executable, "-I", "-S", "-c", _MEASURE, *command],
@@ -79,8 +79,8 @@ def least(
     """Run commands in turns and keep the least cost of each.
 
     Args:
-        commands: What to run, by name.
-        rounds: How often.
+        commands: The commands, by name.
+        rounds: The runs of each command.
         ends_with: The exit codes of a run that counts. Default: 0.
         what: What is measured, for the progress bar.
 

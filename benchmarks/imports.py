@@ -1,4 +1,4 @@
-"""What importing the library costs beside importing the CDK alone."""
+"""The cost of importing the library, compared with importing the CDK alone."""
 
 import compileall
 import sys
@@ -19,10 +19,10 @@ _STATEMENTS: Final = {"cdk": _CDK, "hardened": f"{_CDK}; {_OURS}"}
 
 
 def import_claims(rounds: int) -> list[Claim]:
-    """Measure what importing constructs and pack costs, node's part included.
+    """Measure the import of constructs and pack, node's part included.
 
     Args:
-        rounds: How often each import runs.
+        rounds: The runs of each import.
 
     Returns:
         The claims, measured.

@@ -1,4 +1,4 @@
-"""The templates that checkers are measured on, written for the measurement."""
+"""The templates that checkers are measured with."""
 
 import json
 import shutil
@@ -6,23 +6,21 @@ from pathlib import Path
 from typing import Any, Final
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-"""YAML as teams write it: short tags, conditions, mappings, scripts.
-
-Without anchors, which cfn-guard cannot read.
-"""
+"""YAML as teams write it: short tags, conditions, mappings, scripts; no anchors, which cfn-guard
+cannot read."""
 
 TIERS: Final = 3
-"""A server lets in the one of the tier before it; the first tier lets in the load balancer."""
+"""Servers per chain: each accepts traffic from the one before it, the first from addresses."""
 
 RESOURCES_A_SERVER: Final = 5
 
 
 def server(number: int, *, follows: bool) -> dict[str, Any]:
-    """Return the resources of one server, with some of the flaws that servers have.
+    """Return the resources of one server, some with common flaws.
 
     Args:
-        number: Which server; it names the resources, and decides on flaws.
-        follows: Whether the server before it is in the template, and may be let in.
+        number: The number of the server, from which names and flaws follow.
+        follows: Whether the server before it is in the template, and may be its source.
 
     Returns:
         `RESOURCES_A_SERVER` resources by logical ID.
@@ -123,8 +121,8 @@ def template(first: int, servers: int) -> str:
     """Return a JSON template of servers.
 
     Args:
-        first: The number of the first.
-        servers: How many.
+        first: The number of the first server.
+        servers: The number of servers.
 
     Returns:
         The template, indented as the CDK writes it.
@@ -148,8 +146,8 @@ def write_json(folder: Path, *, templates: int, servers: int) -> Path:
 
     Args:
         folder: The folder to make.
-        templates: How many templates.
-        servers: How many servers in each.
+        templates: The number of templates.
+        servers: The number of servers in each.
 
     Returns:
         The folder.
@@ -165,7 +163,7 @@ def write_yaml(folder: Path, *, copies: int) -> Path:
 
     Args:
         folder: The folder to make.
-        copies: How many of each.
+        copies: The copies of each.
 
     Returns:
         The folder.

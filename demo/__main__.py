@@ -52,7 +52,7 @@ def main() -> int:
         0 if every lock holds, 1 if one does not or a step failed, 2 if a setting is wrong, 130 if
         interrupted.
     """
-    # A pipe has no width; a terminal says its own.
+    # A terminal reports its width; a pipe has none.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
@@ -71,7 +71,7 @@ def main() -> int:
         complain(console, error)
         return 1
     except KeyboardInterrupt:
-        complain(console, "Interrupted: nothing is left running, and nothing half-made is kept.")
+        complain(console, "Interrupted: nothing is left running, and no partial result is kept.")
         return 130
     return report(console, rows)
 
@@ -79,7 +79,7 @@ def main() -> int:
 def _run(
     console: Console, folder: Path, whitelist: str, port: int, expectation: Expectation
 ) -> tuple[Row, ...]:
-    # From here on neither this process nor what it starts can reach an AWS account.
+    # From here on neither this process nor its children can reach an AWS account.
     isolated = isolate(os.environ, folder, NO_ENDPOINT)
     os.environ.clear()
     os.environ.update(isolated)
@@ -90,7 +90,7 @@ def _run(
     show_verdict(console, read_verdict(assembly.folder), PACKS)
     with ExitStack() as stack:
         with step(console, "Started the local AWS emulator: moto"):
-            # Kept after the run: the place to look when a deploy fails.
+            # Kept after the run, to see why a deployment failed.
             endpoint = stack.enter_context(run_emulator(ROOT / "build" / "emulator.log", port))
         cli = CdkCli(folder, endpoint)
         with step(console, "Bootstrapped the empty account: cdk bootstrap"):
@@ -126,7 +126,7 @@ def _read_port(text: str) -> int:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    # Once is enough: a second Ctrl-C must not cut short the stopping of what runs.
+    # A second Ctrl-C must not interrupt the shutdown.
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

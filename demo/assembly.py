@@ -48,9 +48,9 @@ class Assembly:
 def synthesize(cli: CdkCli, context: Mapping[str, str], kept: Path = KEPT) -> Assembly:
     """Synthesize the reference app, or reuse the assembly of an earlier run from the same sources.
 
-    An assembly depends on nothing but files of this repository, the locked packages and the
-    context, since the CLI runs without credentials: so the digest of those stands for it. Only an
-    assembly that every policy pack let pass is kept.
+    The CLI runs without credentials, so an assembly depends only on files of this repository, the
+    locked packages and the context, and their digest identifies it. Only an assembly that passed
+    every policy pack is kept.
 
     Args:
         cli: The CLI.
@@ -70,7 +70,7 @@ def synthesize(cli: CdkCli, context: Mapping[str, str], kept: Path = KEPT) -> As
     fresh = cli.folder / "cdk.out"
     cli.synth(fresh, context)
     kept.mkdir(parents=True, exist_ok=True)
-    # Renamed when it is whole: nobody sees half an assembly, whatever interrupts this.
+    # Renamed when complete, so that an interruption leaves no partial assembly.
     if not folder.is_dir():
         fresh.rename(folder)
     for old in sorted(kept.iterdir(), key=lambda each: each.stat().st_mtime)[:-_KEEP]:

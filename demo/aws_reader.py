@@ -1,7 +1,7 @@
 """Reader of deployed resources: boto3 answers as the plain values of `deployed`.
 
-What to look at comes from CloudFormation's own list of a stack's resources, never from names or
-outputs. Nothing here judges.
+It reads the resources that CloudFormation lists for a stack, never by names or outputs, and judges
+nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from demo.deployed import (
 )
 
 if TYPE_CHECKING:
-    # A second to import, and only the type checker needs them.
+    # Importing them takes a second, and only the type checker needs them.
     from mypy_boto3_ec2.type_defs import (
         FilterTypeDef,
         IpPermissionOutputTypeDef,

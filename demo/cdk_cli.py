@@ -20,7 +20,7 @@ _STOP_SECONDS = 5.0
 
 
 class CdkCliError(Exception):
-    """The CLI is not installed or ended with an error; the message holds its output."""
+    """The CLI is not installed or failed; the message has its output."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class CdkCli:
     """The CDK CLI with its own working folder.
 
     Args:
-        folder: For its home, its log and its scratch files; exists, and is the caller's to remove.
+        folder: An existing folder for its home, log and scratch files; the caller removes it.
         endpoint: The emulator's address.
     """
 
@@ -55,7 +55,7 @@ class CdkCli:
         Raises:
             CdkCliError: If the CLI failed.
         """
-        # Run where no app is, so that the CLI does not synthesize one first.
+        # Run in a folder without an app, so that the CLI does not synthesize one first.
         self._run("bootstrap", f"aws://{ACCOUNT}/{REGION}", working_folder=self.folder)
 
     def deploy(self, assembly: Path) -> None:
@@ -91,7 +91,7 @@ class CdkCli:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # A group of its own: what is stopped is the CLI and all that it started.
+                # A group of its own, so that the CLI is stopped together with its children.
                 start_new_session=True,
             )
             try:

@@ -72,7 +72,7 @@ def report(console: Console, rows: tuple[Row, ...]) -> int:
     if console.width >= _WIDTH_FOR_REASONS:
         headings.append("Why")
     for heading in headings:
-        # Folded, not cut: a path that ends in "..." says nothing.
+        # Folded, not truncated: a path that ends in "..." is useless.
         table.add_column(heading, overflow="fold")
     for resource, locks in groupby(rows, lambda row: row.resource):
         table.add_section()
@@ -90,7 +90,7 @@ def report(console: Console, rows: tuple[Row, ...]) -> int:
     console.print(table)
     open_rows = [row for row in rows if not row.holds]
     if not rows:
-        complain(console, "The deployed stacks hold no server and no network.")
+        complain(console, "The deployed stacks contain no server and no network.")
         return 1
     if open_rows:
         where = ", ".join(f"{row.lock} of {row.resource}" for row in open_rows)
@@ -98,7 +98,7 @@ def report(console: Console, rows: tuple[Row, ...]) -> int:
         return 1
     console.print(
         f"[green]All {len(rows)} locks hold.[/] The emulator shows that the real CLI deploys these "
-        "stacks and that every property arrives; what AWS makes of them, only an account shows."
+        "stacks and that every property arrives. Only an AWS account shows how AWS behaves."
     )
     return 0
 

@@ -3,8 +3,8 @@
     with run_emulator(log=Path("emulator.log")) as endpoint:
         boto3.client("ec2", endpoint_url=endpoint, ...)
 
-The server is a process of its own and holds nothing but memory, so each start is an empty account.
-It cannot outlive its parent: it ends when told, and when the pipe that the parent holds closes.
+The server is a process of its own that keeps its state in memory, so each start is an empty
+account. It cannot outlive its parent: it also ends when the pipe from the parent closes.
 """
 
 import os
@@ -35,7 +35,7 @@ def run_emulator(log: Path, port: int = 0) -> Iterator[str]:
     """Run the emulator while the block runs.
 
     Args:
-        log: Where the server writes what it did, requests and errors alike.
+        log: The server's log, for requests and errors.
         port: A port of loopback; 0 takes a free one.
 
     Yields:
@@ -56,7 +56,7 @@ def run_emulator(log: Path, port: int = 0) -> Iterator[str]:
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Ctrl-C in a terminal is for the parent, which then stops the server in its own order.
+            # Ctrl-C in a terminal is for the parent, which then stops the server.
             start_new_session=True,
         )
     try:
@@ -72,7 +72,7 @@ def serve(listener_fd: int) -> None:
     Args:
         listener_fd: File descriptor of a listening socket on loopback.
     """
-    # moto takes a second to import: only the server's own process pays it.
+    # moto takes a second to import: only the server's own process needs it.
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
         DomainDispatcherApplication,
         MotoRequestHandler,
@@ -100,13 +100,13 @@ def _listen(port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         raise EmulatorNotStartedError(
             f"The emulator cannot listen on port {port} of {_LOOPBACK} ({error}): "
-            "end what listens there, or leave EMULATOR_PORT unset to take a free port"
+            "stop the program that listens there, or leave EMULATOR_PORT unset to take a free port"
         ) from None
 
 
 def _server_environment(home: Path) -> dict[str, str]:
     return {
-        # The server has no business with AWS either.
+        # The server must not reach AWS either.
         **isolate(os.environ, home, NO_ENDPOINT),
         # Roles may name AWS's own policies.
         "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
@@ -125,7 +125,7 @@ def _wait_until_healthy(server: "subprocess.Popen[bytes]", endpoint: str, log: P
             time.sleep(0.05)
     said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-10:]
     failure = "ended" if server.poll() is not None else f"gave no answer in {_START_SECONDS:.0f} s"
-    raise EmulatorNotStartedError("\n".join([f"The emulator {failure}. It said:", *said]))
+    raise EmulatorNotStartedError("\n".join([f"The emulator {failure}. Its last output:", *said]))
 
 
 def _stop(server: "subprocess.Popen[bytes]") -> None:

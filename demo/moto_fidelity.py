@@ -2,8 +2,8 @@
 
 moto creates most of a stack faithfully, but leaves out the very properties that harden a server, so
 a read-back of plain moto shows an unlocked server whatever the template says. Each function below
-says what AWS does and what moto does instead; `tests/deploy/test_moto_fidelity.py` deploys the same
-template to both, and fails when moto has learned one of them, so that it goes from here.
+says what AWS does and what moto does instead. `tests/deploy/test_moto_fidelity.py` deploys the same
+template with and without them, and fails when moto no longer needs one, so that it is removed here.
 
 A deploy to this emulator proves that the real CDK CLI accepts and executes the assembly, and that
 its references and properties arrive. It does not prove that AWS behaves the same.
@@ -207,7 +207,7 @@ def _create_ingress(_name: str, properties: Properties, ec2: EC2Backend) -> Crea
 def _create_egress(_name: str, properties: Properties, ec2: EC2Backend) -> Created:
     """An egress rule that is a resource of its own: adds to what the group allows already.
 
-    AWS: as written. moto: skips the type, with no more than a line in its log.
+    AWS: as written. moto: skips the type, with a line in its log.
     """
     rules, _group = ec2.authorize_security_group_egress(
         **_authorization(properties["GroupId"], properties, "Destination")
@@ -238,8 +238,8 @@ def _authorization(group_id: str, rule: Properties, peer: str) -> dict[str, Any]
 def _open_default_security_group(vpc: VPC, _properties: Properties) -> None:
     """A new VPC's default group lets its members reach each other.
 
-    AWS: one ingress rule, from the group itself. moto: none, so that closing the group would seem
-    to work without anything being closed.
+    AWS: one ingress rule, from the group itself. moto: none, so closing the group would seem to
+    work without closing anything.
     """
     group = vpc.ec2_backend.get_default_security_group(vpc.id)
     vpc.ec2_backend.authorize_security_group_ingress(
@@ -253,8 +253,8 @@ class CustomResources:
     """The CDK's own custom resource closes a VPC's default group.
 
     AWS: calls the resource's Lambda function, which revokes the two rules of a new default group.
-    moto: waits for ever for a function that would need Docker. Here the work of that one function
-    is done; any other custom resource fails the deploy at once.
+    moto: waits forever for a function that would need Docker. This class does the work of that one
+    function; any other custom resource fails the deployment at once.
     """
 
     def create_from_cloudformation_json(
@@ -264,7 +264,7 @@ class CustomResources:
         if context["ResourceType"] != "Custom::VpcRestrictDefaultSG":
             raise ValidationError(
                 message=f"The local emulator has no {context['ResourceType']}: "
-                f"{context['LogicalId']} runs a Lambda function, which takes a real account"
+                f"{context['LogicalId']} runs a Lambda function, which needs a real account"
             )
         group_id = resource["Properties"]["DefaultSecurityGroupId"]
         ec2 = ec2_backends[account_id][region_name]
@@ -286,7 +286,7 @@ class CustomResources:
 def _create_instance_connect_endpoint(
     _name: str, properties: Properties, ec2: EC2Backend
 ) -> Created:
-    """An EC2 Instance Connect Endpoint, as far as its own description goes.
+    """An EC2 Instance Connect Endpoint, as its description only.
 
     AWS: creates it within minutes and describes it. moto: skips the type, and refuses a stack whose
     output reads one of its attributes.

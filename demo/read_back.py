@@ -1,7 +1,7 @@
 """Judgement of a deployment: each lock as a row of found and expected values.
 
-Pure: takes the plain values of `deployed`, asks AWS nothing. A row that does not hold says what
-was found; nothing is left out because it was not there.
+Pure: takes the plain values of `deployed` and never calls AWS. A row that does not hold says what
+was found; a missing value is a row too.
 """
 
 import gzip
@@ -21,12 +21,12 @@ class Row:
     """One lock, on one resource.
 
     Args:
-        lock: What is locked, the same words for every resource of a kind.
+        lock: The name of the lock, the same for every resource of a kind.
         resource: Where it is in the app, the stack first.
-        holds: Whether what was found is what was expected.
-        found: What AWS says.
-        expected: What it should say.
-        why: What the lock is good for.
+        holds: Whether the found value is as expected.
+        found: The value that AWS returned.
+        expected: The expected value.
+        why: What the lock prevents.
     """
 
     lock: str
@@ -39,11 +39,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """Values that the deployment was asked for.
+    """Values that the deployment should have.
 
     Args:
         ssh_from: The addresses that may reach port 22.
-        public_stacks: The stacks whose servers are meant to have a public address.
+        public_stacks: The stacks whose servers should have a public address.
     """
 
     ssh_from: AddressSet
@@ -55,7 +55,7 @@ def judge(deployment: Deployment, expectation: Expectation) -> tuple[Row, ...]:
 
     Args:
         deployment: What was read.
-        expectation: What was asked for.
+        expectation: The expected values.
 
     Returns:
         A row for each lock of each server and network, networks first.
@@ -102,7 +102,7 @@ def _metadata_rows(server: Server) -> Iterator[Row]:
         holds=(ipv6, tags) == ("disabled", "disabled"),
         found=f"IPv6 {ipv6}, tags {tags}",
         expected="IPv6 disabled, tags disabled",
-        why="one address to guard, and no tags for whoever gets to read",
+        why="one address to guard, and no tags to read",
     )
 
 
@@ -116,7 +116,7 @@ def _traffic_rows(
         holds=bool(names) and all(group.group_id in own_groups for group in server.groups),
         found=_list(names),
         expected="groups that its stack made",
-        why="the VPC's default group belongs to everyone who forgets to name one",
+        why="every resource without a group of its own joins the VPC's default group",
     )
     ingress = [rule for group in server.groups for rule in group.ingress]
     ssh = [rule for rule in ingress if _covers(rule, SSH_PORT)]
@@ -129,7 +129,7 @@ def _traffic_rows(
         ),
         found=_list(own_groups.get(rule.peer, rule.peer) for rule in ssh),
         expected=f"groups of these stacks, and {expectation.ssh_from}",
-        why="a password guesser needs a port that answers",
+        why="nobody can guess passwords on a closed port",
     )
     other = [rule for rule in ingress if not _is_only(rule, SSH_PORT) and _is_cidr(rule)]
     yield Row(
@@ -138,10 +138,10 @@ def _traffic_rows(
         holds=not other,
         found=_rules(other, own_groups),
         expected="none open to an address",
-        why="what does not listen to strangers cannot be attacked by them",
+        why="a closed port cannot be attacked",
     )
     egress = [rule for group in server.groups for rule in group.egress]
-    # United: two rules to half the internet each are a rule to the internet.
+    # Joined: two rules to half the internet each reach the internet.
     reached = AddressSet.of(*(rule.peer for rule in egress if _is_cidr(rule)))
     yield Row(
         lock="egress",
@@ -161,7 +161,7 @@ def _instance_rows(server: Server, expectation: Expectation) -> Iterator[Row]:
         holds=len(server.public_addresses) == int(public),
         found=_list(server.public_addresses),
         expected="one, as a bastion has" if public else "none",
-        why="the internet cannot address what has no address",
+        why="the internet cannot reach a server without a public address",
     )
     clear = [volume.volume_id for volume in server.volumes if not volume.encrypted]
     yield Row(
@@ -178,7 +178,7 @@ def _instance_rows(server: Server, expectation: Expectation) -> Iterator[Row]:
         holds=server.termination_protected,
         found=_on(server.termination_protected),
         expected="on",
-        why="one wrong call does not end the server",
+        why="one wrong call does not terminate the server",
     )
     yield Row(
         lock="detailed monitoring",
@@ -186,7 +186,7 @@ def _instance_rows(server: Server, expectation: Expectation) -> Iterator[Row]:
         holds=server.monitoring == "enabled",
         found=server.monitoring,
         expected="enabled",
-        why="an attack shows within a minute, not five",
+        why="metrics show an attack within one minute instead of five",
     )
     yield Row(
         lock="key pair",
@@ -194,7 +194,7 @@ def _instance_rows(server: Server, expectation: Expectation) -> Iterator[Row]:
         holds=not server.key_name,
         found=server.key_name or "none",
         expected="none",
-        why="nobody holds a key that nobody rotates",
+        why="no key exists that is never rotated",
     )
 
 
@@ -224,7 +224,7 @@ def _role_row(server: Server) -> Row:
         holds=bool(server.statements) and not wide,
         found=f"statements: {len(server.statements)}, wildcard actions: {_list(wide)}",
         expected="some, without wildcard actions",
-        why="stolen credentials open next to nothing",
+        why="stolen credentials grant little",
     )
 
 
@@ -237,16 +237,16 @@ def _network_rows(network: Network, own_groups: Mapping[str, str]) -> Iterator[R
         found=f"in: {_rules(default.ingress, own_groups)}; "
         f"out: {_rules(default.egress, own_groups)}",
         expected="in: none; out: none",
-        why="whatever lands in it by accident reaches nothing",
+        why="a resource that joins it by accident reaches nothing",
     )
     open_subnets = [subnet.subnet_id for subnet in network.subnets if subnet.gives_public_addresses]
     yield Row(
         lock="subnets",
         resource=network.path,
         holds=bool(network.subnets) and not open_subnets,
-        found=f"subnets: {len(network.subnets)}, giving public addresses: {_list(open_subnets)}",
-        expected="none gives public addresses by itself",
-        why="a server becomes public because someone wrote it, never by default",
+        found=f"subnets: {len(network.subnets)}, assigning public addresses: {_list(open_subnets)}",
+        expected="none assigns public addresses",
+        why="a server is never public by default",
     )
     kinds = [f"{log.traffic_type} {log.status}" for log in network.flow_logs]
     yield Row(
@@ -255,11 +255,11 @@ def _network_rows(network: Network, own_groups: Mapping[str, str]) -> Iterator[R
         holds="ALL ACTIVE" in kinds,
         found=_list(kinds),
         expected="ALL ACTIVE",
-        why="what was tried can be told afterwards",
+        why="attempts can be investigated afterwards",
     )
     kept = [
         f"{'encrypted' if log.kms_key_id else 'not encrypted'}, "
-        f"{f'{log.retention_in_days} days' if log.retention_in_days else 'for ever'}"
+        f"{f'{log.retention_in_days} days' if log.retention_in_days else 'forever'}"
         for log in network.log_groups
     ]
     yield Row(
@@ -268,8 +268,8 @@ def _network_rows(network: Network, own_groups: Mapping[str, str]) -> Iterator[R
         holds=bool(kept)
         and all(log.kms_key_id and log.retention_in_days for log in network.log_groups),
         found=_list(kept),
-        expected="encrypted, and kept for a time",
-        why="the evidence is readable by those who may, and does not grow for ever",
+        expected="encrypted, with a retention",
+        why="only permitted principals read the evidence, and it expires",
     )
     yield _private_door_row(network, own_groups)
     yield _ssh_door_row(network, own_groups)
@@ -284,7 +284,7 @@ def _private_door_row(network: Network, own_groups: Mapping[str, str]) -> Row:
         and all(_is_only(rule, 443) and rule.peer in own_groups for rule in rules),
         found=_rules(rules, own_groups) if network.endpoint_groups else "no endpoint",
         expected="HTTPS from groups of these stacks",
-        why="AWS's services are reached without the internet, by named servers",
+        why="named servers reach AWS services without the internet",
     )
 
 
@@ -299,7 +299,7 @@ def _ssh_door_row(network: Network, own_groups: Mapping[str, str]) -> Row:
         and all(_is_only(rule, SSH_PORT) and rule.peer in own_groups for rule in rules),
         found=_rules(rules, own_groups) if groups else "no endpoint",
         expected="SSH to groups of these stacks",
-        why="IAM is the door to SSH, and the door leads nowhere else",
+        why="IAM authorizes SSH, and the endpoint reaches nothing else",
     )
 
 

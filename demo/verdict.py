@@ -17,7 +17,7 @@ class Acknowledged:
     Args:
         rule: The rule's id in its pack.
         constructs: Where it was found.
-        reason: What was written.
+        reason: The reason in the acknowledgement.
     """
 
     rule: str
@@ -31,8 +31,8 @@ class PackVerdict:
 
     Args:
         pack: The pack's name.
-        findings: How many findings stand, by severity.
-        acknowledged: The findings that were answered for.
+        findings: The number of findings that are not acknowledged, by severity.
+        acknowledged: The acknowledged findings.
     """
 
     pack: str

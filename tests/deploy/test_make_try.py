@@ -143,7 +143,7 @@ def test_an_interrupted_synth_leaves_nothing(number: signal.Signals) -> None:
         output, _ = process.communicate(timeout=30)
 
     assert process.returncode == 130
-    assert output.endswith("Interrupted: nothing is left running, and nothing half-made is kept.\n")
+    assert output.endswith("Interrupted: nothing is left running, and no partial result is kept.\n")
     assert "Traceback" not in output
     assert run.processes() == []
     assert scratch_folders() <= before
