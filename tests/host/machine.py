@@ -1,6 +1,6 @@
-"""A throw-away machine made of namespaces: its own network, its own /etc, /var, /run and /dev.
+"""A disposable machine made of namespaces: its own network, /etc, /var, /run and /dev.
 
-Nothing has a name outside: the namespaces hang on one process each, and go when it is ended.
+The namespaces have no names: each belongs to one process and ends with it.
 """
 
 import subprocess
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# What the payload writes to is mounted over; what it only reads (/usr) is the real thing.
-# Addresses are unique here; waiting a second to find out would be added to every first packet.
+# Folders that the payload writes to are mounted over; those that it only reads (/usr) are real.
+# Addresses are unique here: duplicate address detection would delay every first packet by a second.
 _NETWORK = """
 set -e
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
@@ -37,7 +37,7 @@ for directory in /home /root /run /var/lib /var/log /usr/local/sbin; do
 done
 chmod 700 /root
 mount --bind "$work/etc" /etc
-# There is one kernel for all: its settings are copies here, and its audit is out of reach.
+# The kernel is shared: its settings are copies here, and its audit system is out of reach.
 for directory in kernel fs dev vm; do
 	mkdir -p "$work/sys"
 	cp -r "/proc/sys/$directory" "$work/sys" 2>/dev/null || :
@@ -55,13 +55,13 @@ exec sleep infinity
 
 
 class Machine:
-    """One machine; commands run inside as root unless said otherwise."""
+    """One machine; commands run inside it, as root by default."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
 
     def path(self, path: str) -> Path:
-        """Return where a file of the machine is seen from outside."""
+        """Return the path of a file of the machine, as seen from outside."""
         return Path(f"/proc/{self.pid}/root{path}")
 
     def command(self, *argv: str, uid: int = 0) -> list[str]:
@@ -83,18 +83,17 @@ class Machine:
         )
 
     def sh(self, script: str, *, uid: int = 0, timeout: float = 60) -> str:
-        """Return what a script prints; it must succeed."""
+        """Return the output of a script, which has to succeed."""
         done = self.run("sh", "-euc", script, uid=uid, timeout=timeout)
         assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def tools(self, *, without: str = "", add: str = "") -> None:
-        """Cover /usr/sbin with links to what is in there, less some tools or with some more.
+        """Cover /usr/sbin with links to its programs, without some and with others.
 
         Args:
-            without: names of tools that this host does not have.
-            add: names of tools that it has, and that succeed; write a script in their place for
-                more.
+            without: Names of programs to leave out.
+            add: Names of programs to add, which do nothing and succeed.
         """
         self.sh(
             "mkdir /run/sbin /run/sbin.real; mount --rbind /usr/sbin /run/sbin.real; "
@@ -115,14 +114,14 @@ class Machine:
 
 @contextmanager
 def network() -> Iterator[Machine]:
-    """Start a network of its own, on the files of the real machine."""
+    """Start a network namespace on the files of the real machine."""
     with _holder("unshare", "-n", "sh", "-c", _NETWORK + _READY) as made:
         yield made
 
 
 @contextmanager
 def machine(on: Machine | None = None) -> Iterator[Machine]:
-    """Start a machine, on a network that exists or on one of its own."""
+    """Start a machine, on the network of another one or on its own."""
     enter = ["unshare", "-n"] if on is None else ["nsenter", "-t", str(on.pid), "-n"]
     with tempfile.TemporaryDirectory(prefix="hardened-ec2-") as work:
         script = (_NETWORK if on is None else "set -e\n") + _PREPARE + _READY

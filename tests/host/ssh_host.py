@@ -1,4 +1,4 @@
-"""A real sshd in a throw-away machine, and clients that try to get in."""
+"""A real sshd in a disposable machine, and clients that try to log in."""
 
 import subprocess
 import time
@@ -12,8 +12,8 @@ ADMIN = "alice"
 PASSWORD = "correct horse"  # noqa: S105 # of a user who lives for a second
 CLOUD_INIT = "/etc/ssh/sshd_config.d/50-cloud-init.conf"
 
-# systemd does not run in here. What is asked about sshd is answered for the one that does run;
-# everything else goes to the real systemctl, which enables units without systemd as well.
+# systemd does not run here. This systemctl answers for the sshd that runs; other calls go to the
+# real systemctl, which can enable units without systemd.
 _SYSTEMCTL = """#!/bin/sh
 echo "$*" >>/run/systemctl.log
 case "$*" in
@@ -43,7 +43,7 @@ mkdir -p {FINISHED.rsplit("/", 1)[0]} && touch {FINISHED}
 
 
 class SshHost(Machine):
-    """A machine whose cloud-init is done, with an administrator who has a key and a password."""
+    """A machine after cloud-init finished, whose administrator has a key and a password."""
 
     def listens(self) -> bool:
         probe = "exec 3<>/dev/tcp/127.0.0.1/22 && read -t 5 -r line <&3 && [[ $line = SSH-2.0-* ]]"
@@ -54,7 +54,7 @@ class SshHost(Machine):
         argv += ["ssh", "-F", "none", "-o", "StrictHostKeyChecking=no"]
         argv += ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", *options]
         done = self.run(*argv, f"{user}@127.0.0.1", "echo", "inside", timeout=20)
-        # Refused, and not some other mishap that would look the same.
+        # Refused by sshd, rather than failed for another reason.
         assert done.stdout == "inside\n" or "Permission denied" in done.stderr, done.stderr
         return done.stdout == "inside\n"
 
@@ -66,7 +66,7 @@ class SshHost(Machine):
         return self._ssh(user, "-o", "PubkeyAuthentication=no", "-o", methods, password=PASSWORD)
 
     def forwards(self, target: str) -> bool:
-        """Return whether the administrator gets an HTTP answer through this sshd."""
+        """Return whether the administrator gets an HTTP response through this sshd."""
         options = ["-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes"]
         options += ["-o", "UserKnownHostsFile=/dev/null", "-i", "/run/key", "-W", target]
         done = self.run("ssh", *options, f"{ADMIN}@127.0.0.1", stdin="GET / HTTP/1.0\r\n\r\n")
@@ -83,7 +83,7 @@ class SshHost(Machine):
 def ssh_host(
     host: Machine, *, sshd_config: str = "", running: bool = True, service: str = "ssh.service"
 ) -> Iterator[SshHost]:
-    """Start sshd with Debian's own configuration, and cloud-init's that lets passwords in."""
+    """Start sshd with Debian's configuration and cloud-init's, which enables passwords."""
     made = SshHost(host.pid)
     made.write("/run/systemctl.sh", _SYSTEMCTL.replace("SERVICE", service), 0o755)
     made.sh(_PREPARE)

@@ -1,4 +1,4 @@
-"""Running one step of the payload by itself, from its sources, with any options."""
+"""Runs of a single step of the payload, from its sources, with any options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from hardened_ec2.host.controls.all import control
 from tests.host.machine import Machine
 
 PAYLOAD = resources.files("hardened_ec2.host") / "payload"
-# What starts a run; everything else only defines functions.
+# These files start a run; the others only define functions.
 _STARTS = {"boot.sh", "image.sh", "main.sh"}
 _OPTIONS = {
     "PROFILE": "baseline",
@@ -22,7 +22,7 @@ _OPTIONS = {
     "AUDIT": "yes",
     "BANNER": "",
 }
-# The environment that the program makes for its steps; stubs of a test come first.
+# The environment that the program sets for its steps; a test's stubs come first in PATH.
 _HEAD = """
 umask 077
 export PATH=/run/stubs:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
@@ -34,7 +34,7 @@ _OUTCOMES = {0: "ok", 100: "changed", 101: "skipped"}
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """How a step ended, what it gave as its reason, and what it complained of."""
+    """The outcome of a step, its reason, and its output on stderr."""
 
     outcome: str
     reason: str
@@ -61,7 +61,7 @@ def apply(host: Machine, name: str, options: Mapping[str, str] | None = None) ->
 
 
 def assert_settles(host: Machine, name: str, options: Mapping[str, str] | None = None) -> None:
-    """Assert that a step changes what it finds, the first time only, and complains of nothing."""
+    """Assert that a step makes changes in its first run only, and writes nothing to stderr."""
     first = apply(host, name, options)
     assert (first.outcome, first.complaints) == ("changed", ""), first
     before = host.sh("find /etc /usr/local/sbin -type f -exec stat -c '%n %a %i %Y' {} + | sort")
@@ -72,7 +72,7 @@ def assert_settles(host: Machine, name: str, options: Mapping[str, str] | None =
 
 
 def stub(host: Machine, name: str, script: str = "") -> None:
-    """Put a command in front of the real one; it notes how it was called."""
+    """Put a command in front of the real one; it logs its calls."""
     host.write(
         f"/run/stubs/{name}",
         f'#!/bin/sh\necho "{name} $*" >>/run/stubs.log\n{script}\n',
@@ -81,13 +81,13 @@ def stub(host: Machine, name: str, script: str = "") -> None:
 
 
 def calls(host: Machine) -> list[str]:
-    """Return how the stubs were called."""
+    """Return the calls of the stubs."""
     log = host.path("/run/stubs.log")
     return log.read_text().splitlines() if log.exists() else []
 
 
 def holds(host: Machine, name: str, profile: str) -> dict[str, bool]:
-    """Return for every check of a control that applies whether it holds."""
+    """Return whether each check of a control that applies holds."""
     path = "PATH=/run/stubs:$PATH\n"
     return {
         check.command: host.run("sh", "-c", path + check.command).stdout.strip() == check.expected

@@ -1,4 +1,4 @@
-"""Mutation testing of the policy: how many small faults do its tests find?
+"""Mutation testing of the policy: the share of small faults that its tests find.
 
 ``python -m tests.mutation`` tries every mutant, ``--sample 200`` some of them, and file names limit
 it to these files. Neither mutmut nor cosmic-ray does it here: the one leaves decorated functions
@@ -48,7 +48,7 @@ Caches = list["functools._lru_cache_wrapper[Any]"]  # noqa: SLF001 - it has no o
 
 
 class Run:
-    """What pytest does instead of running each test once."""
+    """A pytest plugin that tries mutants instead of running each test once."""
 
     def __init__(self, chosen: Sequence[Mutant], known: dict[str, str], jobs: int) -> None:
         self._chosen = chosen
@@ -83,7 +83,7 @@ class Run:
         return True
 
     def _work(self, number: int, items: Sequence[pytest.Item]) -> None:
-        """Try every so manieth mutant, and write down what came of each."""
+        """Try this worker's share of the mutants, and record the outcome of each."""
         chosen = self._chosen[number :: self._jobs]
         started = time.monotonic()
         with RESULTS.open("a") as results:
@@ -237,16 +237,20 @@ def main() -> None:
     """Try mutants and say which survive."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("files", nargs="*", default=TARGETS)
-    parser.add_argument("--sample", type=int, help="how many, evenly chosen; default: all")
-    parser.add_argument("--seed", type=int, default=0, help="which sample; default: 0")
-    parser.add_argument("--tests", nargs="*", default=["tests/unit/policy"], help="by which tests")
+    parser.add_argument(
+        "--sample", type=int, help="number of mutants, a random sample; default: all"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample; default: 0")
+    parser.add_argument("--tests", nargs="*", default=["tests/unit/policy"], help="tests to run")
     jobs = os.cpu_count() or 1
-    parser.add_argument("--jobs", type=int, default=jobs, help="how many at once; default: cores")
+    parser.add_argument(
+        "--jobs", type=int, default=jobs, help="mutants tried at once; default: cores"
+    )
     parser.add_argument("--anew", action="store_true", help="forget what earlier runs killed")
     given = parser.parse_args()
     chosen = [mutant for file in given.files for mutant in mutants(file)]
     total = len(chosen)
-    # In no order, so that a run that is cut short is a sample.
+    # Shuffled, so that an interrupted run is a sample.
     random.Random(given.seed).shuffle(chosen)  # noqa: S311
     chosen = chosen[: given.sample]
     RESULTS.parent.mkdir(exist_ok=True)

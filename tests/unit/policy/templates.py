@@ -1,4 +1,4 @@
-"""Templates for tests: a sound server to take apart, and the verdict on what comes out."""
+"""Templates for tests: a sound server to change, and the findings on the result."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -129,7 +129,7 @@ SOUND_SERVER: Mapping[str, object] = {
 
 
 def instance(**properties: object) -> dict[str, Any]:
-    """Return a sound instance with some properties changed; ``None`` takes one away."""
+    """Return a sound instance with some properties changed; ``None`` removes one."""
     merged = {**SOUND_SERVER, **properties}
     return resource("EC2::Instance", **{k: v for k, v in merged.items() if v is not None})
 
@@ -171,7 +171,7 @@ SOUND: Mapping[str, Any] = {
     "Group": group(rule("203.0.113.7/32")),
     "Server": instance(),
 }
-"""A private server that nothing is wrong with."""
+"""A private server without findings."""
 
 
 def server(**properties: object) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def server_with(*ingress: object, **more: object) -> dict[str, Any]:
 
 
 def acl(*entries: dict[str, Any]) -> dict[str, Any]:
-    """Return the sound template with a network ACL of these entries, in their order."""
+    """Return the sound template with a network ACL of these entries, in this order."""
     numbered = {
         f"Entry{n}": resource(
             "EC2::NetworkAclEntry",
@@ -197,6 +197,6 @@ def acl(*entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def through(cidr: object, first: object = 22, last: object = 22, **more: object) -> dict[str, Any]:
-    """Return an entry of a network ACL that is about these addresses and TCP ports."""
+    """Return an entry of a network ACL for these addresses and TCP ports."""
     key = "Ipv6CidrBlock" if isinstance(cidr, str) and ":" in cidr else "CidrBlock"
     return {"Protocol": 6, key: cidr, "PortRange": {"From": first, "To": last}, **more}
