@@ -85,7 +85,7 @@ LIKE = {
     "Amazon Linux 2023": (amazon_linux_2023, "sshd.service"),
     "RHEL": (rhel, "sshd.service"),
     "Ubuntu": (ubuntu, "none.service"),
-    "bare": (bare, "ssh.service"),
+    "minimal images": (bare, "ssh.service"),
 }
 
 

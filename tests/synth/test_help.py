@@ -5,12 +5,14 @@ import enum
 import inspect
 import pydoc
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import hardened_ec2
 
+TESTS = Path(__file__).parents[1]
 CLASSES = {
     name: value
     for name in hardened_ec2.__all__
@@ -70,3 +72,10 @@ def test_help_shows_the_arguments_by_name(name: str) -> None:
     text = pydoc.plain(pydoc.render_doc(construct))
     assert f"{name}(*args" not in text
     assert pydoc.plain(pydoc.render_doc(construct.__init__)).count(names[-1])
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_a_test_passes_each_argument(name: str) -> None:
+    tests = "".join(test.read_text("utf-8") for test in TESTS.rglob("*.py"))
+    arguments = [each for each in inspect.signature(CONSTRUCTS[name]).parameters if each != "id"]
+    assert [each for each in arguments[1:] if not re.search(rf'\b{each}=|"{each}"', tests)] == []

@@ -162,6 +162,18 @@ def test_images_are_tested_and_their_log_is_encrypted(
     template.has_resource("AWS::ImageBuilder::Image", {"UpdateReplacePolicy": "Retain"})
 
 
+def test_the_key_of_the_log_can_be_given(stack: cdk.Stack, builders: HardenedVpc) -> None:
+    key = kms.Key(stack, "Logs", enable_key_rotation=True)
+    HardenedImage(stack, "Image", vpc=builders, host_hardening=STRICT, log_encryption_key=key)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::Logs::LogGroup",
+        {
+            "LogGroupName": Match.string_like_regexp("^/aws/imagebuilder/"),
+            "KmsKeyId": stack.resolve(key.key_arn),
+        },
+    )
+
+
 def test_without_a_schedule_the_pipeline_waits_and_nothing_is_built(
     stack: cdk.Stack, builders: HardenedVpc
 ) -> None:

@@ -266,6 +266,23 @@ def test_a_public_address_is_only_had_on_request(stack: cdk.Stack, *, wanted: bo
     assert interface["AssociatePublicIpAddress"] is wanted
 
 
+def test_a_name_an_address_and_the_source_check_can_be_given(
+    stack: cdk.Stack, vpc: HardenedVpc
+) -> None:
+    HardenedInstance(
+        stack,
+        "Server",
+        vpc=vpc,
+        instance_name="nat",
+        private_ip_address="10.0.0.10",
+        source_dest_check=False,
+    )
+    properties = instance_properties(stack)
+    assert {"Key": "Name", "Value": "nat"} in properties["Tags"]
+    assert properties["PrivateIpAddress"] == "10.0.0.10"
+    assert properties["SourceDestCheck"] is False
+
+
 def test_subnets_given_by_hand_get_no_public_address_either(stack: cdk.Stack) -> None:
     """Whether they hand out addresses cannot be seen, so it is written out."""
     vpc = ec2.Vpc(stack, "Plain", nat_gateways=0)

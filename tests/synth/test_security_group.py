@@ -266,3 +266,13 @@ def test_reaching_another_group_takes_a_description(stack: cdk.Stack, vpc: Harde
     group = LockedSecurityGroup(stack, "Group", vpc=vpc, description="Servers")
     with pytest.raises(ValueError, match="the rule has no description: write why"):
         group.reach(group, 443, "")
+
+
+def test_a_physical_name_can_be_given(stack: cdk.Stack, vpc: HardenedVpc) -> None:
+    LockedSecurityGroup(
+        stack, "Group", vpc=vpc, description="Build servers", security_group_name="builders"
+    )
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::EC2::SecurityGroup",
+        {"GroupName": "builders", "GroupDescription": "Build servers"},
+    )

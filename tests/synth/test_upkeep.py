@@ -278,10 +278,12 @@ def test_they_are_installed_in_the_window_on_these_servers_alone(stack: cdk.Stac
         "Patches",
         nodes=ManagedNodes.tagged("PatchGroup", "web"),
         schedule=events.Schedule.expression("cron(0 2 ? * TUE *)"),
+        schedule_timezone="Europe/Berlin",
         duration=cdk.Duration.hours(4),
         reboot=False,
     )
     window = only(stack, "SSM::MaintenanceWindow")
+    assert window["ScheduleTimezone"] == "Europe/Berlin"
     assert (window["Schedule"], window["Duration"], window["Cutoff"]) == (
         "cron(0 2 ? * TUE *)",
         4,

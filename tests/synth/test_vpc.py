@@ -42,6 +42,13 @@ def test_public_subnets_still_hand_out_no_address(stack: cdk.Stack) -> None:
         assert "AssignIpv6AddressOnCreation" not in subnet["Properties"]
 
 
+def test_its_addresses_can_be_given(stack: cdk.Stack) -> None:
+    HardenedVpc(stack, "Vpc", ip_addresses=ec2.IpAddresses.cidr("10.20.0.0/16"))
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::EC2::VPC", {"CidrBlock": "10.20.0.0/16"}
+    )
+
+
 def test_nat_gateways_are_had_on_request(stack: cdk.Stack) -> None:
     vpc = HardenedVpc(stack, "Vpc", public_subnets=True, nat_gateways=1)
     assert private_subnets(vpc) is ec2.SubnetType.PRIVATE_WITH_EGRESS

@@ -1,9 +1,15 @@
-"""ARCHITECTURE.md, CONTRIBUTING.md and docs/README.md: what they name is there, and all of it."""
+"""ARCHITECTURE.md, CONTRIBUTING.md and docs/README.md: what they name is there, and all of it.
+
+Also the steps of CONTRIBUTING.md that a change could leave out unseen.
+"""
 
 import re
 from pathlib import Path
 
 import pytest
+
+from hardened_ec2.host import CONTROLS
+from hardened_ec2.policy import RULES
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
@@ -65,3 +71,21 @@ def test_the_index_lists_every_page() -> None:
 
 def test_the_readme_takes_two_minutes() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+
+
+def quoted(folder: str) -> set[str]:
+    """Return what stands in quotes in the tests of a folder."""
+    tests = (ROOT / "tests" / folder).rglob("*.py")
+    return {each for test in tests for each in re.findall(r'"([\w-]+)"', test.read_text("utf-8"))}
+
+
+def test_every_rule_is_named_in_a_test() -> None:
+    tested = quoted("unit/policy")
+    names = {rule.id for rule in RULES}
+    assert {name for name in names if not {name, name.removeprefix("HardenedEc2-")} & tested} == (
+        set()
+    )
+
+
+def test_every_control_is_named_in_a_test_of_the_host() -> None:
+    assert {control.name for control in CONTROLS} - quoted("host") == set()

@@ -29,6 +29,20 @@ def test_every_branch_that_is_tested_as_one_of_a_distribution_is_named() -> None
     assert named == functions_of("test_distributions.py")
 
 
+def test_every_fixture_is_a_distribution_of_the_page() -> None:
+    tree = ast.parse((ROOT / "tests/host/test_distributions.py").read_text())
+    (fixtures,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Dict)
+        and ast.unparse(node.targets[0]) == "LIKE"
+    )
+    names = [ast.literal_eval(key) for key in fixtures.keys if key is not None]
+    assert "Ubuntu" in names
+    assert [name for name in names if f"| {name}" not in PAGE] == []
+
+
 def test_every_row_names_what_proves_it() -> None:
     rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "---" not in line]
     unproven = [row for row in rows if "::test_" not in row and not row.endswith("tested by |")]

@@ -5,6 +5,7 @@ import email
 import re
 import string
 import subprocess
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -31,6 +32,20 @@ LOGINS = st.builds(
 )
 QUICK = settings(max_examples=30, deadline=None)
 UIDS = st.integers(0, 2**32 - 3).map(str)
+
+
+def test_the_page_states_the_bytes_that_are_left_for_commands() -> None:
+    page = (Path(__file__).parents[3] / "docs/USER_DATA.md").read_text("utf-8")
+    stated = re.findall(r"^\| `(\w+)`.* \| ([\d,]+) \| ([\d,]+) \|$", page, re.MULTILINE)
+    shebang = "#!/bin/bash\n"
+    assert stated == [
+        (
+            profile,
+            f"{USER_DATA_LIMIT - len(HostHardening(profile=profile).compress(shebang)):,}",
+            f"{USER_DATA_LIMIT - len(HostHardening(profile=profile).render(shebang)):,}",
+        )
+        for profile in get_args(Profile)
+    ]
 
 
 def test_any_sequence_becomes_a_tuple_without_repetitions() -> None:

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from hardened_ec2.cli.check import FORMATS
 from hardened_ec2.policy import RULES
 from hardened_ec2.policy.judging.baseline import Accepted, Baseline
 from hardened_ec2.policy.judging.collection import Collection
@@ -55,6 +56,17 @@ def test_every_rule_and_every_finding_is_counted_once(judged: Verdict) -> None:
     kinds = ("errors", "warnings", "not verified", "accepted")
     findings = len(judged.findings) + len(judged.accepted)
     assert sum(counts[kind] for kind in kinds) == findings
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_reports_findings_accepted_ones_and_unreadable_inputs(
+    judged: Verdict, form: str
+) -> None:
+    report = FORMATS[form](judged)
+    assert all(finding.rule in report for finding in judged.violations)
+    assert all(finding.path in report for finding in judged.not_verified)
+    assert "Break glass." in report
+    assert "broken.yaml" in report
 
 
 def test_all_reports_count_rules_the_same(judged: Verdict) -> None:
