@@ -10,7 +10,7 @@ export JSII_NODE := $(CURDIR)/$(BIN)/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/build/jsii
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 
-SHELL_SCRIPTS = .ci/run $(wildcard hardened_ec2/host/payload/*.sh)
+SHELL_SCRIPTS = .ci/run $(wildcard hardened_ec2/host/payload/*.sh findings/*.sh)
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 

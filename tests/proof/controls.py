@@ -14,13 +14,13 @@ class LeftOut:
         control: The control's name.
         when: The beginning of the check's condition.
         why: The reason why the condition does not hold.
-        releases: The Debian releases of the servers. Default: both.
+        releases: The Debian releases of the servers. Default: every one.
     """
 
     control: str
     when: str
     why: str
-    releases: tuple[Distribution, ...] = (BOOKWORM, TRIXIE)
+    releases: tuple[Distribution, ...] = ()
 
 
 LEFT_OUT = (
@@ -83,7 +83,7 @@ def why_left_out(outcome: Outcome, suite: str) -> str | None:
         if (
             each.control == outcome.control
             and outcome.when.startswith(each.when)
-            and suite in [release.suite for release in each.releases]
+            and (not each.releases or suite in [release.suite for release in each.releases])
         ):
             return each.why
     return None

@@ -18,9 +18,9 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 BASES = (
     ROOT,
     ROOT / "hardened_ec2",
-    ROOT / "hardened_ec2/policy",
+    *(ROOT / "hardened_ec2").glob("*/"),
     *(ROOT / "hardened_ec2/policy").glob("*/"),
-    ROOT / "hardened_ec2/host",
+    ROOT / "lab",
     ROOT / "tests",
 )
 PAGES = [
