@@ -24,7 +24,7 @@ try: tools ## synthesize, judge, deploy to a local emulator, read back; SSH_WHIT
 	@$(BIN)/python -m demo
 
 test: tools checkov ## run all tests except make proof; CHECKED=1 leaves out what make check runs
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --doctest-modules \
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --doctest-modules \
 		$(if $(CHECKED),-m 'not quick') tests hardened_ec2
 
 # Four workers, because half of these tests wait for an answer that must not come.
