@@ -139,7 +139,7 @@ def check_nodes(nodes: object) -> None:
     if not isinstance(nodes, ManagedNodes):
         raise ValueError(
             f"nodes is {nodes!r}: write ManagedNodes.instances(server), "
-            "ManagedNodes.auto_scaling_group(fleet) or ManagedNodes.tagged('Name', 'value')"
+            "ManagedNodes.auto_scaling_group(fleet) or ManagedNodes.tagged('PatchGroup', 'web')"
         )
 
 
