@@ -247,3 +247,9 @@ def test_a_construct_tree_alone_is_never_passed(synth: Synth) -> None:
     assert report.success is False
     (violation,) = report.violations
     assert "register the pack with Validations.of(app).add_plugins" in violation.description
+
+
+def test_a_construct_alone_is_not_judged(synth: Synth) -> None:
+    pack = HardenedEc2Checks(synth.app)
+    with pytest.raises(NotImplementedError, match="HardenedEc2 judges templates, not Stack/Open "):
+        pack._check_resource(add_open_instance(synth.stack))  # noqa: SLF001 - what cdk-nag calls

@@ -143,6 +143,8 @@ def test_a_module_that_never_was_is_not_found_as_ever() -> None:
         import_module("hardened_ec2.servers.nothing")
     with pytest.raises(ImportError, match="cannot import name 'nothing'"):
         exec("from hardened_ec2.network import nothing", {})  # noqa: S102
+    with pytest.raises(AttributeError, match=r"'hardened_ec2\.network' has no attribute 'nothing'"):
+        _ = import_module("hardened_ec2.network").nothing
 
 
 def test_the_reference_app_and_the_examples_import_public_names_only() -> None:

@@ -1,5 +1,6 @@
 """Which files a check reads: what is named, folders, cloud assemblies, and no circles."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -73,6 +74,19 @@ def test_a_file_is_read_once(tmp_path: Path) -> None:
     template = put(tmp_path / "a.json")
     (tmp_path / "link.json").symlink_to(template)
     assert len(collect([template, tmp_path, template]).templates) == 1
+
+
+def test_a_folder_that_cannot_be_listed_is_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "scandir", closed)  # root lists every folder
+    assert reasons(collect([tmp_path])) == [
+        "it cannot be read: Permission denied",
+        "the folder contains no template",
+    ]
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
