@@ -30,10 +30,11 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("sound.yaml").write_text(SOUND)
 
 
-def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(*arguments: str, stdout: int = subprocess.PIPE) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "hardened_ec2.cli", *arguments],
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
         env=os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
@@ -173,6 +174,25 @@ def test_the_rules_are_printed_in_every_form() -> None:
     listed = json.loads(run("rules", "--format", "json").stdout)
     assert [each["id"] for each in listed] == [rule.id for rule in RULES]
     assert run("rules", "--format", "markdown").stdout == rule_table()
+
+
+def test_rules_in_an_unknown_form_are_refused() -> None:
+    done = run("rules", "--format", "sarif")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "hardened-ec2: --format is 'sarif': write one of text, json, markdown\n",
+    )
+
+
+@pytest.mark.parametrize("arguments", [("rules",), ("check", "sound.yaml"), ("user-data",)])
+def test_a_reader_that_has_gone_is_one_line(arguments: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run(*arguments, stdout=writer)
+    os.close(writer)
+    assert done.returncode == 2
+    assert done.stderr == "hardened-ec2: standard output: Broken pipe\n"
 
 
 def test_the_documentation_of_the_rules_is_what_they_say() -> None:
