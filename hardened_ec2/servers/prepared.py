@@ -147,8 +147,10 @@ class PreparedServer:
             ValueError: If the group is of another kind, or permits fewer addresses than SSH asks
                 for.
         """
-        # Asked of the type: of the object, it would be a message to node.
-        if security_group is not None and not hasattr(type(security_group), "security_group_id"):
+        # An imported group is a proxy, which only its attributes tell: a message to node.
+        if not isinstance(security_group, ec2.SecurityGroup | NoneType) and not hasattr(
+            security_group, "security_group_id"
+        ):
             raise ValueError(
                 f"security_group is {security_group!r}: write security_group=LockedSecurityGroup("
                 "self, 'Group', vpc=vpc, description='...'), or leave security_group out"

@@ -432,6 +432,12 @@ def test_what_cdk_itself_refuses_leaves_nothing_behind(stack: cdk.Stack, vpc: Ha
     assert not [child for child in stack.node.children if child.node.id.startswith("Server")]
 
 
+def test_an_imported_group_is_used(stack: cdk.Stack, vpc: HardenedVpc) -> None:
+    group = ec2.SecurityGroup.from_security_group_id(stack, "Imported", "sg-0123456789abcdef0")
+    HardenedInstance(stack, "Server", vpc=vpc, security_group=group)
+    assert instance_properties(stack)["SecurityGroupIds"] == ["sg-0123456789abcdef0"]
+
+
 def test_a_server_in_place_of_its_group_is_refused(stack: cdk.Stack, vpc: HardenedVpc) -> None:
     other: Any = HardenedInstance(stack, "Other", vpc=vpc)
     with pytest.raises(ValueError, match=r"security_group is <hardened_ec2.*>: write security_gro"):
