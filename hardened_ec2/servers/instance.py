@@ -1,4 +1,4 @@
-"""HardenedInstance: one server, locked down by construction."""
+"""HardenedInstance: an EC2 instance that is locked down by construction."""
 
 from __future__ import annotations
 
@@ -30,22 +30,23 @@ class HardenedInstance(ec2.Instance):
     It is an `ec2.Instance`: connections, grants, user data and everything that takes an
     `ec2.IInstance` work as usual. By default it has
 
-    - no way in: a `LockedSecurityGroup` of its own without ingress, no key pair, no public
-      address; Session Manager through an `InstanceRole`;
-    - metadata with session tokens only (IMDSv2), one hop, no tags;
-    - an encrypted gp3 root volume, EBS optimisation, detailed monitoring, termination
+    - a new `LockedSecurityGroup` without ingress rules, no key pair and no public address;
+      Session Manager connects through an `InstanceRole`;
+    - IMDSv2 required, with a hop limit of 1 and without instance tags in metadata;
+    - an encrypted gp3 root volume, EBS optimization, detailed monitoring and termination
       protection;
-    - the host core of `HostHardening`, which locks sshd and the metadata service before anyone
-      can log in, at every boot, and after it the commands of your own user data.
+    - the host core of `HostHardening`, which locks down sshd and the metadata service at every
+      boot, before anyone can log in. Your own user data commands run after it.
 
-    IMDSv2, encrypted volumes and a closed port 22 are guarantees: no argument gives them up.
+    IMDSv2, encrypted volumes and a port 22 that is closed to the internet are guarantees: no
+    argument removes them.
 
-    A change of the hardening reaches a running server: CloudFormation stops and starts an
-    instance whose user data changed, and the boothook runs at every boot. Your own commands are
-    run by cloud-init once, at the first boot; have the instance replaced to run them again.
-    A change of the image always replaces it, and termination protection then keeps the old one
-    until you end it: the default image follows Amazon Linux 2023 as it is released, so pin one
-    (``machine_image``) for a server that has to stay.
+    A changed hardening reaches a running server: CloudFormation stops and starts an instance
+    whose user data changes, and the boothook runs at every boot. cloud-init runs your own commands
+    once, at the first boot; replace the instance to run them again. A changed image always
+    replaces the instance, and termination protection keeps the old one until you terminate it. The
+    default image follows the releases of Amazon Linux 2023, so pin ``machine_image`` for a server
+    that must stay.
 
     Source: Security Hub EC2.3, EC2.8, EC2.9, EC2.13; CIS AWS Foundations 5.2, 5.7.
 
@@ -86,58 +87,62 @@ class HardenedInstance(ec2.Instance):
         private_ip_address: str | None = None,
         source_dest_check: bool | None = None,
     ) -> None:
-        """Create the instance, and its group and role where none are given.
+        """Create the instance, and a security group and role if none are given.
 
         Args:
-            scope: The construct to make the instance in.
-            id: The instance's id there.
-            vpc: The VPC. In a `HardenedVpc` the instance may also reach the VPC's endpoints.
+            scope: The parent construct.
+            id: The instance's id in it.
+            vpc: The VPC. In a `HardenedVpc`, the instance can also reach the VPC's endpoints.
             instance_type: The instance type. Default: t4g.small.
-            machine_image: The image; Linux. Default: Amazon Linux 2023 for the type's architecture,
-                as it is released.
-            vpc_subnets: Where to place it. Default: the VPC's private subnets; public ones are
-                never fallen back to.
-            ssh: Who may reach port 22. Default: nobody.
-            imds: The options of the metadata service. Default: `Imds()`.
-            host_hardening: What to do on the host. Default: the hardening of the image, where it is
-                a `HardenedMachineImage`; nothing without metadata service, since user data would
-                not be received; otherwise `HostHardening()`. None where an image of another kind
-                carries it already. One that the image contradicts, or the host could not receive,
-                is refused.
-            user_data: Your own commands, run after the hardening. Default: none.
+            machine_image: The Linux AMI. Default: the latest Amazon Linux 2023 for the instance
+                type's architecture, looked up at each deployment.
+            vpc_subnets: The subnets to place the instance in. Default: the VPC's private subnets;
+                a VPC without private subnets is refused.
+            ssh: The sources that can reach port 22. Default: none.
+            imds: The options of the instance metadata service. Default: `Imds()`.
+            host_hardening: The hardening of the host. Default: the image's own for a
+                `HardenedMachineImage`; none with `Imds.disabled()`, since the host then receives
+                no user data; otherwise `HostHardening()`. None if another kind of image already
+                contains it. It must match a `HardenedMachineImage`, and the host must be able to
+                receive it.
+            user_data: Your own commands, which run after the hardening. Default: none.
             user_data_causes_replacement: Whether changed user data replaces the instance instead of
-                restarting it. Default: False. It needs ``disable_api_termination=False``, since
-                CloudFormation could not end the old one.
-            resource_signal_timeout: How long CloudFormation waits for the server to say that it is
-                hardened and that your commands succeeded; if one failed, or nothing is said in that
-                time, the stack fails. It takes an image with cfn-signal (Amazon Linux) and a way to
-                CloudFormation: in subnets without one an interface endpoint, "cloudformation" among
-                the ``interface_endpoints`` of a `HardenedVpc`. The role needs no permission.
-                Default: CloudFormation does not wait.
-            role: The role. Default: an `InstanceRole` of its own.
-            security_group: The group. Default: a `LockedSecurityGroup` of its own.
-            key_pair: An EC2 key pair. Default: none; Session Manager and EC2 Instance Connect need
-                none, and a key pair is a secret that nobody rotates.
-            associate_public_ip_address: Whether to have a public address, which takes public
-                subnets in ``vpc_subnets``. Default: False.
+                restarting it. True requires ``disable_api_termination=False``, so that
+                CloudFormation can terminate the old instance. Default: False.
+            resource_signal_timeout: How long CloudFormation waits for the server to signal that the
+                hardening and your commands succeeded. The deployment fails if one of them fails or
+                the signal does not arrive in time. Requires an image with cfn-signal (Amazon Linux)
+                and a route to CloudFormation: without internet access,
+                `InterfaceEndpoints.RESOURCE_SIGNAL` in the ``interface_endpoints`` of a
+                `HardenedVpc`. The role needs no permission for it. Default: CloudFormation does not
+                wait.
+            role: The IAM role. Default: a new `InstanceRole`.
+            security_group: The security group. Default: a new `LockedSecurityGroup`.
+            key_pair: An EC2 key pair. Default: none. Session Manager and EC2 Instance Connect work
+                without one, and a key pair is a long-lived secret.
+            associate_public_ip_address: Whether the instance has a public IPv4 address. True
+                requires public subnets in ``vpc_subnets``. Default: False.
             root_volume_size: Size of the root volume, in GiB. Default: 16.
-            root_device_name: The root device of the image. Default: ``/dev/xvda`` for the Amazon
-                Linux images of CDK; required for any other, since a wrong name leaves the root
-                volume as the image has it and adds an empty second one.
-            block_devices: Data volumes. Each EBS volume must be encrypted.
+            root_device_name: The root device name of the image. Default: ``/dev/xvda`` for CDK's
+                Amazon Linux images. Required for other images: with a wrong name, EC2 leaves the
+                root volume as the image defines it and attaches an empty second volume.
+            block_devices: Data volumes. Each EBS volume must be encrypted. Default: none.
             encryption_key: The KMS key of the root volume. Default: the account's key for EBS.
-            detailed_monitoring: Whether metrics come every minute. Default: True ($2.10 a month).
+            detailed_monitoring: Whether EC2 sends metrics every minute. Default: True ($2.10 a
+                month).
             disable_api_termination: Whether the instance is protected from termination.
                 Default: True.
             instance_name: The Name tag. Default: the construct's path.
-            availability_zone: The Availability Zone. Default: that of the first subnet.
-            private_ip_address: A fixed private IPv4 address. Default: one of the subnet's.
-            source_dest_check: Whether EC2 drops traffic that is not the instance's own.
-                Default: True. Only a NAT or VPN appliance needs False.
+            availability_zone: The Availability Zone. Default: the first subnet's.
+            private_ip_address: A fixed private IPv4 address. Default: EC2 assigns one from the
+                subnet.
+            source_dest_check: Whether EC2 drops traffic of which the instance is neither the source
+                nor the destination. Only a NAT or VPN appliance needs False. Default: True.
 
         Raises:
-            ValueError: If an argument is wrong or two contradict each other; the message says what
-                to write. User data over 16,384 bytes is refused at synth, with the sizes.
+            ValueError: If an argument is invalid or two contradict each other; the message says
+                what to write. Synthesis fails if user data exceeds 16,384 bytes, and states the
+                sizes.
         """
         server = PreparedServer.of(
             vpc=vpc,
@@ -161,7 +166,7 @@ class HardenedInstance(ec2.Instance):
         subnets = subnets_or_private(vpc, vpc_subnets)
         public = _public_address(vpc_subnets, wanted=associate_public_ip_address)
 
-        # Whatever can be refused was refused above, before the first construct was made.
+        # All argument checks run above, before the first construct is created.
         with all_or_nothing(scope) as created:
             created.append(f"{id}Access")
             access = Construct(scope, f"{id}Access")
@@ -190,9 +195,9 @@ class HardenedInstance(ec2.Instance):
                 **server.properties,
             )
         self.security_group = group
-        """The group of the instance; `connections` writes its rules."""
+        """The security group of the instance. `connections` adds rules to it."""
         self.host_hardening = server.host_hardening
-        """What hardens the host: its user data, its image, or both. None for nothing."""
+        """The hardening of the host, by its user data, its image or both. None without one."""
         if resource_signal_timeout is not None:
             server.user_data.signal = self._signal()
         if isinstance(vpc, HardenedVpc):
@@ -206,10 +211,10 @@ class HardenedInstance(ec2.Instance):
         )
 
     def _signal(self) -> ResourceSignal:
-        """Name this instance to its stack, without tokens where it can be done."""
+        """Return the signal of this instance to its stack, without tokens where possible."""
         stack = Stack.of(self)
-        # A nested stack is named by CloudFormation. A region that only CloudFormation knows the
-        # host finds out: a token would keep the user data from travelling as gzip.
+        # CloudFormation names nested stacks. The host looks up a Region that only CloudFormation
+        # knows: with a token, user data could not be delivered as gzip.
         return ResourceSignal(
             stack=Aws.STACK_NAME if Token.is_unresolved(stack.stack_name) else stack.stack_name,
             resource=self.instance.logical_id,
@@ -222,29 +227,30 @@ def _refuse_contradictions(
 ) -> None:
     if signals and not hardens:
         raise ValueError(
-            "resource_signal_timeout without the hardening at boot, which is what signals: leave "
-            "host_hardening and imds at their defaults, or leave resource_signal_timeout out and "
-            "signal by yourself, with user_data.add_signal_on_exit_command(...)"
+            "resource_signal_timeout is given with host_hardening=None or Imds.disabled(), but the "
+            "hardening at boot sends the signal: leave host_hardening and imds at their defaults, "
+            "or leave resource_signal_timeout out and send a signal with "
+            "user_data.add_signal_on_exit_command(...)"
         )
     if replaces and protected:
         raise ValueError(
-            "user_data_causes_replacement=True with termination protection: CloudFormation "
-            "could not end the instance that it replaces. Write disable_api_termination=False as "
-            "well, or leave user_data_causes_replacement out: changed hardening then reaches the "
-            "server by a restart"
+            "user_data_causes_replacement=True is given with termination protection, which keeps "
+            "CloudFormation from terminating the replaced instance: write "
+            "disable_api_termination=False as well, or leave user_data_causes_replacement out; "
+            "CloudFormation then restarts the server to apply a changed hardening"
         )
 
 
 def _public_address(vpc_subnets: ec2.SubnetSelection | None, *, wanted: bool) -> bool | None:
-    """Decide what to write for a public address: True, False, or nothing.
+    """Return the value of ``associate_public_ip_address``: True, False, or None to omit it.
 
-    Written out, the subnet moves into a network interface, where stock packs look for it in vain;
-    so nothing is written where the subnets are private and nothing could come of it.
+    A value moves the subnet into a network interface, where stock packs do not look for it. It is
+    omitted in private subnets, where it has no effect.
     """
     if wanted:
         if vpc_subnets is None:
             raise ValueError(
-                "associate_public_ip_address=True without vpc_subnets: write "
+                "associate_public_ip_address=True is given without vpc_subnets: write "
                 "vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC) as well"
             )
         return True

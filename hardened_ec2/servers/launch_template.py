@@ -1,4 +1,4 @@
-"""HardenedLaunchTemplate: what a fleet's servers are launched from, locked down by construction."""
+"""HardenedLaunchTemplate: an EC2 launch template of servers locked down by construction."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from hardened_ec2.support.signature import own_signature
 
 @own_signature
 class HardenedLaunchTemplate(ec2.LaunchTemplate):
-    """A launch template whose servers are locked down by construction.
+    """An EC2 launch template whose servers are locked down by construction.
 
-    It is an `ec2.LaunchTemplate`, and every server launched from it has what a `HardenedInstance`
-    has: no way in but Session Manager, IMDSv2 with one hop, an encrypted gp3 root volume, EBS
-    optimisation, detailed monitoring, its tags on the server and its volumes, and the hardening of
-    the host before anyone can log in. A server gets no public address unless it is asked for,
-    whatever its subnet hands out: that is written out, not left to the subnet.
+    It is an `ec2.LaunchTemplate`. Every server launched from it has the defaults of a
+    `HardenedInstance`: access through Session Manager alone, IMDSv2 with a hop limit of 1, an
+    encrypted gp3 root volume, EBS optimization, detailed monitoring, the template's tags on the
+    server and its volumes, and a host that is hardened before anyone can log in. The template
+    itself disables public addresses, so the setting of a subnet has no effect.
 
-    IMDSv2, encrypted volumes and a closed port 22 are guarantees: no argument gives them up. But
-    who launches from a template may override it (``aws ec2 run-instances`` with options of its
-    own); a `HardenedAutoScalingGroup` does not.
+    IMDSv2, encrypted volumes and a port 22 that is closed to the internet are guarantees: no
+    argument removes them. A principal that calls ``ec2:RunInstances`` can override a launch
+    template; a `HardenedAutoScalingGroup` uses it as it is.
 
-    A change makes a new version; servers that run keep theirs until they are replaced.
+    Each change creates a new version. Running servers keep theirs until they are replaced.
 
     Source: Security Hub EC2.25, EC2.170, EC2.181; AWS, "Change instance stop protection"; AWS,
         "Change instance termination protection".
@@ -72,52 +72,53 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
         launch_template_name: str | None = None,
         version_description: str | None = None,
     ) -> None:
-        """Create the launch template, and its group and role where none are given.
+        """Create the launch template, and a security group and role if none are given.
 
         Args:
-            scope: The construct to make the launch template in.
-            id: The launch template's id there.
-            vpc: The VPC that its servers are launched in. In a `HardenedVpc` they may also reach
-                the VPC's endpoints.
+            scope: The parent construct.
+            id: The launch template's id in it.
+            vpc: The VPC of the servers. In a `HardenedVpc`, they can also reach the VPC's
+                endpoints.
             instance_type: The instance type. Default: t4g.small.
-            machine_image: The image; Linux. Default: Amazon Linux 2023 for the type's architecture,
-                looked up at each deployment. With
-                ``ec2.MachineImage.resolve_ssm_parameter_at_launch(...)`` each launch takes the
-                newest.
-            ssh: Who may reach port 22. Default: nobody.
-            imds: The options of the metadata service. Default: `Imds()`.
-            host_hardening: What to do on the host. Default: the hardening of the image, where it is
-                a `HardenedMachineImage`; nothing without metadata service, since user data would
-                not be received; otherwise `HostHardening()`. None where an image of another kind
-                carries it already. One that the image contradicts, or the host could not receive,
-                is refused.
-            user_data: Your own commands, run after the hardening. Default: none.
-            role: The role. Default: an `InstanceRole` of its own.
-            security_group: The group. Default: a `LockedSecurityGroup` of its own.
-            key_pair: An EC2 key pair. Default: none; Session Manager and EC2 Instance Connect need
-                none, and a key pair is a secret that nobody rotates.
-            associate_public_ip_address: Whether the servers have a public address, which takes
-                public subnets. Default: False.
+            machine_image: The Linux AMI. Default: the latest Amazon Linux 2023 for the instance
+                type's architecture, looked up at each deployment. With
+                ``ec2.MachineImage.resolve_ssm_parameter_at_launch(...)``, EC2 looks it up at each
+                launch.
+            ssh: The sources that can reach port 22. Default: none.
+            imds: The options of the instance metadata service. Default: `Imds()`.
+            host_hardening: The hardening of the host. Default: the image's own for a
+                `HardenedMachineImage`; none with `Imds.disabled()`, since the host then receives
+                no user data; otherwise `HostHardening()`. None if another kind of image already
+                contains it. It must match a `HardenedMachineImage`, and the host must be able to
+                receive it.
+            user_data: Your own commands, which run after the hardening. Default: none.
+            role: The IAM role. Default: a new `InstanceRole`.
+            security_group: The security group. Default: a new `LockedSecurityGroup`.
+            key_pair: An EC2 key pair. Default: none. Session Manager and EC2 Instance Connect work
+                without one, and a key pair is a long-lived secret.
+            associate_public_ip_address: Whether the servers have a public IPv4 address. True
+                requires public subnets. Default: False.
             root_volume_size: Size of the root volume, in GiB. Default: 16.
-            root_device_name: The root device of the image. Default: ``/dev/xvda`` for the Amazon
-                Linux images of CDK; required for any other, since a wrong name leaves the root
-                volume as the image has it and adds an empty second one.
-            block_devices: Data volumes. Each EBS volume must be encrypted.
+            root_device_name: The root device name of the image. Default: ``/dev/xvda`` for CDK's
+                Amazon Linux images. Required for other images: with a wrong name, EC2 leaves the
+                root volume as the image defines it and attaches an empty second volume.
+            block_devices: Data volumes. Each EBS volume must be encrypted. Default: none.
             encryption_key: The KMS key of the root volume. Default: the account's key for EBS.
-            detailed_monitoring: Whether metrics come every minute. Default: True ($2.10 a month for
-                each server).
-            disable_api_termination: Whether the servers are protected from termination. It does not
-                keep an Auto Scaling group from ending them, and EC2 launches no Spot Instance with
-                it. Default: True.
+            detailed_monitoring: Whether EC2 sends metrics every minute. Default: True ($2.10 a
+                month for each server).
+            disable_api_termination: Whether the servers are protected from termination. An Auto
+                Scaling group terminates protected servers too, and EC2 cannot launch a Spot
+                Instance with this protection. Default: True.
             disable_api_stop: Whether the servers are protected from being stopped, with the same
                 two limits. Default: True.
-            launch_template_name: A physical name. Default: CloudFormation makes one, which is what
-                lets the template be replaced and made twice.
-            version_description: What EC2 shows with each version. Default: nothing.
+            launch_template_name: A physical name. Default: CloudFormation generates one, so that
+                the template can be replaced and deployed more than once.
+            version_description: The description of each version. Default: none.
 
         Raises:
-            ValueError: If an argument is wrong or two contradict each other; the message says what
-                to write. User data over 16,384 bytes is refused at synth, with the sizes.
+            ValueError: If an argument is invalid or two contradict each other; the message says
+                what to write. Synthesis fails if user data exceeds 16,384 bytes, and states the
+                sizes.
         """
         server = PreparedServer.of(
             vpc=vpc,
@@ -133,7 +134,7 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
             encryption_key=encryption_key,
         )
 
-        # Whatever can be refused was refused above, before the first construct was made.
+        # All argument checks run above, before the first construct is created.
         with all_or_nothing(scope) as created:
             created.append(f"{id}Access")
             access = Construct(scope, f"{id}Access")
@@ -156,17 +157,17 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
                 **server.properties,
             )
         self.security_group = group
-        """The group of the servers; `connections` writes its rules."""
+        """The security group of the servers. `connections` adds rules to it."""
         self.host_hardening = server.host_hardening
-        """What hardens the hosts: their user data, their image, or both. None for nothing."""
+        """The hardening of the hosts, by their user data, image or both. None without one."""
         self.server_role = server_role
-        """The role of the servers."""
+        """The IAM role of the servers."""
         self.encryption_keys = tuple(_keys(encryption_key, block_devices))
-        """The KMS keys that the principal who launches the servers has to be allowed to use."""
+        """The KMS keys that the principal who launches the servers needs permission to use."""
         self.protects_from_termination_or_stop = disable_api_termination or disable_api_stop
-        """Whether a Spot Instance could not be launched from it."""
+        """Whether the servers are protected, so that EC2 cannot launch Spot Instances."""
         self.associate_public_ip_address = associate_public_ip_address
-        """Whether the servers have a public address."""
+        """Whether the servers have a public IPv4 address."""
         self._commands = server.user_data
         resource = cast("ec2.CfnLaunchTemplate", self.node.default_child)
         resource.add_property_override("LaunchTemplateData.DisableApiStop", disable_api_stop)
@@ -183,7 +184,7 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
 
     @property
     def hardens_at_boot(self) -> bool:
-        """Whether its user data hardens the servers, and can say how it went."""
+        """Whether its user data hardens the servers and can report the result."""
         return self._commands.hardening is not None
 
     @property
@@ -192,12 +193,12 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
         return self._commands.signal is not None
 
     def report_to(self, signal: LifecycleSignal) -> None:
-        """Let the servers report their hardening to the lifecycle hook of a group.
+        """Let the servers report their hardening to the lifecycle hook of an Auto Scaling group.
 
-        `HardenedAutoScalingGroup` calls this for itself.
+        `HardenedAutoScalingGroup` calls this itself.
 
         Args:
-            signal: The hook.
+            signal: The Auto Scaling group and its lifecycle hook.
 
         Example::
 
@@ -209,7 +210,7 @@ class HardenedLaunchTemplate(ec2.LaunchTemplate):
 def _keys(
     encryption_key: cdk.aws_kms.IKey | None, block_devices: Sequence[ec2.BlockDevice]
 ) -> dict[cdk.aws_kms.IKey, None]:
-    """List the keys of all volumes, each once."""
+    """Return the KMS keys of all volumes, each once."""
     keys = {} if encryption_key is None else {encryption_key: None}
     for device in block_devices:
         ebs = device.volume.ebs_device

@@ -362,9 +362,9 @@ def test_own_group_role_and_key_pair_are_used(stack: cdk.Stack, vpc: HardenedVpc
     [
         (
             {"user_data_causes_replacement": True},
-            r"with termination protection: .* Write disable_api_termination=False as well",
+            r"with termination protection, which .* write disable_api_termination=False as well",
         ),
-        ({"associate_public_ip_address": True}, r"without vpc_subnets: write vpc_subnets=ec2"),
+        ({"associate_public_ip_address": True}, r"given without vpc_subnets: write vpc_subnets="),
         ({"ssh": "203.0.113.7"}, r"ssh is '203.0.113.7': write ssh=SshAccess.from_cidrs"),
         ({"ssh": None}, r"ssh is None: write ssh=SshAccess"),
         ({"imds": "v2"}, r"imds is 'v2': write imds=Imds\(\), Imds.for_containers\(\)"),

@@ -107,7 +107,7 @@ def test_own_commands_with_tokens_still_work(stack: cdk.Stack, vpc: HardenedVpc)
 def test_a_wait_that_nobody_would_end_is_refused(
     stack: cdk.Stack, vpc: HardenedVpc, wrong: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValueError, match="the hardening at boot, which is what signals"):
+    with pytest.raises(ValueError, match="but the hardening at boot sends the signal: leave"):
         HardenedInstance(stack, "Server", vpc=vpc, resource_signal_timeout=QUARTER, **wrong)
     assert stack.node.try_find_child("Server") is None
 
