@@ -1,4 +1,4 @@
-"""HardenedAutoScalingGroup: a fleet in which only servers that are hardened are in service."""
+"""HardenedAutoScalingGroup: an Auto Scaling group that puts only hardened servers in service."""
 
 from __future__ import annotations
 
@@ -37,34 +37,34 @@ from hardened_ec2.support.all_or_nothing import all_or_nothing
 from hardened_ec2.support.signature import own_signature
 
 LIFECYCLE_HOOK = "hardening"
-"""The name of the lifecycle hook that keeps a new server out of service."""
+"""The name of the lifecycle hook that keeps a new server out of service until it is hardened."""
 
 
 @own_signature
 class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
-    """An Auto Scaling group whose servers are locked down, and hardened before they are in service.
+    """An Auto Scaling group whose servers are hardened before they are in service.
 
     It is an `autoscaling.AutoScalingGroup`: scaling policies, load balancers, connections, grants
     and ``user_data`` work as usual. By default it has
 
-    - a `HardenedLaunchTemplate` of its own, in the private subnets of at least two zones;
+    - a new `HardenedLaunchTemplate`, and private subnets in at least two Availability Zones;
     - a lifecycle hook that keeps a new server out of service, and out of its load balancer, until
-      the host has reported that its hardening and your commands succeeded. The group ends a host
-      that fails, hangs or cannot report, at the hook's timeout;
-    - instance refresh: when the launch template changes, EC2 Auto Scaling replaces the servers
-      while the stack is updated, each after its successor is in service. If a successor fails,
-      CloudFormation rolls the group back the same way;
+      the host reports that its hardening and your commands succeeded. A host that fails, hangs or
+      cannot report is terminated, at the latest when the hook times out;
+    - instance refresh: when the launch template changes, the stack update replaces each server
+      after its successor is in service. If a successor fails, CloudFormation rolls the group back
+      the same way;
     - health checks by EC2 and by the load balancer, a maximum lifetime of 30 days for each server,
-      metrics of the group, and protection from deletion while it has servers;
-    - notifications of launches, terminations and their failures to an encrypted topic.
+      group metrics, and protection from deletion while the group has servers;
+    - notifications of launches, terminations and their failures to an encrypted SNS topic.
 
-    The hook holds for every launch; a signal to CloudFormation would hold only while the stack is
-    created or updated. The first deployment has nothing to roll back to, so CloudFormation calls
-    the group created before its servers are in service.
+    The hook covers every launch; a signal to CloudFormation covers only those of a stack create or
+    update. A first deployment has nothing to roll back to, so CloudFormation reports the group as
+    created before its servers are in service.
 
-    The hook takes an image with the AWS CLI (Amazon Linux, but not its minimal images) and a way to
-    EC2 Auto Scaling. In a VPC without internet that is the interface endpoint "autoscaling", at
-    $7.30 a month for each zone; elsewhere let the group out to port 443.
+    The hook requires an image with the AWS CLI (Amazon Linux except its minimal images) and a route
+    to EC2 Auto Scaling. In a VPC without internet access this is the interface endpoint
+    "autoscaling", at $7.30 a month for each zone; elsewhere, allow egress to port 443.
 
     Source: Security Hub AutoScaling.1, AutoScaling.2, AutoScaling.6, AutoScaling.9; AWS, "Amazon
         EC2 Auto Scaling lifecycle hooks"; AWS, "Use an instance refresh to update instances in an
@@ -101,48 +101,49 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
         deletion_protection: autoscaling.DeletionProtection | None = None,
         auto_scaling_group_name: str | None = None,
     ) -> None:
-        """Create the group, and its launch template and topic where none are given.
+        """Create the group, and a launch template and SNS topic if none are given.
 
         Args:
-            scope: The construct to make the group in.
-            id: The group's id there.
+            scope: The parent construct.
+            id: The group's id in it.
             vpc: The VPC.
-            launch_template: What the servers are launched from. A launch template serves one group.
-                Default: a `HardenedLaunchTemplate` of its own, without protection from termination
-                and stop: a group ends protected servers all the same, and EC2 launches no Spot
-                Instance with that protection.
+            launch_template: The launch template of the servers. Each group needs its own. Default:
+                a new `HardenedLaunchTemplate` without termination and stop protection: an Auto
+                Scaling group terminates protected servers too, and EC2 cannot launch a Spot
+                Instance with this protection.
             mixed_instances_policy: Several instance types, On-Demand and Spot. Every launch
-                template in it, also in its overrides, has to be a `HardenedLaunchTemplate`.
+                template in it, including those of overrides, must be a `HardenedLaunchTemplate`.
                 Default: none.
-            vpc_subnets: Where to place the servers. Default: the VPC's private subnets; public ones
-                are never fallen back to.
-            min_capacity: The least number of servers. Default: 2.
-            max_capacity: The greatest. Default: ``min_capacity``.
-            wait_for_hardening: Whether a new server is kept out of service until it reports its
-                hardening. Without it a server is in service as soon as EC2 runs it, whatever became
-                of its hardening, and instance refresh takes it for replaced. Default: True.
-            heartbeat_timeout: How long a new server may take for its hardening and your commands,
+            vpc_subnets: The subnets to place the servers in. Default: the VPC's private subnets; a
+                VPC without private subnets is refused.
+            min_capacity: The minimum number of servers. Default: 2.
+            max_capacity: The maximum number of servers. Default: ``min_capacity``.
+            wait_for_hardening: Whether a new server stays out of service until it reports its
+                hardening. With False, a server is in service as soon as it runs, even if its
+                hardening failed, and instance refresh counts it as replaced. Default: True.
+            heartbeat_timeout: How long the hardening and your commands can take on a new server,
                 from 30 seconds to 2 hours. Default: 15 minutes.
-            health_check_grace_period: How long after it got into service a server may fail the
-                health checks of the load balancer. Default: 5 minutes.
-            instance_refresh: How servers are replaced when the launch template changes:
-                percentages, checkpoints, alarms that stop it. Default: at least 100% of the servers
-                healthy and at most 110%, without pauses.
-            max_instance_lifetime: How old a server may get, from 1 to 365 days. Default: 30 days.
-            notifications_topic: Who is told of launches, terminations and their failures. Default:
-                an encrypted topic of its own, ``notifications_topic``, without subscribers; its
-                key costs $1 a month.
+            health_check_grace_period: How long failed load balancer health checks are ignored after
+                a server is in service. Default: 5 minutes.
+            instance_refresh: How a changed launch template replaces the servers: percentages,
+                checkpoints, and alarms that stop the refresh. Default: 100% to 110% of the servers
+                healthy, without checkpoints.
+            max_instance_lifetime: The age at which a server is replaced, from 1 to 365 days.
+                Default: 30 days.
+            notifications_topic: The SNS topic that is notified of launches, terminations and their
+                failures. Default: a new encrypted topic without subscribers, in the attribute
+                ``notifications_topic``; its KMS key costs $1 a month.
             capacity_rebalance: Whether Spot Instances at risk are replaced before they are
                 interrupted. Default: False.
-            deletion_protection: Whether the group can be deleted. Default: not while there are
-                servers in it.
-            auto_scaling_group_name: Its name, of letters, digits, "-", "_", "." and "/". Default:
-                the stack's name and the logical id, since the servers have to know it before the
-                group is made.
+            deletion_protection: When the group is protected from deletion. Default: while it has
+                servers.
+            auto_scaling_group_name: The group's name, of letters, digits, "-", "_", "." and "/".
+                Default: the stack's name and the logical id, which the servers' user data can
+                contain before the group exists.
 
         Raises:
-            ValueError: If an argument is wrong or two contradict each other, the subnets are in one
-                zone, a launch template is not hardened, or the servers could not report; the
+            ValueError: If an argument is invalid or two contradict each other, all subnets are in
+                one zone, a launch template is not hardened, or the servers could not report; the
                 message says what to write.
         """
         subnets = subnets_or_private(vpc, vpc_subnets)
@@ -152,12 +153,12 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
         if wait_for_hardening:
             refuse_silent_servers(vpc, templates)
         if auto_scaling_group_name is not None:
-            LifecycleSignal(group=auto_scaling_group_name, hook=LIFECYCLE_HOOK)  # takes the name?
+            LifecycleSignal(group=auto_scaling_group_name, hook=LIFECYCLE_HOOK)  # checks the name
         if vpc_subnets is None:
             refuse_public_address_in_private_subnets(templates)
         refuse_one_zone(vpc, subnets)
 
-        # Whatever can be refused was refused above, before the first construct was made.
+        # All argument checks run above, before the first construct is created.
         with all_or_nothing(scope) as created:
             if not templates:
                 launch_template = HardenedLaunchTemplate(
@@ -167,7 +168,7 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
                     disable_api_termination=False,
                     disable_api_stop=False,
                 )
-                # It leaves nothing behind itself when it is refused.
+                # If it is refused, it removes its own children.
                 created += [f"{id}LaunchTemplate", f"{id}LaunchTemplateAccess"]
                 templates = (launch_template,)
             if notifications_topic is None:
@@ -185,7 +186,7 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
                 max_capacity=max_capacity,
                 update_policy=replacement,
                 health_checks=_health_checks(health_check_grace_period),
-                # Also where a server is replaced for its health or its age: its successor first.
+                # A server replaced for its health or age waits for its successor too.
                 min_healthy_percentage=100,
                 max_healthy_percentage=110,
                 max_instance_lifetime=max_instance_lifetime or _lifetime(),
@@ -200,9 +201,9 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
                 or autoscaling.DeletionProtection.PREVENT_FORCE_DELETION,
             )
         self.notifications_topic = notifications_topic
-        """Who is told of launches, terminations and their failures."""
+        """The SNS topic that is notified of launches, terminations and their failures."""
         self.launch_templates = templates
-        """What the servers are launched from."""
+        """The launch templates of the servers."""
         group = cast("autoscaling.CfnAutoScalingGroup", self.node.default_child)
         if wait_for_hardening:
             self._wait_for_hardening(group, auto_scaling_group_name, heartbeat)
@@ -215,13 +216,13 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
     def _wait_for_hardening(
         self, group: autoscaling.CfnAutoScalingGroup, name: str | None, heartbeat: int
     ) -> None:
-        """Keep new servers out of service, and let them say when they are hardened."""
+        """Keep new servers out of service until they report that they are hardened."""
         stack = Stack.of(self)
         named = _named(stack)
         if name is None:
             name = f"{named.stack}-{stack.get_logical_id(group)}"
         group.auto_scaling_group_name = name
-        # In the group, not beside it: a hook beside it would come after the first servers.
+        # Part of the group: a separate hook would be created after the first servers launch.
         group.lifecycle_hook_specification_list = [
             autoscaling.CfnAutoScalingGroup.LifecycleHookSpecificationProperty(
                 lifecycle_hook_name=LIFECYCLE_HOOK,
@@ -250,7 +251,7 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
         finding = (
             as_nag_writes(stack, arn) if has_tokens(name) else f"{named.groups_in_findings}{name}"
         )
-        # The first servers need it, and the policy does not need the group.
+        # The first servers need the policy, and the policy does not reference the group.
         group.node.add_dependency(permission)
         acknowledge(
             permission,
@@ -263,12 +264,12 @@ class HardenedAutoScalingGroup(autoscaling.AutoScalingGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class _Names:
-    """What the names of a group are made of, the same for each group of a stack.
+    """The parts of names and ARNs that all groups of a stack share.
 
     Args:
         stack: The stack's name.
-        region: The stack's Region; None where only CloudFormation knows it, so that the host finds
-            it out: a token would keep the user data from being delivered as gzip.
+        region: The stack's Region. None if only CloudFormation knows it; the host then looks it up,
+            because with a token, user data could not be delivered as gzip.
         groups_arn: The ARN of any group of the stack's account and Region, up to its name.
         groups_in_findings: The same, as cdk-nag writes it.
     """
@@ -292,7 +293,7 @@ def _named(stack: Stack) -> _Names:
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         _NAMES[stack] = _Names(
-            # A nested stack is named by CloudFormation.
+            # CloudFormation names nested stacks.
             stack=Aws.STACK_NAME if has_tokens(name) else name,
             region=None if has_tokens(region) else region,
             groups_arn=arn,
@@ -306,13 +307,13 @@ def _health_checks(grace_period: Duration | None) -> autoscaling.HealthChecks:
 
 
 def _checks_after(grace_period: Duration) -> autoscaling.HealthChecks:
-    # EC2's checks are always made; the packs look for these three letters alone.
+    # EC2's own checks are always on; the stock packs require the type to be exactly ELB.
     return autoscaling.HealthChecks.with_additional_checks(
         additional_types=[autoscaling.AdditionalHealthCheckType.ELB], grace_period=grace_period
     )
 
 
-# Values that are the same for every group: one message to node in all, not one a group.
+# Cached values that are the same for every group, created with one message to node.
 
 
 @cache

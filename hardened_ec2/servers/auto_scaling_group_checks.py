@@ -1,4 +1,4 @@
-"""What a fleet takes and what it refuses, before anything of it is made."""
+"""Argument checks of HardenedAutoScalingGroup, run before any construct is created."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -14,7 +14,7 @@ from hardened_ec2.servers.launch_template import HardenedLaunchTemplate
 from hardened_ec2.servers.subnets import selected_subnets
 
 DEFAULT_HEARTBEAT = 900
-"""How many seconds a new server may take for its hardening and the user's commands."""
+"""The default heartbeat timeout of the lifecycle hook, in seconds."""
 
 _HEARTBEATS = range(30, 7_201)
 _ZONES: WeakKeyDictionary[ec2.IVpc, dict[ec2.SubnetType, Sequence[str]]] = WeakKeyDictionary()
@@ -23,18 +23,18 @@ _ZONES: WeakKeyDictionary[ec2.IVpc, dict[ec2.SubnetType, Sequence[str]]] = WeakK
 def hardened_templates(
     launch_template: object, policy: object
 ) -> tuple[HardenedLaunchTemplate, ...]:
-    """List every launch template that a group could launch a server from.
+    """Return every launch template that a group can launch a server from.
 
     Args:
-        launch_template: The group's launch template. None for one of its own, or with a policy.
-        policy: Its mixed instances policy, or None.
+        launch_template: The group's launch template. None for a new one, or with a policy.
+        policy: The group's mixed instances policy, or None.
 
     Returns:
-        The launch templates, each once; none where the group gets one of its own.
+        The launch templates, each once; empty if the group creates its own.
 
     Raises:
-        ValueError: If both are given, a launch template is not hardened or serves another group, or
-            Spot Instances are asked for from one that protects its servers.
+        ValueError: If both are given, a launch template is not hardened or belongs to another
+            group, or the policy requests Spot Instances from one that protects its servers.
 
     Source: AWS, "Auto Scaling groups with multiple instance types and purchase options"; AWS,
         "Change instance termination protection".
@@ -46,8 +46,8 @@ def hardened_templates(
     """
     if launch_template is not None and policy is not None:
         raise ValueError(
-            "launch_template and mixed_instances_policy are both given, and the policy names its "
-            "own launch template: leave launch_template out"
+            "launch_template and mixed_instances_policy are both given, and the policy contains a "
+            "launch template already: leave launch_template out"
         )
     found: list[HardenedLaunchTemplate] = []
     if launch_template is not None:
@@ -58,8 +58,8 @@ def hardened_templates(
     for template in unique:
         if template.reports:
             raise ValueError(
-                f"the launch template {template.node.path} is in use by another group, which its "
-                "servers report to: make a HardenedLaunchTemplate for each group"
+                f"the launch template {template.node.path} is in use by another group, to which "
+                "its servers report: create a HardenedLaunchTemplate for each group"
             )
     return unique
 
@@ -86,10 +86,10 @@ def _templates_of(policy: object) -> Iterable[HardenedLaunchTemplate]:
     for template in templates:
         if on_demand not in (None, 100) and template.protects_from_termination_or_stop:
             raise ValueError(
-                f"mixed_instances_policy asks for Spot Instances "
+                f"mixed_instances_policy requests Spot Instances "
                 f"(on_demand_percentage_above_base_capacity={on_demand}) from the launch template "
-                f"{template.node.path}, which protects its servers from termination or stop: EC2 "
-                "launches no such Spot Instance. Make the launch template with "
+                f"{template.node.path}, which protects its servers from termination or stop, and "
+                "EC2 cannot launch protected Spot Instances: create the launch template with "
                 "disable_api_termination=False, disable_api_stop=False"
             )
     return templates
@@ -98,23 +98,23 @@ def _templates_of(policy: object) -> Iterable[HardenedLaunchTemplate]:
 def _hardened(template: object, where: str) -> HardenedLaunchTemplate:
     if not isinstance(template, HardenedLaunchTemplate):
         raise ValueError(
-            f"{where} is {template!r}, whose servers nothing hardens: write "
+            f"{where} is {template!r}, which does not harden its servers: write "
             "HardenedLaunchTemplate(self, 'Template', vpc=vpc, ...)"
         )
     return template
 
 
 def update_policy(options: object) -> autoscaling.UpdatePolicy:
-    """Return how the servers of a group are replaced when its launch template changes.
+    """Return the update policy with which a changed launch template replaces a group's servers.
 
     Args:
-        options: The user's options of an instance refresh, or None.
+        options: The user's instance refresh options, or None.
 
     Returns:
         The update policy.
 
     Raises:
-        ValueError: If they are no such options, or would leave servers with their old user data.
+        ValueError: If they are of another type, or leave servers with their old user data.
 
     Source: AWS, "Replace root volumes" of an instance refresh.
 
@@ -132,8 +132,8 @@ def update_policy(options: object) -> autoscaling.UpdatePolicy:
     if options.strategy is not autoscaling.InstanceRefreshStrategy.ROLLING:
         raise ValueError(
             f"instance_refresh has strategy={options.strategy.name}, which replaces the root "
-            "volumes of servers and leaves their user data: changed hardening would not reach "
-            "them. Write strategy=autoscaling.InstanceRefreshStrategy.ROLLING"
+            "volumes of servers and keeps their user data, so a changed hardening does not reach "
+            "them: write strategy=autoscaling.InstanceRefreshStrategy.ROLLING"
         )
     names = (name for name, member in vars(type(options)).items() if isinstance(member, property))
     return autoscaling.UpdatePolicy.instance_refresh(
@@ -149,17 +149,17 @@ def _rolling() -> autoscaling.UpdatePolicy:
 
 
 def heartbeat_seconds(timeout: Duration | None, *, waits: bool) -> int:
-    """Return how long a lifecycle hook waits for a server.
+    """Return the heartbeat timeout of a lifecycle hook.
 
     Args:
-        timeout: What the user wants, or None.
-        waits: Whether there is a hook.
+        timeout: The user's timeout, or None.
+        waits: Whether the group has the hook.
 
     Returns:
         The timeout in seconds. Default: 15 minutes.
 
     Raises:
-        ValueError: If EC2 Auto Scaling would refuse the timeout, or there is no hook.
+        ValueError: If EC2 Auto Scaling refuses the timeout, or the group has no hook.
 
     Source: EC2 Auto Scaling API Reference, "PutLifecycleHook".
 
@@ -171,29 +171,28 @@ def heartbeat_seconds(timeout: Duration | None, *, waits: bool) -> int:
         return DEFAULT_HEARTBEAT
     if not waits:
         raise ValueError(
-            "heartbeat_timeout with wait_for_hardening=False, which makes no hook that could time "
-            "out: leave one of the two out"
+            "heartbeat_timeout is given with wait_for_hardening=False, which creates no lifecycle "
+            "hook: leave one of the two out"
         )
     seconds = int(timeout.to_seconds())
     if seconds not in _HEARTBEATS:
         raise ValueError(
-            f"heartbeat_timeout is {seconds} seconds, where EC2 Auto Scaling takes 30 to 7200: "
-            "write how long the hardening and your commands take at most, such as "
-            "Duration.minutes(15)"
+            f"heartbeat_timeout is {seconds} seconds, and 30 to 7200 are allowed: write the "
+            "longest time that the hardening and your commands take, such as Duration.minutes(15)"
         )
     return seconds
 
 
 def refuse_silent_servers(vpc: ec2.IVpc, templates: Iterable[HardenedLaunchTemplate]) -> None:
-    """Refuse to wait for servers that could never report: all would be launched, and ended.
+    """Refuse to wait for servers that cannot report: the group would terminate all of them.
 
     Args:
-        vpc: The VPC that they are in.
-        templates: What they are launched from.
+        vpc: The VPC of the servers.
+        templates: Their launch templates.
 
     Raises:
-        ValueError: If a launch template hardens nothing at boot, or the VPC is a `HardenedVpc` that
-            has no way to EC2 Auto Scaling.
+        ValueError: If a launch template hardens nothing at boot, or the VPC is a `HardenedVpc`
+            without a route to EC2 Auto Scaling.
 
     Source: AWS, "Amazon EC2 Auto Scaling and interface VPC endpoints".
     """
@@ -201,8 +200,8 @@ def refuse_silent_servers(vpc: ec2.IVpc, templates: Iterable[HardenedLaunchTempl
         if not template.hardens_at_boot:
             raise ValueError(
                 f"the launch template {template.node.path} hardens nothing at boot, so its servers "
-                "would never report it and never be in service: leave its host_hardening and imds "
-                "at their defaults, or write wait_for_hardening=False"
+                "would never report and never be in service: leave its host_hardening and imds at "
+                "their defaults, or write wait_for_hardening=False"
             )
     needed = InterfaceEndpoints.LIFECYCLE_HOOK
     if (
@@ -211,34 +210,34 @@ def refuse_silent_servers(vpc: ec2.IVpc, templates: Iterable[HardenedLaunchTempl
         and not {*needed} <= {*vpc.interface_endpoints}
     ):
         raise ValueError(
-            f"the servers could not reach EC2 Auto Scaling from {vpc.node.path}, to say that they "
+            f"the servers cannot reach EC2 Auto Scaling from {vpc.node.path} to report that they "
             "are hardened: write HardenedVpc(..., interface_endpoints="
             f"{(*vpc.interface_endpoints, *needed)!r}), or wait_for_hardening=False"
         )
 
 
 def refuse_one_zone(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> None:
-    """Refuse subnets that are all in one zone.
+    """Refuse subnets that are all in one Availability Zone.
 
     Args:
         vpc: The VPC.
-        subnets: Which of its subnets.
+        subnets: The selection of its subnets.
 
     Raises:
-        ValueError: If they are in one zone.
+        ValueError: If all of them are in one zone.
 
     Source: Security Hub AutoScaling.2.
     """
     zones = _zones(vpc, subnets)
     if len(set(zones)) == 1:
         raise ValueError(
-            f"the subnets are all in one zone ({zones[0]}), whose failure would end the whole "
-            "fleet: write a VPC with max_azs=2 or more, or vpc_subnets in several zones"
+            f"the subnets are all in one Availability Zone ({zones[0]}), whose failure would stop "
+            "the whole fleet: write a VPC with max_azs=2 or more, or vpc_subnets in several zones"
         )
 
 
 def _zones(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> Sequence[str]:
-    """Return the zones of subnets; those of a type are looked up once for each VPC."""
+    """Return the Availability Zones of subnets, cached by subnet type for each VPC."""
     kind = subnets.subnet_type
     if kind is None or subnets != ec2.SubnetSelection(subnet_type=kind):
         return selected_subnets(vpc, subnets).availability_zones
@@ -249,18 +248,18 @@ def _zones(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> Sequence[str]:
 
 
 def refuse_public_address_in_private_subnets(templates: Iterable[HardenedLaunchTemplate]) -> None:
-    """Refuse launch templates that ask for public addresses where only private subnets are.
+    """Refuse launch templates that request public addresses for servers in private subnets.
 
     Args:
-        templates: What servers in private subnets are launched from.
+        templates: The launch templates of servers in private subnets.
 
     Raises:
-        ValueError: If one asks for public addresses.
+        ValueError: If one requests public addresses.
     """
     for template in templates:
         if template.associate_public_ip_address:
             raise ValueError(
-                f"the launch template {template.node.path} asks for public addresses, and the "
+                f"the launch template {template.node.path} requests public addresses, and the "
                 "servers are placed in private subnets: write vpc_subnets=ec2.SubnetSelection("
                 "subnet_type=ec2.SubnetType.PUBLIC) as well, or leave associate_public_ip_address "
                 "out"

@@ -1,4 +1,4 @@
-"""What EC2 Auto Scaling needs of KMS keys, to launch a fleet's servers and to tell of them."""
+"""KMS key permissions of EC2 Auto Scaling, for encrypted volumes and notifications."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hardened_ec2.support.topic import encrypted_topic
 
 
 def notifications_topic(scope: Construct) -> cdk.aws_sns.Topic:
-    """Make an encrypted topic that EC2 Auto Scaling may publish to.
+    """Create an encrypted SNS topic to which EC2 Auto Scaling can publish.
 
     Args:
-        scope: The construct to make it in.
+        scope: The parent construct.
 
     Returns:
         The topic.
@@ -33,11 +33,11 @@ def notifications_topic(scope: Construct) -> cdk.aws_sns.Topic:
 
 
 def let_auto_scaling_use(scope: Construct, *keys: cdk.aws_kms.IKey) -> None:
-    """Let EC2 Auto Scaling launch servers whose volumes customer managed keys encrypt.
+    """Let EC2 Auto Scaling launch servers whose volumes are encrypted with customer managed keys.
 
     Args:
-        scope: The group.
-        keys: The keys. For one that is not made in the app a warning says what its policy needs.
+        scope: The Auto Scaling group.
+        keys: The KMS keys. For a key from outside the app, a warning says what its policy needs.
 
     Source: AWS, "Required AWS KMS key policy for use with encrypted volumes".
 
@@ -72,17 +72,17 @@ def _let_use(scope: Construct, key: cdk.aws_kms.IKey) -> None:
     if not added.statement_added:
         Annotations.of(scope).add_warning_v2(
             "hardened-ec2:key-policy",
-            f"the KMS key {key.node.path} is not made here: its key policy has to let the "
+            f"the KMS key {key.node.path} is not created in this app: its key policy must let the "
             "service-linked role AWSServiceRoleForAutoScaling use it, or no server can be launched "
             "(AWS, 'Required AWS KMS key policy for use with encrypted volumes')",
         )
 
 
 def _service_linked_role(scope: Construct) -> iam.IPrincipal:
-    """Name the role of EC2 Auto Scaling by a condition.
+    """Return the service-linked role of EC2 Auto Scaling as a principal with a condition.
 
-    As a principal it would have to exist when the key is made, and in an account that never had an
-    Auto Scaling group it does not. The condition leaves no one else.
+    KMS requires a principal that is named directly to exist, and an account creates this role with
+    its first Auto Scaling group. The condition admits this role alone.
     """
     stack = Stack.of(scope)
     return iam.AnyPrincipal().with_conditions(

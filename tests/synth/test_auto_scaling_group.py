@@ -391,7 +391,7 @@ def test_a_key_from_elsewhere_is_said_to_need_the_same(stack: cdk.Stack, vpc: Ha
     template = HardenedLaunchTemplate(stack, "Template", vpc=vpc, encryption_key=key)
     HardenedAutoScalingGroup(stack, "Fleet", vpc=vpc, launch_template=template)
     Annotations.from_stack(stack).has_warning(
-        "/Stack/Fleet", Match.string_like_regexp("Stack/Theirs is not made here: its key policy")
+        "/Stack/Fleet", Match.string_like_regexp("Stack/Theirs is not created in this app: its key")
     )
 
 
@@ -408,7 +408,10 @@ def refused(stack: cdk.Stack, vpc: ec2.IVpc, says: str, **props: Any) -> None:  
     ("props", "says"),
     [
         ({"vpc_subnets": "public"}, r"vpc_subnets is 'public': write vpc_subnets=ec2.SubnetSel"),
-        ({"launch_template": "lt-1"}, r"launch_template is 'lt-1', whose servers nothing hardens"),
+        (
+            {"launch_template": "lt-1"},
+            r"launch_template is 'lt-1', which does not harden its servers",
+        ),
         ({"mixed_instances_policy": "spot"}, r"is 'spot': write autoscaling.MixedInstancesPolicy"),
         ({"instance_refresh": "rolling"}, r"is 'rolling': write autoscaling.InstanceRefreshOpt"),
         (
@@ -417,16 +420,16 @@ def refused(stack: cdk.Stack, vpc: ec2.IVpc, says: str, **props: Any) -> None:  
                     strategy=autoscaling.InstanceRefreshStrategy.REPLACE_ROOT_VOLUME
                 )
             },
-            r"changed hardening would not reach them. Write strategy=.*ROLLING",
+            r"changed hardening does not reach them: write strategy=.*ROLLING",
         ),
         (
             {"heartbeat_timeout": cdk.Duration.seconds(29)},
-            r"heartbeat_timeout is 29 seconds, where EC2 Auto Scaling takes 30 to 7200",
+            r"heartbeat_timeout is 29 seconds, and 30 to 7200 are allowed: write the longest",
         ),
         ({"heartbeat_timeout": cdk.Duration.hours(3)}, r"heartbeat_timeout is 10800 seconds"),
         (
             {"heartbeat_timeout": cdk.Duration.minutes(5), "wait_for_hardening": False},
-            r"heartbeat_timeout with wait_for_hardening=False, .* leave one of the two out",
+            r"heartbeat_timeout is given with wait_for_hardening=False, .* leave one of the",
         ),
         ({"auto_scaling_group_name": "a b"}, r"group is 'a b': letters, digits.*are allowed"),
     ],
@@ -439,7 +442,7 @@ def test_wrong_props_are_refused_and_leave_nothing_behind(
 
 def test_a_fleet_in_one_zone_is_refused(stack: cdk.Stack, vpc: HardenedVpc) -> None:
     alone = HardenedVpc(stack, "Alone", max_azs=1, interface_endpoints=ENDPOINTS)
-    says = r"all in one zone \(.*\), whose failure would end the whole fleet: write a VPC with max"
+    says = r"in one Availability Zone \(.*\), whose failure would stop the whole fleet: write a VPC"
     refused(stack, alone, says)
     selection = ec2.SubnetSelection(subnets=[vpc.isolated_subnets[0]])
     refused(stack, vpc, says, vpc_subnets=selection)
@@ -455,7 +458,7 @@ def test_a_vpc_of_someone_elses_works_and_is_judged(stack: cdk.Stack) -> None:
             private_subnet_ids=[f"subnet-{zone}" for zone in zones],
         )
 
-    refused(stack, theirs("One", "eu-west-1a"), r"all in one zone \(eu-west-1a\)")
+    refused(stack, theirs("One", "eu-west-1a"), r"all in one Availability Zone \(eu-west-1a\)")
     HardenedAutoScalingGroup(stack, "Fleet", vpc=theirs("Two", "eu-west-1a", "eu-west-1b"))
     assert group(stack)["VPCZoneIdentifier"] == ["subnet-eu-west-1a", "subnet-eu-west-1b"]
 
@@ -465,7 +468,7 @@ def test_servers_that_could_not_report_are_refused(stack: cdk.Stack, vpc: Harden
     refused(
         stack,
         closed,
-        r"could not reach EC2 Auto Scaling from Stack/Closed.*"
+        r"cannot reach EC2 Auto Scaling from Stack/Closed.*"
         r"interface_endpoints=\('ssm', 'autoscaling'\)\), or wait_for_hardening=False",
     )
     for name, props in (
@@ -499,7 +502,7 @@ def test_a_launch_template_that_nothing_hardens_is_refused(
         instance_type=ec2.InstanceType("t4g.small"),
         machine_image=ec2.MachineImage.latest_amazon_linux2023(),
     )
-    says = r"whose servers nothing hardens: write HardenedLaunchTemplate\(self"
+    says = r"which does not harden its servers: write HardenedLaunchTemplate\(self"
     refused(stack, vpc, f"^launch_template is .*{says}", launch_template=plain)
     refused(
         stack,
@@ -522,7 +525,7 @@ def test_a_policy_and_a_launch_template_at_once_are_refused(
     refused(
         stack,
         vpc,
-        r"both given, and the policy names its own launch template: leave launch_template out",
+        r"both given, and the policy contains a launch template already: leave",
         launch_template=template,
         mixed_instances_policy=mixed(template),
     )
@@ -550,7 +553,7 @@ def test_spot_instances_that_ec2_would_not_launch_are_refused(
     refused(
         stack,
         vpc,
-        r"asks for Spot Instances \(on_demand_percentage_above_base_capacity=50\) from the launch "
+        r"requests Spot Instances \(on_demand_percentage_above_base_capacity=50\) from the launch "
         r"template Stack/Template, .*disable_api_termination=False, disable_api_stop=False",
         mixed_instances_policy=mixed(template),
     )
@@ -565,7 +568,7 @@ def test_a_launch_template_of_two_groups_is_refused(stack: cdk.Stack, vpc: Harde
     refused(
         stack,
         vpc,
-        r"Stack/Template is in use by another group, .*make a HardenedLaunchTemplate for each",
+        r"Stack/Template is in use by another group, .*create a HardenedLaunchTemplate for each",
         launch_template=template,
     )
 
@@ -576,7 +579,7 @@ def test_public_addresses_in_private_subnets_are_refused(stack: cdk.Stack) -> No
     refused(
         stack,
         vpc,
-        r"Stack/Template asks for public addresses.*write vpc_subnets=ec2.SubnetSelection\(",
+        r"Stack/Template requests public addresses.*write vpc_subnets=ec2.SubnetSelection\(",
         launch_template=template,
     )
     HardenedAutoScalingGroup(stack, "Fleet", vpc=vpc, launch_template=template, vpc_subnets=PUBLIC)
