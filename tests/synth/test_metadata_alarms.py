@@ -149,7 +149,10 @@ def test_the_filter_looks_for_what_the_host_writes() -> None:
     ("props", "says"),
     [
         ({"server": "i-1"}, r"server is 'i-1': write an ec2.IInstance, .*HardenedAutoScalingGroup"),
-        ({"denied_calls": 2}, r"denied_calls is 2 without log_group"),
+        (
+            {"denied_calls": 2},
+            r"denied_calls is 2 without log_group.*: pass the log group of the kernel log",
+        ),
         ({"denied_calls": 0, "log_group": True}, r"denied_calls is 0: write a whole number"),
         ({"denied_calls": True, "log_group": True}, r"denied_calls is True: write a whole"),
     ],

@@ -143,7 +143,7 @@ WEB = PublicAccessExclusion(name="Web", vpc_id="vpc-1")
                     PublicAccessExclusion(name="Out", vpc_id="vpc-1", mode="allow-egress"),
                 ),
             },
-            "'Out' has mode='allow-egress', but 'block-ingress' does not block egress",
+            "'Out' has mode='allow-egress', .* block egress: .* write mode='allow-bidirectional'",
         ),
     ],
 )

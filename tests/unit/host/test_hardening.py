@@ -128,7 +128,11 @@ def test_it_is_frozen_and_keyword_only() -> None:
         ("banner", "--==hardened-ec2==", r"the boundary between the parts"),
         ("banner", "${Token[TOKEN.1]}", r"or a CDK token"),
         ("without", ["sshd-modulo"], r"'sshd-modulo' is not a host control: .* imds-lock, install"),
-        ("without", ["sshd"], r"'sshd', a core control, which cannot be left out"),
+        (
+            "without",
+            ["sshd"],
+            r"'sshd', a core control, which cannot be left out: remove it from without, or write",
+        ),
         ("without", "sudo-pty", r"write without=\['sudo-pty'\]"),
     ],
 )
