@@ -201,7 +201,9 @@ class Guest:
         """
         done = self.ssh("sudo", "sh", "-c", f"'cat >{file}'", stdin=text, timeout=600)
         if done.returncode:
-            raise LabError(f"cannot write {file} in the guest: {done.stderr}")
+            raise LabError(
+                f"cannot write {file} in the guest: exit code {done.returncode}: {done.stderr}"
+            )
 
     def wait_for_login(self, seconds: float = BOOT_SECONDS) -> float:
         """Wait until the administrator can log in by key.
