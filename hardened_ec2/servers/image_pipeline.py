@@ -1,4 +1,4 @@
-"""HardenedImage: an EC2 Image Builder pipeline that builds the hardening into an AMI."""
+"""HardenedImage: an EC2 Image Builder pipeline that builds hardened AMIs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from hardened_ec2.support.signature import own_signature
 _TOOLS = "ec2imagebuilder-managed-resources"
 
 TEST_TIMEOUT = 60
-"""Minutes that the test of an image may take."""
+"""The timeout of an image's test, in minutes."""
 
 _ARCHITECTURES = {
     ec2.InstanceArchitecture.ARM_64: "arm64",
@@ -46,24 +46,25 @@ _RELEASE = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}")
 
 @own_signature
 class HardenedImage(Construct):
-    """An AMI that has the hardening in it, and the EC2 Image Builder pipeline that makes it.
+    """An EC2 Image Builder pipeline, and the hardened AMI that it builds.
 
-    The pipeline starts a server of the parent image, applies the hardening with the same program as
-    user data bring, takes away what belongs to one server (host keys, machine id, authorized keys,
-    cloud-init's state, logs), and makes an AMI, whose volumes are encrypted and which no other
-    account may launch. Then it starts a server of that AMI and asks for every control whether it is
-    in force, with the checks of docs/CONTROLS.md; an image that fails is not released.
+    The pipeline launches a server from the parent image, applies the hardening with the program
+    that user data also carries, removes what is unique to one server (host keys, machine id,
+    authorized keys, cloud-init's state, logs) and creates an AMI that has encrypted volumes and is
+    private to this account. It then launches a server from this AMI and verifies every control
+    with the checks of docs/CONTROLS.md. An image that fails is not released.
 
     ``machine_image`` is the AMI for servers: `HardenedInstance` and `HardenedLaunchTemplate`
-    recognise it, take their hardening from it, and their user data only verify it. The lock of the
-    metadata is a unit of the image, in force before the network at every boot, with user data or
-    without.
+    recognize it and adopt its hardening, which their user data then only verifies. A systemd unit
+    of the image locks the metadata service before the network is up at every boot, with or without
+    user data.
 
-    Servers that build and test have no way in: IMDSv2 with one hop, encrypted volumes, a closed
-    group, a role that may do what building takes, no key pair, and they end when the build fails.
+    The build and test servers accept no connection: IMDSv2 with a hop limit of 1, encrypted
+    volumes, a closed security group, a role limited to what a build needs, and no key pair. They
+    are terminated when the build fails.
 
-    What it costs: about an hour of two servers for each build, the snapshots of the AMIs that you
-    keep, and $1 a month for the key of the log.
+    Costs: about an hour of two servers for each build, the snapshots of the AMIs that you keep,
+    and $1 a month for the KMS key of the log.
 
     Source: EC2 Image Builder User Guide, "Security best practices for Image Builder"; EC2 User
         Guide, "Create a shared Linux AMI"; Security Hub EC2.8.
@@ -97,47 +98,49 @@ class HardenedImage(Construct):
         log_encryption_key: cdk.aws_kms.IKey | None = None,
         log_retention: cdk.aws_logs.RetentionDays | None = None,
     ) -> None:
-        """Create the pipeline and what it builds with.
+        """Create the pipeline and the resources that it builds with.
 
         Args:
-            scope: The construct to make it in.
-            id: Its id there.
-            vpc: The VPC to build in. In a `HardenedVpc` without NAT gateway it takes the interface
+            scope: The parent construct.
+            id: The pipeline's id in it.
+            vpc: The VPC to build in. A `HardenedVpc` without a NAT gateway needs the interface
                 endpoints `InterfaceEndpoints.IMAGE_BUILDER`, and ``s3_prefix_list_id`` for S3.
-            host_hardening: The hardening. Default: `HostHardening()`.
-            parent_image: What to start from: the ARN of an Image Builder image, an AMI's id, or
-                ``ssm:`` and the name of a parameter. Default: the newest Amazon Linux 2023 for the
+            host_hardening: The hardening to build in. Default: `HostHardening()`.
+            parent_image: The image to build on: the ARN of an Image Builder image, an AMI id, or
+                ``ssm:`` and the name of a parameter. Default: the latest Amazon Linux 2023 for the
                 architecture of ``instance_type``.
-            root_device_name: The root device of the parent image. Default: ``/dev/xvda`` for the
-                default parent image; required with another one.
+            root_device_name: The root device name of the parent image. Default: ``/dev/xvda`` for
+                the default parent image; required with another one.
             root_volume_size: Size of the root volume, in GiB. Default: 16.
-            components: ARNs of components to run before the hardening, which comes last: what you
-                install, and its tests. Default: none.
-            release: The version of the image, three numbers. Another one builds a new AMI from the
-                newest parent image, and what is launched from ``machine_image`` follows. Default:
-                "1.0.0".
-            schedule: When the pipeline builds AMIs besides, where there is something new to build
-                from. They have the name of this one and a later date; ``machine_image`` stays.
+            components: ARNs of components that run before the hardening: your installations and
+                their tests. Default: none.
+            release: The version of the image, three numbers. A new version builds a new AMI from
+                the latest parent image, and servers launched from ``machine_image`` follow.
+                Default: "1.0.0".
+            schedule: When the pipeline builds further AMIs, if the parent image or a component has
+                changed. Their names differ by the date, and ``machine_image`` stays the same.
                 Default: never.
-            instance_type: What to build and test on. Default: t4g.small.
-            vpc_subnets: Where; the first subnet of these. Default: the VPC's private subnets.
-            security_group: The group. Default: a `LockedSecurityGroup` of its own, which lets out
-                to the endpoints of a `HardenedVpc`; otherwise let it out to port 443.
-            encryption_key: The KMS key of the volumes and of the AMI; whoever launches servers has
-                to be allowed to use it, so give it to a fleet's launch template too. Default: the
+            instance_type: The instance type of the build and test servers. Default: t4g.small.
+            vpc_subnets: The subnets to build in, of which the first is used. Default: the VPC's
+                private subnets.
+            security_group: The security group of the build and test servers. Default: a new
+                `LockedSecurityGroup` with egress to the endpoints of a `HardenedVpc`; in another
+                VPC, allow it egress to port 443.
+            encryption_key: The KMS key of the volumes and the AMI. Principals that launch servers
+                need permission to use it; pass it to a fleet's launch template too. Default: the
                 account's key for EBS.
-            log_encryption_key: The KMS key of the log. It must let CloudWatch Logs use it. Default:
-                one of its own, rotated.
-            log_retention: How long the log is kept. Default: one year.
+            log_encryption_key: The KMS key of the log. Its policy must allow CloudWatch Logs to use
+                it. Default: a new key with rotation.
+            log_retention: How long log events are kept. Default: one year.
 
         Raises:
-            ValueError: If an argument is wrong, or the VPC is a `HardenedVpc` in which nothing
-                could be built; the message says what to write.
+            ValueError: If an argument is invalid, or the VPC is a `HardenedVpc` in which a build
+                would fail; the message says what to write.
         """
         _refuse_other_kinds(host_hardening, release, components)
         if parent_image is not None and root_device_name is None:
             raise ValueError(
-                "parent_image without root_device_name, which it could name in any way: write "
+                f"parent_image={parent_image!r} is given without its root device name: write "
                 f"root_device_name={BY_DISTRIBUTION}"
             )
         _refuse_unreachable(vpc)
@@ -147,9 +150,9 @@ class HardenedImage(Construct):
         super().__init__(scope, id)
         stack = Stack.of(self)
         self.host_hardening = host_hardening
-        """The hardening that is in the image."""
+        """The hardening of the image."""
         self.root_device_name = root_device_name or AMAZON_LINUX
-        """The root device of the image."""
+        """The root device name of the image."""
         name = Names.unique_resource_name(self, max_length=64, separator="-")
         if parent_image is None:
             architecture = _ARCHITECTURES[instance_type.architecture]
@@ -172,8 +175,7 @@ class HardenedImage(Construct):
         if encryption_key is not None:
             volume["kms_key_id"] = encryption_key.key_arn
         arns = [*components, *(each.attr_arn for each in own)]
-        # A recipe is never changed, and of one name and version there is one: another recipe has
-        # another name.
+        # Recipes are immutable, and unique by name and version: a changed recipe gets a new name.
         parts = [parent_image, self.root_device_name, volume, [*components]]
         recipe = imagebuilder.CfnImageRecipe(
             self,
@@ -198,7 +200,7 @@ class HardenedImage(Construct):
         self.security_group = security_group or LockedSecurityGroup(
             self, "SecurityGroup", vpc=vpc, description="Builds and tests an image"
         )
-        """The group of the servers that build and test."""
+        """The security group of the build and test servers."""
         if isinstance(vpc, HardenedVpc):
             vpc.allow_endpoints_from(self.security_group)
         log_group = encrypted_log_group(
@@ -208,7 +210,7 @@ class HardenedImage(Construct):
             key_description="Log of an image's builds",
             encryption_key=log_encryption_key,
             retention=log_retention,
-            # The only names that the service may write to by itself.
+            # Image Builder can write to log groups with this prefix only.
             log_group_name=f"/aws/imagebuilder/{name}",
         )
         self.role = iam.Role(
@@ -217,7 +219,7 @@ class HardenedImage(Construct):
             assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
             description="Builds and tests a hardened image",
         )
-        """The role of the servers that build and test."""
+        """The IAM role of the build and test servers."""
         permissions = self._permissions(log_group, arns)
         profile = iam.InstanceProfile(self, "InstanceProfile", role=self.role)
         infrastructure = imagebuilder.CfnInfrastructureConfiguration(
@@ -252,11 +254,11 @@ class HardenedImage(Construct):
             "image_recipe_arn": recipe.attr_arn,
             "infrastructure_configuration_arn": infrastructure.attr_arn,
             "distribution_configuration_arn": distribution.attr_arn,
-            # An inventory of packages would take more permissions of the role.
+            # An inventory of packages would need more permissions.
             "enhanced_image_metadata_enabled": False,
         }
         self._log_group_name = log_group.log_group_name
-        # Without them nothing is built, and a deployment waits for the build.
+        # A deployment waits for the build, which needs both.
         self._needed = (permissions, vpc)
         self.pipeline = imagebuilder.CfnImagePipeline(
             self,
@@ -278,16 +280,15 @@ class HardenedImage(Construct):
             ),
             **self._settings,
         )
-        """The pipeline: start it by hand, or give it a schedule."""
+        """The pipeline, which starts manually or on a schedule."""
         self._machine_image: HardenedMachineImage | None = None
 
     @property
     def machine_image(self) -> HardenedMachineImage:
-        """The AMI, built while the stack is deployed.
+        """The AMI, which the stack's deployment builds.
 
-        Asked for the first time, it adds the build to the stack: a deployment that changes the
-        image waits for it, half an hour or so, and fails if it fails. The old AMI is kept, since
-        a rollback launches from it.
+        The first access adds the build to the stack. A deployment that changes the image waits
+        for it, about half an hour, and fails if it fails. The old AMI is kept for rollbacks.
         """
         if self._machine_image is None:
             image = imagebuilder.CfnImage(
@@ -314,7 +315,7 @@ class HardenedImage(Construct):
         self, kind: str, name: str, document: dict[str, Any]
     ) -> imagebuilder.CfnComponent:
         asset: assets.Asset = document_asset(self, f"{kind}Document", document)
-        # A component is never changed: what has another content has another name.
+        # Components are immutable: changed content gets a new name.
         return imagebuilder.CfnComponent(
             self,
             f"{kind}Component",
@@ -337,7 +338,7 @@ class HardenedImage(Construct):
             statements=[
                 session_manager_statement(),
                 iam.PolicyStatement(actions=["imagebuilder:GetComponent"], resources=[*components]),
-                # The program that runs components, which Image Builder has the server fetch.
+                # Each server downloads AWSTOE, which runs components, from this bucket.
                 iam.PolicyStatement(
                     actions=["s3:GetObject"],
                     resources=[f"arn:{stack.partition}:s3:::{_TOOLS}-{stack.region}-prod/*"],
@@ -355,8 +356,8 @@ class HardenedImage(Construct):
 def _refuse_other_kinds(hardening: object, release: object, components: object) -> None:
     if not isinstance(hardening, HostHardening):
         raise ValueError(
-            f"host_hardening is {hardening!r}: write host_hardening=HostHardening(...); an image "
-            "without one is not what this builds"
+            f"host_hardening is {hardening!r}, and a HardenedImage requires a hardening: write "
+            "host_hardening=HostHardening(...)"
         )
     if not isinstance(release, str) or not _RELEASE.fullmatch(release):
         raise ValueError(
@@ -380,19 +381,19 @@ def _refuse_unreachable(vpc: ec2.IVpc) -> None:
     missing = [each for each in needed if each not in vpc.interface_endpoints]
     if missing:
         raise ValueError(
-            f"nothing could be built in {vpc.node.path}, which has no endpoint for "
+            f"vpc is {vpc.node.path}, where builds would fail: it has no endpoint for "
             f"{', '.join(missing)}: write HardenedVpc(..., interface_endpoints="
             f"{(*vpc.interface_endpoints, *missing)!r}), or nat_gateways=1"
         )
     if not vpc.reaches_s3:
         raise ValueError(
-            f"nothing could be built in {vpc.node.path}, from where servers cannot reach S3: write "
+            f"vpc is {vpc.node.path}, where builds would fail: its servers cannot reach S3: write "
             "HardenedVpc(..., s3_prefix_list_id='pl-...'), or nat_gateways=1"
         )
 
 
 def _ami(name: str, hardening: HostHardening, key: cdk.aws_kms.IKey | None) -> dict[str, Any]:
-    # What stands between the braces Image Builder fills in.
+    # Image Builder replaces the expression in double braces.
     ami: dict[str, Any] = {
         "Name": f"{name}-{{{{ imagebuilder:buildDate }}}}",
         "AmiTags": {"HostHardening": hardening.profile},

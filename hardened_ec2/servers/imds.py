@@ -1,4 +1,4 @@
-"""Imds: what an instance's metadata service answers, and to whom."""
+"""Imds: the instance metadata options of a server."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -11,22 +11,21 @@ CONTAINER_METADATA = {"hardened-ec2": {"containers": True}}
 class Imds:
     """The options of the Instance Metadata Service (IMDS) of one instance.
 
-    Session tokens (IMDSv2) are always required and cannot be given up here. The options are
-    written on the instance itself, never in a launch template of their own, so instances and
-    stacks never collide over a template's name.
+    Session tokens (IMDSv2) are always required. The options are set on the instance or launch
+    template itself, without an additional launch template, so that names never collide.
 
     Args:
-        http_endpoint: Whether the service answers at all. Default: True. Without it an instance
-            has no user data, no role credentials and no key from EC2: see `disabled`.
-        containers: Whether bridged containers may reach the service, which takes a second
-            network hop. Default: False (hop limit 1). The host's own lock still refuses
-            forwarded traffic; this only lifts the limit that EC2 sets.
+        http_endpoint: Whether the service is enabled. Without it, an instance gets no user data,
+            role credentials or key pair from EC2: see `disabled`. Default: True.
+        containers: Whether the hop limit is 2, so that bridged containers can reach the service.
+            The host still drops forwarded traffic unless `HostHardening.imds_containers` names its
+            source. Default: False (hop limit 1).
         instance_metadata_tags: Whether the instance's tags can be read from the service.
-            Default: False, since tags often name owners, environments and systems.
+            Tags often name owners, environments and systems. Default: False.
         http_protocol_ipv6: Whether the service also answers on ``fd00:ec2::254``. Default: False.
 
     Raises:
-        ValueError: If the service is disabled and an option of it is asked for as well.
+        ValueError: If the service is disabled and one of its options is given.
 
     Source: AWS, "Configure the Instance Metadata Service options"; Security Hub EC2.8;
         CIS AWS Foundations 5.7.
@@ -49,17 +48,16 @@ class Imds:
         ]
         if asked and not self.http_endpoint:
             raise ValueError(
-                f"Imds has http_endpoint=False and {asked[0]}=True, but a disabled endpoint serves "
-                f"nothing: leave {asked[0]} out, or leave http_endpoint=True"
+                f"Imds has http_endpoint=False and {asked[0]}=True, which needs the endpoint: "
+                f"leave {asked[0]} out, or leave http_endpoint=True"
             )
 
     @classmethod
     def for_containers(cls) -> Self:
-        """Let bridged containers reach the metadata service: hop limit 2.
+        """Return options with hop limit 2, so that bridged containers can reach the service.
 
-        The template declares the instance a container host, which is what the policy asks for
-        before it accepts a hop limit above 1. Containers that share the host's network
-        need none of this.
+        The template declares the instance a container host, which the policy requires for a hop
+        limit above 1. Containers that share the host's network work with hop limit 1.
 
         Returns:
             Options with hop limit 2.
@@ -74,13 +72,13 @@ class Imds:
 
     @classmethod
     def disabled(cls) -> Self:
-        """Switch the metadata service off.
+        """Return options that disable the metadata service.
 
-        An instance without it never receives user data, so the image must carry its hardening.
-        Session Manager then works only where the agent gets credentials in another way.
+        An instance without it never receives user data, so the image must contain the hardening.
+        Session Manager then works only if SSM Agent gets credentials in another way.
 
         Returns:
-            Options with the endpoint off.
+            Options with the endpoint disabled.
 
         Source: AWS, "Turn off access to instance metadata".
 
@@ -92,5 +90,5 @@ class Imds:
 
     @property
     def http_put_response_hop_limit(self) -> int:
-        """Network hops that a session token may travel: 1, or 2 for a container host."""
+        """The hop limit of the response with the session token: 1, or 2 for a container host."""
         return 2 if self.containers else 1

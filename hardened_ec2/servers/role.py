@@ -1,4 +1,4 @@
-"""InstanceRole: what a server may ask of AWS, which is next to nothing."""
+"""InstanceRole: the least-privilege IAM role of a server."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ SESSION_MANAGER_ACTIONS = (
     "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel",
 )
-"""All that Session Manager needs of an instance.
+"""The actions that Session Manager needs on an instance.
 
-The managed policy AmazonSSMManagedInstanceCore also reads every parameter of the account.
+The managed policy AmazonSSMManagedInstanceCore also permits reading every parameter of the account.
 Source: AWS, "Add Session Manager permissions to an existing IAM role".
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionLogs:
-    """Where Session Manager records what is typed and shown in a session.
+    """The destinations to which Session Manager logs the input and output of sessions.
 
-    The role gets the permission to write there. Turning recording on is a setting of the
-    account and region, not of a server: `SessionRecording` does it, and makes one of these. This
-    value is for where it was done by hand.
+    The role gets permission to write there. Session logging is enabled for an account and Region:
+    `SessionRecording` enables it and creates this value. Create one yourself if session logging
+    was enabled in another way.
 
     Args:
         bucket: An S3 bucket for whole sessions. Default: none.
-        key_prefix: Where in the bucket. Default: anywhere in it.
+        key_prefix: The prefix of their keys in the bucket. Default: none.
         log_group: A CloudWatch log group for streamed sessions. Default: none.
         encryption_key: The KMS key that encrypts sessions or their logs. Default: none.
 
     Raises:
-        ValueError: If there is neither a bucket nor a log group, or a prefix without a bucket.
+        ValueError: If neither a bucket nor a log group is given, or a prefix without a bucket.
 
     Source: AWS, "Logging session activity".
 
@@ -63,22 +63,23 @@ class SessionLogs:
     def __post_init__(self) -> None:
         if self.bucket is None and self.log_group is None:
             raise ValueError(
-                "SessionLogs has no destination: pass bucket=... or log_group=..., or leave "
+                "SessionLogs has no destination: write bucket=... or log_group=..., or leave "
                 "session_logs out"
             )
         if self.key_prefix and self.bucket is None:
             raise ValueError(
-                f"SessionLogs has key_prefix={self.key_prefix!r} without a bucket: pass bucket=..."
+                f"SessionLogs has key_prefix={self.key_prefix!r} without a bucket: write "
+                "bucket=... as well, or leave key_prefix out"
             )
 
     @property
     def objects_arn(self) -> str:
-        """The ARN of the sessions in the bucket; empty without one."""
+        """The ARN of the sessions in the bucket. Empty without a bucket."""
         prefix = self.key_prefix.strip("/")
         return self.bucket.arn_for_objects(f"{prefix}/*" if prefix else "*") if self.bucket else ""
 
     def statements(self) -> list[iam.PolicyStatement]:
-        """Return the permissions to write to the destinations, and no others."""
+        """Return the permissions to write to the destinations."""
         statements = []
         if self.bucket is not None:
             statements += [
@@ -97,7 +98,7 @@ class SessionLogs:
                     ],
                     resources=[self.log_group.log_group_arn],
                 ),
-                # The agent lists groups to find out whether this one is encrypted.
+                # SSM Agent lists log groups to check whether this one is encrypted.
                 iam.PolicyStatement(actions=["logs:DescribeLogGroups"], resources=["*"]),
             ]
         if self.encryption_key is not None:
@@ -112,7 +113,7 @@ class SessionLogs:
 
 @own_signature
 class InstanceRole(iam.Role):
-    """The role of a server: Session Manager, and what you grant it. Nothing else.
+    """An IAM role of a server, limited to Session Manager and the permissions that you grant.
 
     Grants work as on any role (``bucket.grant_read(role)``). Only EC2 can assume it.
 
@@ -136,29 +137,29 @@ class InstanceRole(iam.Role):
         credential_perimeter: bool = False,
         description: str = "Hardened EC2 instance",
     ) -> None:
-        """Create the role and the policy of its permissions.
+        """Create the role and its managed policy.
 
         Args:
-            scope: The construct to make the role in.
-            id: The role's id there.
-            session_manager: Whether the server can be reached with Session Manager. Default: True,
-                since it is the way in when SSH is closed.
-            session_logs: Where sessions are recorded. Default: nowhere.
-            credential_perimeter: Whether the role's credentials are refused everywhere but on the
-                instance they were issued to, so that stealing them is of no use. Default: False,
-                because every AWS service the server calls must then be reached through a VPC
-                endpoint: a call over the internet, a NAT gateway or another VPC carries no
-                ``aws:SourceVpc`` and is refused. Calls that a service makes on the role's behalf
-                are left alone.
-            description: What the role is for. Default: "Hardened EC2 instance".
+            scope: The parent construct.
+            id: The role's id in it.
+            session_manager: Whether Session Manager can connect to the server. Default: True, since
+                SSH is closed.
+            session_logs: The destinations of session logs. Default: none.
+            credential_perimeter: Whether the role's credentials work only on the instance that they
+                were issued to, which makes stolen credentials useless. The server must then reach
+                every AWS service through a VPC endpoint: a call over the internet or a NAT gateway
+                carries no ``aws:SourceVpc``, and a call from another VPC carries a different one;
+                both are denied. Calls that a service makes on the role's behalf stay allowed.
+                Default: False.
+            description: The role's description. Default: "Hardened EC2 instance".
 
         Raises:
-            ValueError: If ``session_logs`` are given without Session Manager.
+            ValueError: If ``session_logs`` is given without Session Manager.
         """
         if session_logs is not None and not session_manager:
             raise ValueError(
-                "session_logs are given with session_manager=False, but without Session Manager "
-                "there are no sessions: leave one of the two out"
+                "session_logs is given with session_manager=False, which leaves no sessions to "
+                "log: leave one of the two out"
             )
         super().__init__(
             scope,
@@ -175,7 +176,7 @@ class InstanceRole(iam.Role):
             statements += _perimeter_statements()
         if not statements:
             return
-        # A managed policy, not an inline one: NIST 800-53 packs refuse inline policies.
+        # A managed policy, since NIST 800-53 packs refuse inline policies.
         policy = iam.ManagedPolicy(
             self,
             "Permissions",
@@ -199,13 +200,13 @@ def session_manager_statement() -> iam.PolicyStatement:
 
 @cache
 def _ec2() -> iam.ServicePrincipal:
-    # The same for every role: one message to node in all, not one a role.
+    # Cached: the same for every role, created with one message to node.
     return iam.ServicePrincipal("ec2.amazonaws.com")
 
 
 def _perimeter_statements() -> list[iam.PolicyStatement]:
-    """Deny everything to the role's credentials when they are used off their own instance."""
-    # Two statements: the keys of one condition operator must all mismatch before it denies.
+    """Return statements that deny the role's credentials outside of their instance."""
+    # Two statements: all keys of one condition operator must mismatch before it denies.
     return [
         iam.PolicyStatement(
             effect=iam.Effect.DENY,

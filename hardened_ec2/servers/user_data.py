@@ -1,4 +1,4 @@
-"""HardenedUserData: the hardening first, then the user's own commands."""
+"""HardenedUserData: EC2 user data that runs the hardening before the user's commands."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ from hardened_ec2.support.signature import own_signature
 
 _SIZE = "hardened-ec2:user-data-size"
 _SIZES: WeakKeyDictionary[Construct, _Sizes] = WeakKeyDictionary()
-"""The sizes that are known, by the scope of the servers."""
+"""The known sizes, by the scope of the servers."""
 
 
 @own_signature
 class HardenedUserData(ec2.UserData):
-    """User data that hardens the host before it runs anything else.
+    """EC2 user data that hardens the host before it runs the user's commands.
 
-    It renders as multipart: the host core as a ``#cloud-boothook`` part, which runs at every boot
-    before sshd accepts anyone, then the user's commands as a shell script, which cloud-init runs
-    once, at the end of the first boot. Every method of `ec2.UserData` adds to that script.
+    It renders as a MIME multipart archive: first the host core as a ``#cloud-boothook`` part, which
+    runs at every boot before sshd accepts connections, then the user's commands as a shell script,
+    which cloud-init runs once, at the end of the first boot. Every method of `ec2.UserData` adds to
+    that script.
 
     Source: cloud-init, "User-Data Formats"; AWS, "Run commands when you launch an EC2 instance".
 
@@ -56,37 +57,39 @@ class HardenedUserData(ec2.UserData):
         """Create user data of a hardening, followed by commands.
 
         Args:
-            hardening: What to do on the host. None where the image carries it already: the user
-                data then are the commands alone.
-            commands: Commands of your own, made with ``ec2.UserData.for_linux()``. Default: none
+            hardening: The hardening of the host. None if the image contains it already: user data
+                is then the commands alone.
+            commands: Your own commands, created with ``ec2.UserData.for_linux()``. Default: none
                 yet.
-            in_image: Whether the image has this hardening in it already, so that it is only
-                verified. Values that only the deployment knows make it text, which applies it
-                again; on such an image that changes nothing. Default: False.
+            in_image: Whether the image contains this hardening already, so that user data only
+                verifies it. Values that are known only at deployment require delivery as text,
+                which applies the hardening again and changes nothing on such an image. Default:
+                False.
 
         Raises:
-            ValueError: If ``commands`` are multipart already, or no script of Linux's: without an
-                interpreter line cloud-init would not run them.
+            ValueError: If ``commands`` is multipart, or not a Linux script: cloud-init runs only
+                scripts with an interpreter line.
         """
         if isinstance(commands, ec2.MultipartUserData):
             raise ValueError(
-                "user_data is ec2.MultipartUserData, but the hardening has to be the first part of "
-                "the only multipart: pass the commands as ec2.UserData.for_linux()"
+                "user_data is ec2.MultipartUserData, but the hardening must be the first part of "
+                "the only multipart archive: write user_data=ec2.UserData.for_linux() with the "
+                "commands"
             )
         super().__init__()
         self.hardening = hardening
         self.in_image = in_image
-        """Whether the image has the hardening in it already."""
+        """Whether the image contains the hardening already."""
         self._signal: ResourceSignal | LifecycleSignal | None = None
         self._when_changed: Callable[[], None] | None = None
-        # Kept in CDK's own class, so that its downloads and signals render as anywhere else.
+        # CDK's own class renders downloads and signals.
         self._commands = commands
         if commands is not None:
-            self.render()  # refuses now, where the mistake is, what it would refuse at synth
+            self.render()  # refuses invalid commands here instead of at synth
 
     @property
     def signal(self) -> ResourceSignal | LifecycleSignal | None:
-        """What waits for the host to say how the hardening went."""
+        """The signal with which the host reports the result of the hardening. None without one."""
         return self._signal
 
     @signal.setter
@@ -95,10 +98,10 @@ class HardenedUserData(ec2.UserData):
         self._changes()
 
     def settled_until(self, changed: Callable[[], None]) -> bool:
-        """Tell whether it is all known now: the hardening alone, and whom to signal to by name.
+        """Return whether user data is known before synth: no commands, and a signal without tokens.
 
         Args:
-            changed: Called once, when that is so no more.
+            changed: Called once, when this no longer holds.
         """
         settled = self._commands is None and (
             self._signal is None or not has_tokens(self._signal.arguments)
@@ -108,7 +111,7 @@ class HardenedUserData(ec2.UserData):
 
     @property
     def is_hardening_alone(self) -> bool:
-        """Whether it has neither commands nor a signal."""
+        """Whether user data is the hardening alone, without commands and signal."""
         return self._commands is None and self._signal is None
 
     def _changes(self) -> None:
@@ -124,11 +127,10 @@ class HardenedUserData(ec2.UserData):
         return self.hardening.render(commands, base64_at_deploy=Fn.base64, signal=self.signal)
 
     def deliver(self, scope: Construct) -> str | bytes:
-        """Return what the instance gets: gzip, or text where the template has tokens in it.
+        """Return user data as it is delivered: gzip, or text if it contains deploy-time values.
 
-        Gzip leaves more room to the commands; values that CloudFormation fills in at deployment
-        can stand in a text only. CDK tokens that are resolved at synth, such as logical ids, are
-        no reason for text.
+        Gzip leaves more room for commands. Only text can contain values that CloudFormation fills
+        in at deployment. CDK tokens that resolve at synth, such as logical ids, allow gzip.
 
         Args:
             scope: The construct in whose stack the tokens are resolved.
@@ -162,15 +164,15 @@ class HardenedUserData(ec2.UserData):
         """Add shell commands.
 
         Args:
-            commands: Lines of the script that runs after the hardening.
+            commands: Lines of the shell script that runs after the hardening.
         """
         self._linux.add_commands(*commands)
 
     def add_on_exit_commands(self, *commands: str) -> None:
-        """Add shell commands that run when the script ends, however it ends.
+        """Add shell commands that run when the script exits, with success or failure.
 
         Args:
-            commands: Lines of shell.
+            commands: Lines of the shell script.
         """
         self._linux.add_on_exit_commands(*commands)
 
@@ -178,7 +180,7 @@ class HardenedUserData(ec2.UserData):
         """Add a command that runs a file.
 
         Args:
-            file_path: The file, on the instance.
+            file_path: The path of the file on the instance.
             arguments: Its arguments. Default: none.
         """
         self._linux.add_execute_file_command(file_path=file_path, arguments=arguments)
@@ -196,8 +198,8 @@ class HardenedUserData(ec2.UserData):
         Args:
             bucket: The bucket; the instance needs a grant to read it.
             bucket_key: The key of the object.
-            local_file: Where to put it. Default: a file in ``/tmp``.
-            region: The bucket's region. Default: the instance's.
+            local_file: The path to download to. Default: a file in ``/tmp``.
+            region: The bucket's Region. Default: the instance's.
 
         Returns:
             The path of the file on the instance.
@@ -207,7 +209,7 @@ class HardenedUserData(ec2.UserData):
         )
 
     def add_signal_on_exit_command(self, resource: Resource) -> None:
-        """Add a signal to CloudFormation when the script ends.
+        """Add a signal to CloudFormation when the script exits.
 
         Args:
             resource: The resource to signal.
@@ -217,11 +219,11 @@ class HardenedUserData(ec2.UserData):
 
 @jsii.implements(IStringProducer, IValidation)
 class UserDataProperty:
-    """The property UserData of an instance: base64 of gzip, or of text with tokens in it.
+    """The property UserData of an instance: base64 of gzip, or of text that contains tokens.
 
     Args:
-        scope: The construct that has the user data.
-        user_data: Them.
+        scope: The construct of the server.
+        user_data: Its user data.
 
     Source: EC2 User Guide, "Run commands when you launch an EC2 instance"; CDK, "Lazy values".
 
@@ -237,15 +239,15 @@ class UserDataProperty:
         self._user_data = user_data
 
     def write(self, write: Callable[[str], None], *, beside: Construct) -> None:
-        """Write the property: at once where it is known, and as what CDK asks for at synth if not.
+        """Write the property: its value if it is known now, otherwise a lazy value.
 
-        Asking crosses from CDK's own process four times for each server, which takes longer than
-        all else that a server is more than one made by hand.
+        CDK's node process calls back four times for each lazy value, the largest extra cost of a
+        hardened server over a plain one.
 
         Args:
-            write: Writes a value into the property.
-            beside: The scope of the construct, with others that have the same user data: a size is
-                stated for the first of them.
+            write: Sets the property to a value.
+            beside: The scope of the server and its siblings. Of those with user data of the same
+                size, only the first states it.
         """
         sizes = _sizes_in(beside)
 
@@ -262,18 +264,18 @@ class UserDataProperty:
         now_or_at_synth()
 
     def produce(self, context: IResolveContext) -> str:  # noqa: ARG002 - CDK passes it
-        """Return the property's value, when CDK writes the template."""
+        """Return the property's value, for CDK to write into the template."""
         return _delivered(self._user_data, self._scope)[0]
 
     def validate(self) -> list[str]:
-        """Return what is wrong at synth: a size that EC2 would refuse at deployment.
+        """Return an error if user data is larger than EC2 allows.
 
-        A size that EC2 takes is stated, as an info of the construct. Values that are only known at
-        deployment count as nothing, so that nothing sound is refused; the policy pack judges the
-        rendered template again.
+        An allowed size is stated as an info annotation of the construct. Values that are known only
+        at deployment count as empty, so that valid user data is accepted; the policy pack judges
+        the rendered template again.
 
         Returns:
-            The complaint, or nothing.
+            The error, or an empty list.
         """
         delivered = self._user_data.deliver(self._scope)
         size = user_data_size(delivered)
@@ -291,20 +293,20 @@ class UserDataProperty:
             )
         if isinstance(delivered, str):
             shorter = (
-                ", or keep values that are only known at deployment out of the commands (in SSM "
-                "parameters, say): user data without them travel as gzip"
+                ", or keep values that are known only at deployment out of the commands, such as "
+                "in SSM parameters: user data is then delivered as gzip"
             )
         complaint = (
             f"user data has {size:,} bytes ({core:,} of hardening, {size - core:,} of your "
-            f"commands) where EC2 takes {USER_DATA_LIMIT:,}: bake the commands into the image, or "
-            "keep them in S3 and fetch them with user_data.add_s3_download_command(...)"
+            f"commands), and {USER_DATA_LIMIT:,} are allowed: bake the commands into the image, or "
+            "keep them in S3 and download them with user_data.add_s3_download_command(...)"
         )
         return [complaint + shorter]
 
 
 @jsii.implements(IValidation)
 class _Sizes:
-    """The sizes of user data that are known before synth: each is stated once in a scope."""
+    """The user data sizes that are known before synth, each stated once in a scope."""
 
     def __init__(self) -> None:
         self._of: dict[Construct, int] = {}
@@ -339,7 +341,7 @@ def _state(server: Construct, size: int) -> None:
 
 
 def _delivered(user_data: HardenedUserData, scope: Construct) -> tuple[str, int]:
-    """Return the value of the property, and its size in EC2."""
+    """Return the value of the property, and the size that EC2 counts."""
     if user_data.is_hardening_alone:
         return _hardening_alone(user_data.hardening, user_data.in_image)
     return _as_value(user_data.deliver(scope))

@@ -109,18 +109,18 @@ def test_the_perimeter_denies_everything_off_the_instance(stack: cdk.Stack) -> N
 
 def test_logs_of_no_sessions_are_refused(stack: cdk.Stack) -> None:
     session_logs = SessionLogs(log_group=logs.LogGroup(stack, "Sessions"))
-    with pytest.raises(ValueError, match="without Session Manager there are no sessions"):
+    with pytest.raises(ValueError, match="with session_manager=False, which leaves no sessions"):
         InstanceRole(stack, "Role", session_manager=False, session_logs=session_logs)
     assert stack.node.try_find_child("Role") is None
 
 
 def test_session_logs_need_a_destination() -> None:
-    with pytest.raises(ValueError, match=r"no destination: pass bucket=... or log_group=..."):
+    with pytest.raises(ValueError, match=r"no destination: write bucket=... or log_group=..."):
         SessionLogs()
 
 
 def test_a_prefix_needs_a_bucket(stack: cdk.Stack) -> None:
-    with pytest.raises(ValueError, match="key_prefix='a' without a bucket"):
+    with pytest.raises(ValueError, match="key_prefix='a' without a bucket: write bucket="):
         SessionLogs(key_prefix="a", log_group=logs.LogGroup(stack, "Sessions"))
 
 

@@ -27,7 +27,9 @@ def test_disabled_is_off() -> None:
 @pytest.mark.parametrize("option", ["containers", "instance_metadata_tags", "http_protocol_ipv6"])
 def test_an_option_of_a_disabled_service_is_refused(option: str) -> None:
     options: dict[str, Any] = {option: True}
-    with pytest.raises(ValueError, match=rf"{option}=True, but a disabled endpoint serves nothing"):
+    with pytest.raises(
+        ValueError, match=rf"{option}=True, which needs the endpoint: leave {option}"
+    ):
         Imds(http_endpoint=False, **options)
 
 
