@@ -1,4 +1,4 @@
-"""LockedSecurityGroup: a security group that is closed both ways until asked."""
+"""LockedSecurityGroup: a security group without ingress and egress until a rule is added."""
 
 import re
 from functools import cache
@@ -13,29 +13,29 @@ from hardened_ec2.policy.ports import ADMINISTRATIVE_PORTS
 from hardened_ec2.policy.settings import Settings
 from hardened_ec2.support.signature import own_signature
 
-# What EC2 accepts in a description; anything else fails only at deployment.
+# The characters that EC2 accepts in a description; others fail only at deployment.
 _DESCRIPTION = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 
 TIME_SYNC = "NTP to the Amazon Time Sync Service"
-"""The description of the rule that every closed group has."""
+"""The description of the egress rule that every locked group has."""
 
 TIME_SYNC_CIDR = "169.254.169.123/32"
 
 
 @own_signature
 class LockedSecurityGroup(ec2.SecurityGroup):
-    """A security group with no ingress and no egress until a rule asks for it.
+    """A security group without ingress and egress until you add a rule.
 
-    Without egress rules of its own a group would be created by EC2 with all egress open, and
-    CDK's stand-in is a rule to 255.255.255.255 that reads like a mistake. This group instead
-    always carries one real rule: NTP to the Amazon Time Sync Service at 169.254.169.123, a
-    link-local address that security groups never filter, so that the rule grants nothing new.
+    EC2 opens all egress of a group without egress rules, and CDK's placeholder against this, a rule
+    to 255.255.255.255, reads like a mistake. This group always has one real egress rule instead:
+    NTP to the Amazon Time Sync Service at 169.254.169.123. Security groups never filter this
+    link-local address, so the rule grants nothing new.
 
-    It refuses, at the call and through `connections` alike:
+    It refuses the following, in direct calls and through `connections`:
 
     - a rule without a description;
     - an administrative port (SSH, RDP, ...) open to the world or to more addresses than
-      ``max_administrative_addresses``, all its rules united, also inside a port range;
+      ``max_administrative_addresses``, over all ingress rules together and also in a port range;
     - all egress to everywhere.
 
     Source: Security Hub EC2.13, EC2.18, EC2.19; CIS AWS Foundations 5.3, 5.4; AWS, "Security
@@ -58,21 +58,21 @@ class LockedSecurityGroup(ec2.SecurityGroup):
         security_group_name: str | None = None,
         max_administrative_addresses: int | None = None,
     ) -> None:
-        """Create the group with one egress rule, which grants nothing.
+        """Create the group with one egress rule, which grants nothing new.
 
         Args:
-            scope: The construct to make the group in.
-            id: The group's id there.
+            scope: The parent construct.
+            id: The group's id in it.
             vpc: The VPC of the group.
-            description: What the group is for. EC2 shows it and cannot change it later.
-            security_group_name: A physical name. Default: CloudFormation makes one, which is what
-                lets the group be replaced and made twice.
-            max_administrative_addresses: How many addresses may reach an administrative port, IPv4
-                and IPv6 together. Default: 256.
+            description: The purpose of the group. EC2 cannot change it later.
+            security_group_name: A physical name. Default: CloudFormation generates one, so that the
+                group can be replaced and deployed more than once.
+            max_administrative_addresses: The maximum number of addresses that can reach an
+                administrative port, IPv4 and IPv6 together. Default: 256.
 
         Raises:
             ValueError: If a description is missing or has characters that EC2 refuses, or a rule
-                is refused. Through ``connections`` the same message arrives as a RuntimeError.
+                is refused. Through ``connections``, the message is raised as a RuntimeError.
         """
         _check_description(description, "the group")
         self._administrative_sources = dict.fromkeys(ADMINISTRATIVE_PORTS, AddressSet())
@@ -89,7 +89,7 @@ class LockedSecurityGroup(ec2.SecurityGroup):
             security_group_name=security_group_name,
             allow_all_outbound=False,
             allow_all_ipv6_outbound=False,
-            # A context key can turn inline rules off; without them EC2 opens all egress.
+            # A context key can disable inline rules; without them EC2 opens all egress.
             disable_inline_rules=False,
         )
         peer, port = time_sync()
@@ -102,12 +102,12 @@ class LockedSecurityGroup(ec2.SecurityGroup):
         description: str | None = None,
         remote_rule: bool | None = None,  # noqa: FBT001 - the signature of ec2.SecurityGroup
     ) -> None:
-        """Let a peer in.
+        """Add an ingress rule.
 
         Args:
-            peer: Who may connect.
+            peer: The source.
             connection: The ports.
-            description: Why. Required, unlike in `ec2.SecurityGroup`.
+            description: The purpose of the rule. Required, unlike in `ec2.SecurityGroup`.
             remote_rule: Whether the rule belongs in the peer's stack. Default: False.
 
         Raises:
@@ -132,12 +132,12 @@ class LockedSecurityGroup(ec2.SecurityGroup):
         description: str | None = None,
         remote_rule: bool | None = None,  # noqa: FBT001 - the signature of ec2.SecurityGroup
     ) -> None:
-        """Let traffic out to a peer.
+        """Add an egress rule.
 
         Args:
-            peer: Who may be reached.
+            peer: The destination.
             connection: The ports.
-            description: Why. Required, unlike in `ec2.SecurityGroup`.
+            description: The purpose of the rule. Required, unlike in `ec2.SecurityGroup`.
             remote_rule: Whether the rule belongs in the peer's stack. Default: False.
 
         Raises:
@@ -164,13 +164,13 @@ class LockedSecurityGroup(ec2.SecurityGroup):
     def reach(self, group: "LockedSecurityGroup", port: int, description: str) -> None:
         """Let this group's members reach another locked group's members on a TCP port.
 
-        It is ``connections.allow_to`` in two messages to node: CDK would call back into Python for
-        both rules, which a port and a group that are known here need not.
+        Equivalent to ``connections.allow_to``, in two messages to node and without calls back into
+        Python.
 
         Args:
-            group: The group to reach.
-            port: The port.
-            description: Why.
+            group: The destination.
+            port: The TCP port.
+            description: The purpose of both rules.
 
         Raises:
             ValueError: If the description is missing or has characters that EC2 refuses.
@@ -188,19 +188,19 @@ class LockedSecurityGroup(ec2.SecurityGroup):
             self,
             tcp(port),
             description,
-            True,  # noqa: FBT003 - as connections do: where both stacks meet, it is theirs
+            True,  # noqa: FBT003 - remote_rule, as connections set it
         )
 
     def _with_sources(self, peer: ec2.IPeer, connection: ec2.Port) -> dict[int, AddressSet]:
-        """Return the sources of the administrative ports that a rule would change."""
+        """Return the sources of each administrative port that a new ingress rule opens."""
         ports = _administrative_ports(connection.to_rule_json())
         if not ports:
             return {}
         config = peer.to_ingress_rule_config()
         text = config.cidr_ip or config.cidr_ipv6
         if text is None or Token.is_unresolved(text):
-            # Groups, prefix lists and tokens hold addresses that nobody knows before deployment:
-            # the policy judges what it can and reports the rest as not verified.
+            # The addresses of groups, prefix lists and tokens are known only at deployment: the
+            # policy judges what it can and reports the rest as not verified.
             return {}
         addresses = AddressSet.of(text)
         united = {port: self._administrative_sources[port] | addresses for port in ports}
@@ -226,10 +226,10 @@ def tcp(port: int) -> ec2.Port:
     """Return a TCP port, created once for all rules.
 
     Args:
-        port: The port.
+        port: The port number.
 
     Returns:
-        The port as CDK has it.
+        The port as a CDK value.
     """
     return ec2.Port.tcp(port)
 
@@ -240,15 +240,15 @@ def _administrative_ports(rule: dict[str, Any]) -> list[int]:
         return list(ADMINISTRATIVE_PORTS)
     if protocol != "tcp" or first is None or last is None:
         return []
-    # A port that is a token is a hugely negative number until deployment.
+    # A port that is a token is a large negative number until deployment.
     return [port for port in ADMINISTRATIVE_PORTS if first <= port <= last]
 
 
 def _check_description(description: str | None, what: str) -> None:
     if not description:
         raise ValueError(
-            f"{what} has no description: write why it exists as description='...', so that "
-            "whoever reads it later knows whether it still has to"
+            f"{what} has no description: write its purpose as description='...', so that a later "
+            "reader can decide whether it is still needed"
         )
     if not _DESCRIPTION.fullmatch(description) and not Token.is_unresolved(description):
         raise ValueError(

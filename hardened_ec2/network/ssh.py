@@ -1,4 +1,4 @@
-"""SshAccess: who may reach port 22, and by which way."""
+"""SshAccess: the sources that can reach port 22."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,26 +13,27 @@ from hardened_ec2.network.security_group import tcp
 from hardened_ec2.policy.settings import Settings
 
 DEFAULT_MAX_ADDRESSES = Settings().whitelist_width
-"""How many addresses an SSH whitelist may hold unless its author says otherwise."""
+"""The default maximum number of addresses in an SSH whitelist."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SshAccess:
-    """Who may reach port 22. Nobody, unless it says so.
+    """The sources that can reach port 22: none by default.
 
-    Make one with `none`, `from_cidrs`, `from_prefix_list`, `from_security_group` or
-    `via_instance_connect_endpoint`, and unite several with ``|``. Addresses are judged as a
-    united set, so a wide whitelist in pieces is still a wide whitelist.
+    Create one with `none`, `from_cidrs`, `from_prefix_list`, `from_security_group` or
+    `via_instance_connect_endpoint`, and combine several with ``|``. The maximum applies to the
+    union of all addresses.
 
     Args:
-        cidrs: Addresses and blocks, in their normal form, without duplicates.
-        prefix_lists: Ids of managed prefix lists, ``pl-...``.
-        security_groups: Groups whose members may connect.
-        endpoints: EC2 Instance Connect Endpoints that may connect.
-        max_addresses: How many addresses ``cidrs`` may hold together, IPv4 and IPv6.
+        cidrs: Addresses and CIDR blocks, normalized, without duplicates. Default: none.
+        prefix_lists: Ids of managed prefix lists, ``pl-...``. Default: none.
+        security_groups: Security groups whose members can connect. Default: none.
+        endpoints: EC2 Instance Connect Endpoints that can connect. Default: none.
+        max_addresses: The maximum number of addresses in ``cidrs``, IPv4 and IPv6 together.
+            Default: 256.
 
     Raises:
-        ValueError: If the addresses are wider than ``max_addresses``, or world-wide.
+        ValueError: If the addresses exceed ``max_addresses``, or include the whole internet.
 
     Source: Security Hub EC2.13, EC2.53; CIS AWS Foundations 5.3, 5.4.
 
@@ -50,7 +51,7 @@ class SshAccess:
     def __post_init__(self) -> None:
         if isinstance(self.max_addresses, bool) or not isinstance(self.max_addresses, int):
             raise ValueError(
-                f"max_addresses is {self.max_addresses!r}: write a whole number of addresses"
+                f"max_addresses is {self.max_addresses!r}: write a whole number, 1 or more"
             )
         if self.max_addresses < 1:
             raise ValueError(
@@ -61,15 +62,15 @@ class SshAccess:
             self.max_addresses,
             what="SSH",
             limit="max_addresses",
-            instead="let nobody in by address with SshAccess.via_instance_connect_endpoint(...)",
+            instead="use SshAccess.via_instance_connect_endpoint(...)",
         )
 
     @classmethod
     def none(cls) -> Self:
-        """Let nobody reach port 22: the default. Session Manager needs no port.
+        """Return access without sources, the default. Session Manager needs no open port.
 
         Returns:
-            Access for nobody.
+            Access that keeps port 22 closed.
 
         Example:
             >>> bool(SshAccess.none())
@@ -79,21 +80,21 @@ class SshAccess:
 
     @classmethod
     def from_cidrs(cls, *cidrs: str, max_addresses: int = DEFAULT_MAX_ADDRESSES) -> Self:
-        """Whitelist addresses.
+        """Return access for whitelisted addresses.
 
         Args:
-            cidrs: Addresses, each of which means that one host, and CIDR blocks; IPv4 and IPv6.
-                A token that only resolves at deployment is let through, and the policy
-                pack reports it as not verified.
-            max_addresses: How many addresses the union may hold. Default: 256. A private network
-                such as 10.0.0.0/8 needs it written out; the internet cannot be had at any number.
+            cidrs: Addresses of single hosts, and CIDR blocks; IPv4 and IPv6. A token that resolves
+                only at deployment is accepted, and the policy pack reports it as not verified.
+            max_addresses: The maximum number of addresses in the union. A larger network such as
+                10.0.0.0/8 needs a larger maximum; the whole internet is always refused. Default:
+                256.
 
         Returns:
             Access for these addresses.
 
         Raises:
-            ValueError: If there is no address, one is no address or has host bits, one is given
-                twice or lies in another, or the union is wider than ``max_addresses``.
+            ValueError: If no address is given, one is invalid or has host bits set, two overlap, or
+                the union exceeds ``max_addresses``.
 
         Source: Security Hub EC2.13, EC2.53; CIS AWS Foundations 5.3, 5.4.
 
@@ -104,16 +105,16 @@ class SshAccess:
         if not cidrs:
             raise ValueError(
                 "SshAccess.from_cidrs() got no address: write at least one, such as "
-                "SshAccess.from_cidrs('203.0.113.7'), or SshAccess.none() for nobody"
+                "SshAccess.from_cidrs('203.0.113.7'), or SshAccess.none() to keep port 22 closed"
             )
         return cls(cidrs=tuple(_checked(cidrs)), max_addresses=max_addresses)
 
     @classmethod
     def from_prefix_list(cls, prefix_list: ec2.IPrefixList | str) -> Self:
-        """Whitelist a managed prefix list.
+        """Return access for a managed prefix list.
 
-        What the list holds is judged only when it is declared in the same templates; otherwise
-        the policy pack reports it as not verified.
+        The policy pack judges a list that is declared in the same templates, and reports any other
+        list as not verified.
 
         Args:
             prefix_list: The list, or its id (``pl-...``).
@@ -122,7 +123,7 @@ class SshAccess:
             Access for the list's addresses.
 
         Raises:
-            ValueError: If the text is no prefix list id.
+            ValueError: If the text is not a prefix list id.
 
         Source: AWS, "Managed prefix lists".
 
@@ -141,16 +142,16 @@ class SshAccess:
 
     @classmethod
     def from_security_group(cls, security_group: ec2.ISecurityGroup) -> Self:
-        """Whitelist the members of a security group, such as a bastion's.
+        """Return access for the members of a security group, such as a bastion's.
 
         Args:
-            security_group: The group that SSH comes from.
+            security_group: The source security group.
 
         Returns:
             Access for the group's members.
 
         Raises:
-            ValueError: If it is no security group.
+            ValueError: If it is not a security group.
 
         Source: AWS, "Security group referencing".
 
@@ -160,17 +161,16 @@ class SshAccess:
         """
         if not hasattr(security_group, "security_group_id"):
             raise ValueError(
-                f"{security_group!r} is not a security group: pass an ec2.ISecurityGroup, such as "
+                f"{security_group!r} is not a security group: write an ec2.ISecurityGroup, such as "
                 "bastion.security_group"
             )
         return cls(security_groups=(security_group,))
 
     @classmethod
     def via_instance_connect_endpoint(cls, endpoint: InstanceConnectEndpoint) -> Self:
-        """Let an EC2 Instance Connect Endpoint in: SSH without any address open to anyone.
+        """Return access for an EC2 Instance Connect Endpoint, without whitelisted addresses.
 
-        Who may use the endpoint is decided by IAM (``ec2-instance-connect:OpenTunnel``), not by
-        an address.
+        IAM decides who can use the endpoint (``ec2-instance-connect:OpenTunnel``).
 
         Args:
             endpoint: The endpoint, in the instance's VPC.
@@ -179,7 +179,7 @@ class SshAccess:
             Access for the endpoint.
 
         Raises:
-            ValueError: If it is no endpoint.
+            ValueError: If it is not an `InstanceConnectEndpoint`.
 
         Source: AWS, "Connect using EC2 Instance Connect Endpoint".
 
@@ -189,14 +189,14 @@ class SshAccess:
         """
         if not isinstance(endpoint, InstanceConnectEndpoint):
             raise ValueError(
-                f"{endpoint!r} is not an InstanceConnectEndpoint: make one with "
-                "InstanceConnectEndpoint(self, 'Ssh', vpc=vpc), or pass the security group of one "
-                "you have to SshAccess.from_security_group(...)"
+                f"{endpoint!r} is not an InstanceConnectEndpoint: write "
+                "InstanceConnectEndpoint(self, 'Ssh', vpc=vpc), or "
+                "SshAccess.from_security_group(...) with the security group of an existing endpoint"
             )
         return cls(endpoints=(endpoint,))
 
     def __or__(self, other: "SshAccess") -> "SshAccess":
-        """Unite two accesses; the wider of their two ``max_addresses`` limits the union."""
+        """Return the union of two accesses, limited by the larger of their ``max_addresses``."""
         return SshAccess(
             cidrs=tuple(dict.fromkeys(self.cidrs + other.cidrs)),
             prefix_lists=tuple(dict.fromkeys(self.prefix_lists + other.prefix_lists)),
@@ -210,14 +210,14 @@ class SshAccess:
 
     @property
     def addresses(self) -> AddressSet:
-        """The addresses known now, united; what is only known at deployment is left out."""
+        """The union of the addresses that are known before deployment."""
         return AddressSet.of(*(cidr for cidr in self.cidrs if not _is_token(cidr)))
 
     def allow_into(self, security_group: ec2.ISecurityGroup) -> None:
-        """Write the rules that let these sources reach port 22.
+        """Add the ingress rules that let these sources reach port 22.
 
         Args:
-            security_group: The server's group.
+            security_group: The server's security group.
 
         Raises:
             ValueError: If the group is a `LockedSecurityGroup` that permits fewer addresses.
@@ -230,7 +230,7 @@ class SshAccess:
             return
         port = tcp(22)
         for cidr in self.cidrs:
-            # A token may turn out to be of either family; IPv4 is what CDK's own peers assume.
+            # A token may resolve to either family; CDK's own peers assume IPv4.
             peer = ec2.Peer.ipv6(cidr) if ":" in cidr else ec2.Peer.ipv4(cidr)
             security_group.add_ingress_rule(peer, port, "SSH from a whitelisted address")
         for prefix_list in self.prefix_lists:
@@ -260,8 +260,8 @@ def _checked(cidrs: tuple[str, ...]) -> Iterator[str]:
         addresses = AddressSet.of(network)
         if addresses & seen:
             raise ValueError(
-                f"{cidr!r} is whitelisted twice: its addresses are already in {seen}. "
-                "Write each address once"
+                f"{cidr!r} is whitelisted twice, since its addresses are already in {seen}: write "
+                "each address once"
             )
         seen |= addresses
         yield str(network)

@@ -1,4 +1,4 @@
-"""HardenedVpc: a network that nothing enters, and that leaves evidence."""
+"""HardenedVpc: a VPC of isolated subnets with flow logs and VPC endpoints."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from hardened_ec2.support.signature import own_signature
 
 @own_signature
 class HardenedVpc(ec2.Vpc):
-    """A VPC of isolated subnets, with flow logs and the endpoints a closed server needs.
+    """A VPC of isolated subnets, with flow logs and the VPC endpoints that a server needs.
 
-    By default there is no internet gateway and no NAT: nothing reaches in, nothing reaches out
-    but AWS's own services, through endpoints. The default security group is closed. No subnet
-    ever hands out a public address by itself, in IPv4 or IPv6.
+    By default it has no internet gateway and no NAT gateway: the internet cannot reach servers, and
+    servers reach only AWS services, through endpoints. The default security group is closed.
+    Subnets never assign public addresses automatically, neither IPv4 nor IPv6.
 
-    What it costs in us-east-1, per month, with the defaults in two zones: interface endpoints
-    $29.20 (two services in two zones, $7.30 each) and $0.01 for each GB through them; the KMS key
-    $1; flow logs $0.50 for each GB. The gateway endpoint for S3 is free. With
-    ``interface_endpoints=()`` and a ``flow_log_bucket``, the VPC itself costs nothing.
+    Costs in us-east-1 per month, with the defaults in two zones: interface endpoints $29.20 (two
+    services in two zones, $7.30 each) and $0.01 for each GB through them; the KMS key $1; flow logs
+    $0.50 for each GB. The gateway endpoint for S3 is free. With ``interface_endpoints=()`` and a
+    ``flow_log_bucket``, the VPC itself is free.
 
     Source: Security Hub EC2.2, EC2.6, EC2.15; CIS AWS Foundations 3.7, 5.5; AWS, "VPC endpoints".
 
@@ -55,37 +55,38 @@ class HardenedVpc(ec2.Vpc):
         """Create the VPC, its flow logs and its endpoints.
 
         Args:
-            scope: The construct to make the VPC in.
-            id: The VPC's id there.
-            ip_addresses: Its IPv4 range. Default: 10.0.0.0/16.
-            max_azs: In how many Availability Zones. Default: 2.
-            public_subnets: Whether to have public subnets too, with an internet gateway, for a
-                bastion or a load balancer. Default: False. Even then an address is only public
-                where an instance asks for it.
-            nat_gateways: How many NAT gateways, for private subnets that must reach the internet;
-                the private subnets then are not isolated any more. $32.85 a month each. Default: 0.
-            flow_log_bucket: An S3 bucket for the flow logs. Default: an encrypted CloudWatch log
-                group of the VPC's own.
-            flow_log_retention: How long that log group keeps them. Default: one year.
-            encryption_key: The KMS key of that log group. Default: one of the VPC's own, rotated. A
-                key that is passed must let CloudWatch Logs use it.
-            interface_endpoints: AWS services that are reached privately, by short name, such as
-                ``("ssm", "ssmmessages", "logs")``; `InterfaceEndpoints` lists what each feature
-                needs, and repeated names count once. Default: `InterfaceEndpoints.SESSION_MANAGER`.
-                Their group lets in only the servers that `allow_endpoints_from` names.
-            s3_prefix_list_id: The id of AWS's prefix list for S3 in the region (``pl-...``; ``aws
-                ec2 describe-managed-prefix-lists``). Servers then may reach S3 through the gateway
-                endpoint, where Amazon Linux keeps its packages. Default: none; S3 is routed to but
-                no server may leave for it.
+            scope: The parent construct.
+            id: The VPC's id in it.
+            ip_addresses: The IPv4 range. Default: 10.0.0.0/16.
+            max_azs: The maximum number of Availability Zones. Default: 2.
+            public_subnets: Whether the VPC also has public subnets and an internet gateway, for a
+                bastion or a load balancer. In them, an instance has a public address only if it
+                requests one. Default: False.
+            nat_gateways: The number of NAT gateways, for private subnets that must reach the
+                internet; the private subnets are then no longer isolated. $32.85 a month each.
+                Default: 0.
+            flow_log_bucket: An S3 bucket for the flow logs. Default: a new encrypted CloudWatch log
+                group.
+            flow_log_retention: How long the log group keeps flow logs. Default: one year.
+            encryption_key: The KMS key of the log group. Its policy must allow CloudWatch Logs to
+                use it. Default: a new key with rotation.
+            interface_endpoints: The AWS services with an interface endpoint, by short name, such as
+                ``("ssm", "ssmmessages", "logs")``; repeated names count once. `InterfaceEndpoints`
+                lists what each feature needs. Only servers passed to `allow_endpoints_from` can
+                reach the endpoints. Default: `InterfaceEndpoints.SESSION_MANAGER`.
+            s3_prefix_list_id: The id of AWS's prefix list for S3 in the Region (``pl-...``; ``aws
+                ec2 describe-managed-prefix-lists``). It lets servers reach S3, where Amazon Linux
+                stores its packages, through the gateway endpoint. Default: none; the VPC has a
+                route to S3, but security groups do not allow egress to it.
 
         Raises:
-            ValueError: If NAT gateways are asked for without public subnets, a flow-log bucket is
-                combined with settings of the log group, or a prefix list id is none.
+            ValueError: If NAT gateways are given without public subnets, a flow log bucket is given
+                with settings of the log group, or ``s3_prefix_list_id`` is not a prefix list id.
         """
         if nat_gateways and not public_subnets:
             raise ValueError(
-                f"nat_gateways={nat_gateways} without public subnets: a NAT gateway needs one, so "
-                "add public_subnets=True, or leave nat_gateways out"
+                f"nat_gateways={nat_gateways} is given without public subnets, which NAT gateways "
+                "need: write public_subnets=True as well, or leave nat_gateways out"
             )
         if flow_log_bucket is not None and (flow_log_retention or encryption_key):
             raise ValueError(
@@ -124,7 +125,7 @@ class HardenedVpc(ec2.Vpc):
             nat_gateways=nat_gateways,
             subnet_configuration=subnets,
             restrict_default_security_group=True,
-            # Said, so that HardenedEc2Defaults adds none: the flow log is made below.
+            # Explicit, so that HardenedEc2Defaults adds none: the flow log is created below.
             flow_logs={},
             gateway_endpoints={
                 "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)
@@ -132,9 +133,9 @@ class HardenedVpc(ec2.Vpc):
         )
         self._s3_prefix_list_id = s3_prefix_list_id
         self.reaches_s3 = s3_prefix_list_id is not None
-        """Whether servers are let out to S3, through its gateway endpoint."""
+        """Whether servers can reach S3, through its gateway endpoint."""
         self.interface_endpoints = tuple(dict.fromkeys(interface_endpoints))
-        """The AWS services that are reached privately, by short name."""
+        """The AWS services with an interface endpoint, by short name."""
         self._private_subnet_type = private
         if flow_log_bucket is not None:
             self.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_s3(flow_log_bucket))
@@ -155,12 +156,12 @@ class HardenedVpc(ec2.Vpc):
                 )
 
     def allow_endpoints_from(self, connectable: ec2.IConnectable) -> None:
-        """Let a server reach the VPC's endpoints, and nothing else, over HTTPS.
+        """Let a server reach the VPC's endpoints over HTTPS.
 
-        `HardenedInstance` calls this for itself.
+        `HardenedInstance` calls this itself.
 
         Args:
-            connectable: The server, or anything else with a security group.
+            connectable: The server, or another construct with a security group.
 
         Example::
 
@@ -183,17 +184,17 @@ _NAMED_BY = "vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)"
 
 
 def private_subnets(vpc: ec2.IVpc, *, named_by: str = _NAMED_BY) -> ec2.SubnetType:
-    """Find the type of a VPC's private subnets.
+    """Return the type of a VPC's private subnets.
 
-    CDK's own default falls back to public subnets without a word when there is no private one.
+    CDK's own default silently falls back to public subnets in a VPC without private ones.
 
     Args:
         vpc: The VPC.
-        named_by: How the caller's own user names other subnets, for the message. Default: the
-            argument ``vpc_subnets`` of an instance.
+        named_by: The argument with which the message tells the user to name other subnets. Default:
+            the argument ``vpc_subnets`` of an instance.
 
     Returns:
-        Private with egress where there are such subnets, isolated otherwise.
+        Private with egress if the VPC has such subnets, otherwise isolated.
 
     Raises:
         ValueError: If the VPC has no private subnet.
@@ -209,7 +210,7 @@ def private_subnets(vpc: ec2.IVpc, *, named_by: str = _NAMED_BY) -> ec2.SubnetTy
     if vpc.isolated_subnets:
         return ec2.SubnetType.PRIVATE_ISOLATED
     raise ValueError(
-        f"the VPC {vpc.node.path} has no private subnet: use HardenedVpc(...), or name the "
+        f"the VPC {vpc.node.path} has no private subnet: write HardenedVpc(...), or name the "
         f"subnets with {named_by}"
     )
 
@@ -246,7 +247,7 @@ def _flow_log_to_cloud_watch(
             )
         ],
     )
-    # The L1: the L2 would put an inline policy on the role, which NIST 800-53 packs refuse.
+    # The L1, since the L2 adds an inline policy to the role, which NIST 800-53 packs refuse.
     ec2.CfnFlowLog(
         vpc,
         "FlowLog",

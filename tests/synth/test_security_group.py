@@ -172,7 +172,7 @@ def test_a_rule_without_description_is_refused(
 
 
 def test_egress_without_description_is_refused(group: LockedSecurityGroup) -> None:
-    with pytest.raises(ValueError, match="an egress rule has no description: write why"):
+    with pytest.raises(ValueError, match="an egress rule has no description: write its"):
         group.add_egress_rule(ec2.Peer.ipv4("203.0.113.7/32"), ec2.Port.tcp(443))
 
 
@@ -264,7 +264,7 @@ def test_a_locked_group_reaches_another_by_the_rules_that_connections_would_writ
 
 def test_reaching_another_group_takes_a_description(stack: cdk.Stack, vpc: HardenedVpc) -> None:
     group = LockedSecurityGroup(stack, "Group", vpc=vpc, description="Servers")
-    with pytest.raises(ValueError, match="the rule has no description: write why"):
+    with pytest.raises(ValueError, match="the rule has no description: write its purpose"):
         group.reach(group, 443, "")
 
 

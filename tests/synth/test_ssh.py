@@ -120,9 +120,9 @@ def test_what_is_no_prefix_list_is_refused(text: str) -> None:
 
 
 def test_what_is_no_group_or_endpoint_is_refused(vpc: HardenedVpc) -> None:
-    with pytest.raises(ValueError, match=r"is not a security group: pass an ec2.ISecurityGroup"):
+    with pytest.raises(ValueError, match=r"is not a security group: write an ec2.ISecurityGroup"):
         SshAccess.from_security_group("sg-1")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="is not an InstanceConnectEndpoint: make one with"):
+    with pytest.raises(ValueError, match="is not an InstanceConnectEndpoint: write Instance"):
         SshAccess.via_instance_connect_endpoint(vpc)  # type: ignore[arg-type]
 
 

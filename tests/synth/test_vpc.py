@@ -193,7 +193,7 @@ def test_a_vpc_may_do_without_endpoints(stack: cdk.Stack) -> None:
 @pytest.mark.parametrize(
     ("props", "says"),
     [
-        ({"nat_gateways": 1}, r"nat_gateways=1 without public subnets.*public_subnets=True"),
+        ({"nat_gateways": 1}, r"nat_gateways=1 is given without public subnets.*public_subnets=Tr"),
         ({"interface_endpoints": "ssm"}, r"the text 'ssm': write a tuple.*\('ssm',\)"),
         ({"s3_prefix_list_id": "com.amazonaws.s3"}, r"'com.amazonaws.s3': write the id .*'pl-...'"),
     ],
