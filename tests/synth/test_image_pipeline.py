@@ -214,7 +214,7 @@ def test_what_is_never_changed_has_another_name_when_it_is_another() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"host_hardening": None}, "host_hardening is None: write host_hardening=HostHardening"),
+        ({"host_hardening": None}, "host_hardening is None, and a HardenedImage requires"),
         ({"parent_image": "ami-0123456789abcdef0"}, "is given without its root device name: write"),
         ({"release": "1.0"}, "release is '1.0': write three numbers"),
         ({"release": "x.x.x"}, "release is 'x.x.x': write three numbers"),

@@ -261,7 +261,10 @@ def test_logical_ids_are_part_of_the_contract(stack: cdk.Stack, vpc: HardenedVpc
             {"machine_image": ec2.MachineImage.generic_linux({"eu-west-1": "ami-1"})},
             r"root device of a GenericLinuxImage could be any: write root_device_name",
         ),
-        ({"user_data": ec2.MultipartUserData()}, r"pass the commands as ec2.UserData.for_linux"),
+        (
+            {"user_data": ec2.MultipartUserData()},
+            r"write user_data=ec2.UserData.for_linux\(\) with the",
+        ),
     ],
 )
 def test_wrong_props_are_refused_and_leave_nothing_behind(
