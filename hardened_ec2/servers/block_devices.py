@@ -1,4 +1,4 @@
-"""Block devices: every EBS volume encrypted, and the root volume where the image has it."""
+"""Encrypted block devices: the root volume under the image's device name, and data volumes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from hardened_ec2.servers.machine_image import HardenedMachineImage
 
 
 def root_device_of(machine_image: ec2.IMachineImage) -> str:
-    """Tell the root device name of an image.
+    """Return the root device name of an image.
 
     Args:
         machine_image: The image.
 
     Returns:
-        The device name, for images whose name CDK itself makes sure of, and for hardened ones,
-        which know it.
+        The device name, known for CDK's Amazon Linux images and for hardened images.
 
     Raises:
-        ValueError: If the image could be any. With a wrong name EC2 would leave the root volume
-            as the image has it, and attach an empty second volume.
+        ValueError: For any other image. With a wrong name, EC2 leaves the root volume as the image
+            defines it and attaches an empty second volume.
 
     Source: AWS, "Device names for volumes on Amazon EC2 instances".
 
@@ -37,8 +36,8 @@ def root_device_of(machine_image: ec2.IMachineImage) -> str:
     if isinstance(machine_image, (ec2.AmazonLinuxImageSsmParameterBase, ec2.AmazonLinuxImage)):
         return AMAZON_LINUX
     raise ValueError(
-        f"the root device of a {type(machine_image).__name__} could be any: write "
-        f"root_device_name=..., which is {BY_DISTRIBUTION}, or what {LOOK_UP} says"
+        f"cannot tell the root device of a {type(machine_image).__name__} image: write "
+        f"root_device_name=..., which is {BY_DISTRIBUTION}, or what {LOOK_UP} prints"
     )
 
 
@@ -49,20 +48,20 @@ def encrypted_devices(
     root_volume_size: int,
     encryption_key: cdk.aws_kms.IKey | None,
 ) -> list[ec2.BlockDevice]:
-    """Put an encrypted gp3 root volume before data volumes that are encrypted too.
+    """Return an encrypted gp3 root volume, followed by the given encrypted data volumes.
 
     Args:
-        data_volumes: The user's own devices. One that has the root device's name replaces the
-            root volume made here.
-        root_device_name: The root device of the image.
-        root_volume_size: Its size, in GiB.
-        encryption_key: Its KMS key. None for the account's key for EBS.
+        data_volumes: The user's own devices. A device with the root device name replaces the root
+            volume created here.
+        root_device_name: The root device name of the image.
+        root_volume_size: The size of the root volume, in GiB.
+        encryption_key: The KMS key of the root volume. None for the account's key for EBS.
 
     Returns:
-        The devices of the instance.
+        The block devices of the instance.
 
     Raises:
-        ValueError: If an EBS volume is not encrypted, a device is named twice, a volume is not a
+        ValueError: If an EBS volume is not encrypted, a device name is repeated, a volume is not a
             CDK value, or the size is out of EBS's range.
 
     Source: Security Hub EC2.3; CIS AWS Foundations 5.1.1.
@@ -77,7 +76,7 @@ def encrypted_devices(
     for device in data_volumes:
         if not isinstance(device, ec2.BlockDevice):
             raise ValueError(
-                f"block_devices holds {device!r}: write ec2.BlockDevice(device_name='/dev/sdf', "
+                f"block_devices contains {device!r}: write ec2.BlockDevice(device_name='/dev/sdf', "
                 "volume=ec2.BlockDeviceVolume.ebs(100, encrypted=True))"
             )
         if device.device_name in names:
@@ -93,8 +92,8 @@ def encrypted_devices(
         return list(data_volumes)
     if not 1 <= root_volume_size <= 16_384:  # noqa: PLR2004 - named in the message
         raise ValueError(
-            f"root_volume_size is {root_volume_size}: write a size in GiB, from the image's own "
-            "size up to 16384"
+            f"root_volume_size is {root_volume_size}: write a size in GiB, from the image's size "
+            "to 16384"
         )
     if encryption_key is None:
         return [_root(root_device_name, root_volume_size), *data_volumes]
@@ -103,7 +102,7 @@ def encrypted_devices(
 
 @cache
 def _root(name: str, size: int) -> ec2.BlockDevice:
-    # The same for every instance: one message to node instead of hundreds.
+    # Cached: the same for every instance, created with one message to node.
     return _root_with_key(name, size, None)
 
 

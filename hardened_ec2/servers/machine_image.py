@@ -1,4 +1,4 @@
-"""HardenedMachineImage: an AMI that has the hardening in it, and servers that know it."""
+"""HardenedMachineImage: a hardened AMI, and the hardening of servers launched from it."""
 
 from functools import cache
 
@@ -19,9 +19,9 @@ _CPU_TYPES = {
 
 @jsii.implements(ec2.IMachineImage)
 class HardenedMachineImage:
-    """An AMI that `HardenedImage` built: servers of it only verify at boot what it has already.
+    """An AMI built by `HardenedImage`, whose servers only verify their hardening at boot.
 
-    `HardenedImage.machine_image` is one. Make one yourself where the AMI is known by its id only,
+    `HardenedImage.machine_image` is one. Create one yourself if only the AMI's id is known, such as
     in another stack, account or Region.
 
     Source: CDK API Reference, "IMachineImage".
@@ -41,16 +41,17 @@ class HardenedMachineImage:
         host_hardening: HostHardening,
         root_device_name: str = AMAZON_LINUX,
     ) -> None:
-        """Name an AMI and the hardening that is in it.
+        """Describe an AMI and the hardening that it contains.
 
         Args:
-            image_id: The AMI.
-            host_hardening: The hardening that was built into it. A server that finds another one,
-                or none, applies this one.
-            root_device_name: The root device of the AMI. Default: ``/dev/xvda``, Amazon Linux's.
+            image_id: The id of the AMI.
+            host_hardening: The hardening that was built into the AMI. A server that finds another
+                one, or none, applies this one.
+            root_device_name: The root device name of the AMI. Default: ``/dev/xvda``, the name on
+                Amazon Linux.
 
         Raises:
-            ValueError: If ``host_hardening`` is no `HostHardening`.
+            ValueError: If ``host_hardening`` is not a `HostHardening`.
         """
         if not isinstance(host_hardening, HostHardening):
             raise ValueError(
@@ -62,7 +63,7 @@ class HardenedMachineImage:
         self.root_device_name = root_device_name
 
     def get_image(self, scope: Construct) -> ec2.MachineImageConfig:  # noqa: ARG002 - CDK passes it
-        """Return the image, as CDK asks for it."""
+        """Return the image's configuration, for CDK."""
         return ec2.MachineImageConfig(
             image_id=self.image_id,
             os_type=ec2.OperatingSystemType.LINUX,
@@ -72,7 +73,7 @@ class HardenedMachineImage:
 
 @cache
 def amazon_linux_2023(architecture: ec2.InstanceArchitecture) -> ec2.IMachineImage:
-    """Return Amazon Linux 2023 for an architecture, as it is released, created once.
+    """Return the latest Amazon Linux 2023 for an architecture, created once.
 
     Args:
         architecture: The architecture of the instance type.
@@ -93,20 +94,20 @@ def hardening_of_server(
     host_hardening: HostHardening | NotGiven | None,
     imds: Imds,
 ) -> tuple[HostHardening | None, bool]:
-    """Decide what hardens a server, and whether its image has it already.
+    """Return the hardening of a server, and whether its image contains it already.
 
     Args:
-        machine_image: The image. None where it is not known.
-        host_hardening: What is asked for: `NOT_GIVEN` to follow the image, or to have
-            `HostHardening()` where the server can receive it; None for nothing.
-        imds: The options of the metadata service, by which user data is received.
+        machine_image: The image. None if it is not known.
+        host_hardening: The given hardening. `NOT_GIVEN` for the image's own, or for
+            `HostHardening()` if the server can receive it; None for none.
+        imds: The options of the metadata service, through which a server receives user data.
 
     Returns:
         The hardening, and whether it is the image's own.
 
     Raises:
-        ValueError: If the image has another hardening than the one asked for, or the server could
-            not receive it.
+        ValueError: If the image contains another hardening than the given one, or the server
+            cannot receive it.
 
     Source: AWS, "Turn off access to instance metadata".
 
@@ -125,9 +126,9 @@ def hardening_of_server(
         return (HostHardening() if imds.http_endpoint else None), False
     if host_hardening is not None and not imds.http_endpoint:
         raise ValueError(
-            "imds=Imds.disabled() with host_hardening: an instance without metadata service never "
-            "receives user data. Bake the hardening into the image and leave host_hardening out, "
-            "or leave imds at Imds()"
+            "imds=Imds.disabled() is given with host_hardening, but an instance without metadata "
+            "service never receives user data: bake the hardening into the image and leave "
+            "host_hardening out, or leave imds at Imds()"
         )
     return host_hardening, False
 
@@ -140,6 +141,6 @@ def _refuse_difference(asked_for: HostHardening, built_in: HostHardening) -> Non
     )
     if different:
         raise ValueError(
-            f"host_hardening has {different}: leave host_hardening out, to have the image's, or "
-            "build an image with this one, HardenedImage(..., host_hardening=...)"
+            f"host_hardening has {different}: leave host_hardening out to use the image's, or "
+            "build an image with HardenedImage(..., host_hardening=...)"
         )

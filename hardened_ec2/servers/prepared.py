@@ -1,4 +1,4 @@
-"""PreparedServer: what an instance and a launch template prepare alike."""
+"""PreparedServer: the properties that an instance and a launch template share."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from hardened_ec2.servers.user_data import HardenedUserData, UserDataProperty
 from hardened_ec2.support.not_given import NotGiven
 
 ROOT_VOLUME_SIZE = 16
-"""Size of the root volume in GiB: room for the images of every supported distribution."""
+"""The default size of the root volume in GiB, which fits every supported distribution."""
 
 INSTANCE_TYPE = "t4g.small"
-"""The instance type of a server for which none is given."""
+"""The default instance type of a server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +44,10 @@ class PreparedServer:
         vpc: The VPC.
         instance_type: The instance type.
         machine_image: The image.
-        ssh: Who may reach port 22.
-        imds: The options of the metadata service.
-        host_hardening: What hardens the host: its user data, its image, or both. None for nothing.
-        user_data: The user data, which the server receives if its metadata service answers.
+        ssh: The sources that can reach port 22.
+        imds: The options of the instance metadata service.
+        host_hardening: The hardening, by user data, the image or both. None without one.
+        user_data: The user data, which the server receives if its metadata service is enabled.
         block_devices: The root volume and the data volumes, encrypted.
     """
 
@@ -76,18 +76,18 @@ class PreparedServer:
         block_devices: Sequence[ec2.BlockDevice],
         encryption_key: cdk.aws_kms.IKey | None,
     ) -> Self:
-        """Check the arguments of a server and fill in what is left out.
+        """Check the arguments of a server and fill in defaults.
 
         Args:
             vpc: The VPC.
             instance_type: The instance type. None for t4g.small.
             machine_image: The image. None for Amazon Linux 2023 for the type's architecture.
-            ssh: Who may reach port 22.
-            imds: The options of the metadata service.
-            host_hardening: What to do on the host. `NOT_GIVEN` to follow the image and ``imds``.
+            ssh: The sources that can reach port 22.
+            imds: The options of the instance metadata service.
+            host_hardening: The hardening of the host. `NOT_GIVEN` to follow the image and ``imds``.
             user_data: The user's own commands, or None.
             root_volume_size: Size of the root volume, in GiB.
-            root_device_name: The root device of the image. None to know it from the image.
+            root_device_name: The root device name of the image. None to derive it from the image.
             block_devices: The user's own data volumes.
             encryption_key: The KMS key of the root volume. None for the account's key for EBS.
 
@@ -95,8 +95,8 @@ class PreparedServer:
             The server's properties.
 
         Raises:
-            ValueError: If an argument is wrong or two contradict each other; the message says what
-                to write.
+            ValueError: If an argument is invalid or two contradict each other; the message says
+                what to write.
         """
         _refuse_other_kinds(ssh=ssh, imds=imds, host_hardening=host_hardening)
         if machine_image is None:
@@ -104,9 +104,9 @@ class PreparedServer:
         hardening, in_image = hardening_of_server(machine_image, host_hardening, imds)
         if user_data is not None and not imds.http_endpoint:
             raise ValueError(
-                "imds=Imds.disabled() with user_data: an instance without metadata service never "
-                "receives user data. Bake the commands into the image and leave user_data out, or "
-                "leave imds at Imds()"
+                "imds=Imds.disabled() is given with user_data, which an instance without metadata "
+                "service never receives: bake the commands into the image and leave user_data out, "
+                "or leave imds at Imds()"
             )
         return cls(
             vpc=vpc,
@@ -133,21 +133,21 @@ class PreparedServer:
         security_group: ec2.ISecurityGroup | None,
         role: iam.IRole | None,
     ) -> tuple[ec2.ISecurityGroup, iam.IRole]:
-        """Create the group and the role of the server where none are given.
+        """Create a security group and a role if none are given, and add the SSH rules.
 
         Args:
-            access: The scope to create them in.
-            security_group: The group that is given; SSH is let into it.
-            role: The role that is given.
+            access: The parent construct.
+            security_group: The given security group, or None.
+            role: The given role, or None.
 
         Returns:
-            The group and the role.
+            The security group and the role.
 
         Raises:
-            ValueError: If the group is of another kind, or permits fewer addresses than SSH asks
-                for.
+            ValueError: If ``security_group`` is of another type, or permits fewer addresses than
+                SSH needs.
         """
-        # An imported group is a proxy, which only its attributes tell: a message to node.
+        # An imported group is a proxy: only its attributes show its type, at a message to node.
         if not isinstance(security_group, ec2.SecurityGroup | NoneType) and not hasattr(
             security_group, "security_group_id"
         ):
@@ -188,13 +188,13 @@ class PreparedServer:
         set_user_data: Callable[[str], None],
         beside: Construct,
     ) -> None:
-        """Write the user data and declare a container host; warn of a host that nothing hardens.
+        """Write user data, declare a container host, and warn if nothing hardens the host.
 
         Args:
             server: The construct of the server.
             resource: Its CloudFormation resource.
-            set_user_data: Writes the property UserData.
-            beside: The scope of the server, with others like it.
+            set_user_data: Sets the property UserData.
+            beside: The scope of the server and its siblings.
         """
         if self.imds.http_endpoint:
             UserDataProperty(server, self.user_data).write(set_user_data, beside=beside)
@@ -202,7 +202,7 @@ class PreparedServer:
             Annotations.of(server).add_warning_v2(
                 "hardened-ec2:imds-disabled",
                 "the metadata service is disabled, so no hardening reaches the host at boot: the "
-                "image has to carry it",
+                "image must contain it",
             )
         if self.imds.containers:
             for key, value in CONTAINER_METADATA.items():
@@ -211,12 +211,12 @@ class PreparedServer:
 
 @cache
 def default_instance_type() -> ec2.InstanceType:
-    """Return the instance type of a server for which none is given, created once."""
+    """Return the default instance type of a server, created once."""
     return ec2.InstanceType(INSTANCE_TYPE)
 
 
 def _architecture(instance_type: ec2.InstanceType | None) -> ec2.InstanceArchitecture:
-    # Asked of CDK only where it is not known here.
+    # CDK is asked only for a given type: that costs a message to node.
     return ec2.InstanceArchitecture.ARM_64 if instance_type is None else instance_type.architecture
 
 

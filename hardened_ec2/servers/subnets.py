@@ -1,4 +1,4 @@
-"""The subnets that servers are placed in."""
+"""Subnet selections for servers."""
 
 from functools import cache
 from types import NoneType
@@ -11,7 +11,7 @@ from hardened_ec2.network.vpc import private_subnets
 def subnets_or_private(
     vpc: ec2.IVpc, vpc_subnets: ec2.SubnetSelection | None
 ) -> ec2.SubnetSelection:
-    """Return the subnets that are given, or the VPC's private ones.
+    """Return the given subnets, or the VPC's private ones.
 
     Args:
         vpc: The VPC.
@@ -21,8 +21,8 @@ def subnets_or_private(
         The selection.
 
     Raises:
-        ValueError: If ``vpc_subnets`` is no ``ec2.SubnetSelection``, or is None in a VPC without
-            private subnets.
+        ValueError: If ``vpc_subnets`` is not an ``ec2.SubnetSelection``, or is None in a VPC
+            without private subnets.
 
     Example:
         >>> subnets_or_private(vpc, None).subnet_type.name

@@ -1,4 +1,4 @@
-"""Constructs that leave nothing behind when they are refused."""
+"""Removal of the children that a refused construct created."""
 
 import re
 from collections.abc import Iterator

@@ -7,9 +7,9 @@ from typing import Final
 class NotGiven(Enum):
     """The type of `NOT_GIVEN`.
 
-    An argument that is left out follows what it belongs to: ``host_hardening`` follows the image of
-    the server. A value that is written out means what it says, also where it equals the default:
-    it is applied, or it is refused.
+    The value of an argument that is left out depends on another one: ``host_hardening`` follows the
+    image of the server. A value that is given, even one equal to the default, is applied or
+    refused.
 
     Source: PEP 484, "Support for singleton types in unions".
 

@@ -1,4 +1,4 @@
-"""What ``help()`` and editors show of a construct."""
+"""The signature of a construct that ``help()`` and editors show."""
 
 import inspect
 from typing import TypeVar

@@ -331,7 +331,7 @@ def test_a_server_without_metadata_is_hardened_by_its_image(
     warned = [
         message.id
         for message in app.synth().get_stack_by_name("Stack").messages
-        if "the image has to carry it" in str(message.entry.data)
+        if "the image must contain it" in str(message.entry.data)
     ]
     assert [path.split("/")[2] for path in warned] == ["Unknown"]
 

@@ -330,7 +330,8 @@ def test_volumes_use_the_key_that_is_given(stack: cdk.Stack, vpc: HardenedVpc) -
 def test_other_images_name_their_root_device(stack: cdk.Stack, vpc: HardenedVpc) -> None:
     image = ec2.MachineImage.generic_linux({"eu-west-1": "ami-0123456789abcdef0"})
     with pytest.raises(
-        ValueError, match=r"root device of a GenericLinuxImage could be any: write root_device_name"
+        ValueError,
+        match=r"cannot tell the root device of a GenericLinuxImage image: write root_dev",
     ):
         HardenedInstance(stack, "Server", vpc=vpc, machine_image=image)
     HardenedInstance(stack, "Server", vpc=vpc, machine_image=image, root_device_name="/dev/sda1")
@@ -373,9 +374,9 @@ def test_own_group_role_and_key_pair_are_used(stack: cdk.Stack, vpc: HardenedVpc
         ({"root_volume_size": 0}, r"root_volume_size is 0: write a size in GiB"),
         (
             {"imds": Imds.disabled(), "host_hardening": HostHardening(imds_users=("app",))},
-            r"imds=Imds.disabled\(\) with host_hardening: .* leave host_hardening out",
+            r"imds=Imds.disabled\(\) is given with host_hardening, .* leave host_hardening out",
         ),
-        ({"block_devices": ["/dev/sdf"]}, r"block_devices holds '/dev/sdf': write ec2.BlockDevice"),
+        ({"block_devices": ["/dev/sdf"]}, r"block_devices contains '/dev/sdf': write ec2.Block"),
         (
             {"security_group": "sg-1"},
             r"security_group is 'sg-1': write security_group=LockedSecurityGroup\(.* leave sec",

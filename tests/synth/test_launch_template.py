@@ -246,9 +246,9 @@ def test_logical_ids_are_part_of_the_contract(stack: cdk.Stack, vpc: HardenedVpc
         ({"root_volume_size": 0}, r"root_volume_size is 0: write a size in GiB"),
         (
             {"imds": Imds.disabled(), "host_hardening": HostHardening(imds_users=("app",))},
-            r"imds=Imds.disabled\(\) with host_hardening: .* leave host_hardening out",
+            r"imds=Imds.disabled\(\) is given with host_hardening, .* leave host_hardening out",
         ),
-        ({"block_devices": ["/dev/sdf"]}, r"block_devices holds '/dev/sdf': write ec2.BlockDevice"),
+        ({"block_devices": ["/dev/sdf"]}, r"block_devices contains '/dev/sdf': write ec2.Block"),
         (
             {
                 "block_devices": [
@@ -259,7 +259,7 @@ def test_logical_ids_are_part_of_the_contract(stack: cdk.Stack, vpc: HardenedVpc
         ),
         (
             {"machine_image": ec2.MachineImage.generic_linux({"eu-west-1": "ami-1"})},
-            r"root device of a GenericLinuxImage could be any: write root_device_name",
+            r"cannot tell the root device of a GenericLinuxImage image: write root_dev",
         ),
         (
             {"user_data": ec2.MultipartUserData()},

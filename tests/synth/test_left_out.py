@@ -28,7 +28,7 @@ PLAIN = ec2.MachineImage.latest_amazon_linux2023()
 NO_METADATA = Imds.disabled()
 
 Server = HardenedInstance | HardenedLaunchTemplate
-NEVER_RECEIVED = r"^imds=Imds.disabled\(\) with host_hardening: an instance without metadata serv"
+NEVER_RECEIVED = r"^imds=Imds.disabled\(\) is given with host_hardening, but an instance without"
 
 
 @pytest.fixture(params=[HardenedInstance, HardenedLaunchTemplate])
@@ -100,7 +100,7 @@ def test_written_out_it_is_refused_where_the_server_could_not_have_it(
 
 
 def test_user_data_of_a_server_without_metadata_is_refused(make: Callable[..., Server]) -> None:
-    says = r"^imds=Imds.disabled\(\) with user_data: .* leave user_data out"
+    says = r"^imds=Imds.disabled\(\) is given with user_data, .* leave user_data out"
     for image in (PLAIN, AMI):
         with pytest.raises(ValueError, match=says):
             make(machine_image=image, imds=NO_METADATA, user_data=ec2.UserData.for_linux())
