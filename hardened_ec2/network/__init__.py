@@ -1,4 +1,4 @@
-"""The VPC, its security groups, and who may open an SSH session into it."""
+"""VPCs, security groups, and SSH access to servers."""
 
 from hardened_ec2._moved import refusal_in
 

@@ -1,4 +1,4 @@
-"""InternetAccessScope: nothing from the internet reaches these servers, asked of AWS itself."""
+"""InternetAccessScope: a Network Access Scope of paths from the internet to servers."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ INTERNET = ("AWS::EC2::InternetGateway",)
 
 @own_signature
 class InternetAccessScope(Construct):
-    """A Network Access Scope that says: nothing from the internet reaches these servers.
+    """A Network Access Scope that finds every path from the internet to the given servers.
 
-    The policy pack reads templates; this asks Network Access Analyzer about what there is in the
-    account: routes, gateways, network ACLs and security groups as they are now, whoever made them.
-    Each finding of an analysis is a path from an internet gateway to one of the servers, hop by
-    hop. None is the proof.
+    The policy pack reads templates; Network Access Analyzer reads the account itself: all current
+    routes, gateways, network ACLs and security groups, including those from outside the app. Each
+    finding of an analysis is a path from an internet gateway to one of the servers, hop by hop.
+    An analysis without findings proves that the internet cannot reach the servers.
 
-    A load balancer that is to be reached from the internet is named in ``load_balancers``: paths
-    through it to the servers are no findings, and every other path still is.
+    Pass internet-facing load balancers in ``load_balancers``: paths to the servers through them are
+    excluded, and every other path remains a finding.
 
-    A scope does nothing until it is analysed, and an analysis costs $0.002 for each network
-    interface: ``aws ec2 start-network-insights-access-scope-analysis`` with the scope's id, then
-    ``aws ec2 get-network-insights-access-scope-analysis-findings`` with that of the analysis.
+    Start an analysis with ``aws ec2 start-network-insights-access-scope-analysis`` and the scope's
+    id, and read its findings with ``aws ec2
+    get-network-insights-access-scope-analysis-findings`` and the analysis's id. An analysis costs
+    $0.002 for each network interface.
 
-    Network Access Analyzer sends no packets and does not look into a server: what listens there is
-    for ``hardened-ec2 status`` to say. It does not know EC2 Instance Connect Endpoints or Session
-    Manager, which need no path.
+    Network Access Analyzer sends no packets and does not examine the host; ``hardened-ec2 status``
+    shows its listening ports. EC2 Instance Connect Endpoints and Session Manager need no path from
+    an internet gateway and are not part of the analysis.
 
     Source: Amazon VPC, Network Access Analyzer guide, "Network Access Scopes"; NIST SP 800-53
         Rev. 5 AC-4(21), SC-7.
@@ -56,20 +57,20 @@ class InternetAccessScope(Construct):
         """Create the Network Access Scope.
 
         Args:
-            scope: The construct to make it in.
-            id: Its id there.
-            servers: What must not be reached: instances, and for servers that come and go Auto
-                Scaling groups, launch templates or security groups.
-            load_balancers: The Application, Network and Gateway Load Balancers by which the servers
-                may be reached. Default: none.
+            scope: The parent construct.
+            id: The scope's id in it.
+            servers: The destinations: instances, or, for the servers of a fleet, Auto Scaling
+                groups, launch templates or security groups.
+            load_balancers: The Application, Network and Gateway Load Balancers through which the
+                internet can reach the servers. Default: none.
 
         Raises:
-            ValueError: If there is no server, or one of them or of the load balancers is none.
+            ValueError: If ``servers`` is empty, or a server or load balancer is of another type.
         """
         if isinstance(servers, str) or not servers:
             raise ValueError(
-                f"servers is {servers!r}: write at least one, such as servers=[server]; a scope "
-                "without a destination would be about everything in the account"
+                f"servers is {servers!r}: write at least one, such as servers=[server]; without a "
+                "destination, a scope covers the whole account"
             )
         destinations = [*dict.fromkeys(each for one in servers for each in _destinations(one))]
         through = dict.fromkeys(_arn(balancer) for balancer in load_balancers)
@@ -78,14 +79,14 @@ class InternetAccessScope(Construct):
             self,
             "Resource",
             match_paths=[_path(destinations)],
-            # An entry for each: a path is excluded that goes through all that one entry names.
+            # One entry each: an entry excludes only paths through all of its resources.
             exclude_paths=[_path(destinations, through=arn) for arn in through] or None,
             tags=[CfnTag(key="Name", value=self.node.path)],
         )
 
     @property
     def network_insights_access_scope_id(self) -> str:
-        """The id of the scope, ``nis-...``, which its analyses are started by."""
+        """The id of the scope, ``nis-...``, with which to start an analysis."""
         return self.access_scope.attr_network_insights_access_scope_id
 
 
@@ -108,7 +109,7 @@ def _path(
 
 
 def _destinations(server: object) -> Iterator[str]:
-    """Name a server as Network Access Analyzer does: by its id, or by that of its groups."""
+    """Return a server as Network Access Analyzer identifies it: by its id or its groups' ids."""
     for attribute in ("instance_id", "security_group_id"):
         value = getattr(server, attribute, None)
         if value is not None:
@@ -117,9 +118,8 @@ def _destinations(server: object) -> Iterator[str]:
     connections = getattr(server, "connections", None)
     if connections is None or hasattr(server, "load_balancer_arn"):
         raise ValueError(
-            f"servers holds {server!r}: write instances, Auto Scaling groups, launch templates or "
-            "security groups; load balancers by which they may be reached go into "
-            "load_balancers=[...]"
+            f"servers contains {server!r}: write instances, Auto Scaling groups, launch templates "
+            "or security groups, and write load balancers in load_balancers=[...]"
         )
     for group in connections.security_groups:
         yield group.security_group_id
@@ -129,7 +129,7 @@ def _arn(balancer: object) -> str:
     arn = getattr(balancer, "load_balancer_arn", None)
     if arn is None:
         raise ValueError(
-            f"load_balancers holds {balancer!r}: write an elbv2.ApplicationLoadBalancer or "
-            "elbv2.NetworkLoadBalancer; a Classic Load Balancer has to be replaced by one first"
+            f"load_balancers contains {balancer!r}: write an elbv2.ApplicationLoadBalancer or "
+            "elbv2.NetworkLoadBalancer; replace a Classic Load Balancer with one of these first"
         )
     return str(arn)

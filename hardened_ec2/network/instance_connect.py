@@ -1,4 +1,4 @@
-"""InstanceConnectEndpoint: SSH into private subnets, with IAM as the door."""
+"""InstanceConnectEndpoint: an EC2 Instance Connect Endpoint for SSH into private subnets."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from hardened_ec2.policy.settings import Settings
 from hardened_ec2.support.signature import own_signature
 
 MAX_TUNNEL_SECONDS = 3600
-"""How long EC2 keeps a tunnel open at most, and what it does unless a policy says less."""
+"""The maximum and default duration of a tunnel in EC2, in seconds."""
 
 _OS_USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
@@ -24,23 +24,22 @@ _OS_USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 @own_signature
 @jsii.implements(ec2.IConnectable)
 class InstanceConnectEndpoint(Construct):
-    """An EC2 Instance Connect Endpoint: the way to SSH without a public address or open port.
+    """An EC2 Instance Connect Endpoint, for SSH without a public address or an open port.
 
-    A user's SSH session enters through AWS's API, where IAM decides, and leaves from the
-    endpoint's network interface in the VPC. Who gets in is said three times over, and each is
-    closed until it is opened:
+    A user's SSH session enters through an AWS API, which IAM authorizes, and continues from the
+    endpoint's network interface in the VPC. Three settings control access:
 
-    - IAM: nobody may open a tunnel but whom `grant_connect` lets in, to one server each;
-    - ``whitelist``: from which addresses those may come;
-    - the network: the endpoint's own group lets nothing in and reaches only the servers that name
-      it in `SshAccess.via_instance_connect_endpoint`.
+    - IAM: `grant_connect` allows a principal to open a tunnel to one server;
+    - ``whitelist``: the source addresses from which these principals can connect;
+    - the network: the endpoint's security group has no ingress rules, and egress only to the
+      servers that pass the endpoint to `SshAccess.via_instance_connect_endpoint`.
 
-    The endpoint itself costs nothing; a VPC can have one. CloudTrail keeps every attempt to
-    connect (``OpenTunnel``).
+    The endpoint is free, and a VPC can have one. CloudTrail records every attempt to connect
+    (``OpenTunnel``).
 
-    The whitelist stands in the policies that `grant_connect` writes, since AWS has no policy on an
-    endpoint: whoever has ``ec2-instance-connect:*`` from elsewhere, such as an administrator, is
-    not held by it.
+    The whitelist is a condition of the policies that `grant_connect` adds, since an endpoint has no
+    resource policy. It does not limit principals with ``ec2-instance-connect:*`` from another
+    policy, such as administrators.
 
     Source: AWS, "Connect to your instances using EC2 Instance Connect Endpoint"; AWS, "Grant
         permissions to use EC2 Instance Connect Endpoint".
@@ -64,23 +63,24 @@ class InstanceConnectEndpoint(Construct):
         whitelist: Sequence[str] | None = None,
         max_whitelisted_addresses: int = Settings().whitelist_width,
     ) -> None:
-        """Create the endpoint, and its group where none is given.
+        """Create the endpoint, and a security group if none is given.
 
         Args:
-            scope: The construct to make the endpoint in.
-            id: The endpoint's id there.
+            scope: The parent construct.
+            id: The endpoint's id in it.
             vpc: The VPC of the servers.
             subnet: The subnet of its network interface. Default: the VPC's first private subnet.
-            security_group: The group of its network interface. Default: a `LockedSecurityGroup`.
-            whitelist: The addresses, each of which means that one host, and CIDR blocks, IPv4 and
-                IPv6, from which whom `grant_connect` lets in may connect: those of the office or
-                the VPN, as AWS sees them. Default: from anywhere.
-            max_whitelisted_addresses: How many addresses the whitelist may hold, both families
-                together. Default: 256.
+            security_group: The security group of its network interface. Default: a new
+                `LockedSecurityGroup`.
+            whitelist: The source addresses from which principals granted by `grant_connect` can
+                connect: addresses of single hosts and CIDR blocks, IPv4 and IPv6, as AWS sees them,
+                such as those of an office or a VPN. Default: any address.
+            max_whitelisted_addresses: The maximum number of addresses in the whitelist, IPv4 and
+                IPv6 together. Default: 256.
 
         Raises:
             ValueError: If no subnet is given and the VPC has no private one, or the whitelist is
-                empty, no addresses, or wider than it may be.
+                empty, invalid, or larger than ``max_whitelisted_addresses``.
         """
         sources = _whitelisted(whitelist, max_whitelisted_addresses)
         if subnet is None:
@@ -97,7 +97,7 @@ class InstanceConnectEndpoint(Construct):
             "Resource",
             subnet_id=subnet.subnet_id,
             security_group_ids=[self.security_group.security_group_id],
-            # The servers then see the endpoint's group, which is what their rules name.
+            # The ingress rules of servers name the endpoint's security group as the source.
             preserve_client_ip=False,
         )
 
@@ -120,29 +120,30 @@ class InstanceConnectEndpoint(Construct):
         max_tunnel_duration: Duration | None = None,
         describe: bool = True,
     ) -> iam.Grant:
-        """Let someone SSH to one server through the endpoint.
+        """Grant a principal SSH access to one server through the endpoint.
 
-        They may open a tunnel to port 22 of this server's private address, from the whitelist, and
-        push a public key to this server for this user, which the server takes for a minute. The
-        network is not opened: the server has to name the endpoint in its ``ssh``.
+        The principal can open a tunnel to port 22 of this server's private address, from the
+        whitelist, and push a public key for this user, which the server accepts for one minute. The
+        server must also pass the endpoint to its ``ssh``, which opens port 22 to the endpoint.
 
         Args:
-            grantee: Who: a role, a group, a user, or an ``iam.ManagedPolicy`` to attach.
+            grantee: The principal: a role, a group, a user, or an ``iam.ManagedPolicy`` to attach.
             server: The server.
-            os_user: The user to log in as. Default: ``ec2-user``, that of Amazon Linux.
-            max_tunnel_duration: How long a connection lasts at most, from 1 second to 1 hour.
+            os_user: The user to log in as. Default: ``ec2-user``, the user of Amazon Linux.
+            max_tunnel_duration: The maximum duration of a connection, from 1 second to 1 hour.
                 Default: 1 hour.
-            describe: Whether they may look servers and endpoints of the account and Region up,
-                which ``aws ec2-instance-connect ssh --instance-id ...`` does. IAM knows these two
-                actions (``ec2:DescribeInstances``, ``ec2:DescribeInstanceConnectEndpoints``) with
-                no resource but ``*``. Default: True.
+            describe: Whether the principal can also describe the servers and endpoints of the
+                account and Region, which ``aws ec2-instance-connect ssh --instance-id ...`` needs.
+                These two actions (``ec2:DescribeInstances``,
+                ``ec2:DescribeInstanceConnectEndpoints``) support only the resource ``*``. Default:
+                True.
 
         Returns:
             The grant.
 
         Raises:
-            ValueError: If the server is none, the user is root or no user name, or EC2 has no such
-                duration.
+            ValueError: If the server is not an instance, the user is root or not a user name, or
+                the duration is out of range.
 
         Source: AWS, "Grant permissions to use EC2 Instance Connect Endpoint"; AWS Service
             Authorization Reference, "Amazon EC2 Instance Connect".
@@ -193,18 +194,18 @@ def _arn(stack: Stack, resource: str, name: str) -> str:
 
 
 def _whitelisted(whitelist: Sequence[str] | None, limit: int) -> list[str]:
-    """Return the fewest blocks that hold the whitelisted addresses."""
+    """Return the whitelisted addresses as the fewest CIDR blocks."""
     if whitelist is None:
         return []
     if isinstance(whitelist, str) or not whitelist:
         raise ValueError(
             f"whitelist is {whitelist!r}: write a list of addresses such as ['203.0.113.7', "
-            "'198.51.100.0/28'], or leave it out to let IAM alone decide"
+            "'198.51.100.0/28'], or leave whitelist out to rely on IAM alone"
         )
     if any(Token.is_unresolved(each) for each in whitelist):
         raise ValueError(
-            f"whitelist holds a value that is only known at deployment: {list(whitelist)!r}. How "
-            "wide it is could not be told: write the addresses"
+            f"whitelist contains a value that is known only at deployment, so it cannot be checked "
+            f"now: {list(whitelist)!r}; write the addresses"
         )
     addresses = AddressSet.of(*(parse_network(each) for each in whitelist))
     refuse_wide_whitelist(
@@ -212,7 +213,7 @@ def _whitelisted(whitelist: Sequence[str] | None, limit: int) -> list[str]:
         limit,
         what="the EC2 Instance Connect Endpoint",
         limit="max_whitelisted_addresses",
-        instead="leave the whitelist out to let IAM alone decide",
+        instead="leave the whitelist out to rely on IAM alone",
     )
     return [str(network) for network in addresses.networks()]
 
@@ -220,22 +221,21 @@ def _whitelisted(whitelist: Sequence[str] | None, limit: int) -> list[str]:
 def _refuse_other_than_a_server(server: object) -> None:
     if not hasattr(server, "instance_private_ip"):
         raise ValueError(
-            f"server is {server!r}: write an ec2.IInstance, such as a HardenedInstance. The "
-            "servers of a fleet come and go, so nobody can be let in to one of them here: use "
-            "Session Manager for those"
+            f"server is {server!r}: write an ec2.IInstance, such as a HardenedInstance. For the "
+            "servers of a fleet, whose addresses are unknown now, use Session Manager"
         )
 
 
 def _refuse_user(os_user: str) -> None:
     if os_user == "root":
         raise ValueError(
-            "os_user is 'root', which sshd refuses: write a user such as 'ec2-user', who may use "
-            "sudo"
+            "os_user is 'root', which sshd refuses: write a user with sudo permissions, such as "
+            "'ec2-user'"
         )
     if not _OS_USER.fullmatch(os_user):
         raise ValueError(
             f"os_user is {os_user!r}: write the name of one user of the server, such as "
-            "'ec2-user', 'ubuntu' or 'admin'; IAM would compare any other text in vain"
+            "'ec2-user', 'ubuntu' or 'admin'"
         )
 
 
@@ -245,7 +245,7 @@ def _seconds(duration: Duration | None) -> int:
     seconds = int(duration.to_seconds())
     if not 1 <= seconds <= MAX_TUNNEL_SECONDS:
         raise ValueError(
-            f"max_tunnel_duration is {seconds} seconds, where EC2 knows 1 to {MAX_TUNNEL_SECONDS}: "
-            "write how long a connection may last, such as Duration.minutes(30)"
+            f"max_tunnel_duration is {seconds} seconds, and 1 to {MAX_TUNNEL_SECONDS} are allowed: "
+            "write the maximum duration of a connection, such as Duration.minutes(30)"
         )
     return seconds

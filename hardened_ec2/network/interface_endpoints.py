@@ -1,4 +1,4 @@
-"""InterfaceEndpoints: which interface VPC endpoints each feature needs without internet access."""
+"""InterfaceEndpoints: the interface VPC endpoints that each feature needs."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ class InterfaceEndpoints:
     """The interface VPC endpoints that each feature needs in a VPC without internet access.
 
     Each is a tuple of service names for the ``interface_endpoints`` of a `HardenedVpc`, which
-    creates an endpoint once however often it is named.
+    creates one endpoint for a name that is repeated.
 
     Source: AWS PrivateLink Guide, "AWS services that integrate with AWS PrivateLink".
 

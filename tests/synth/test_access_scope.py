@@ -100,8 +100,8 @@ def test_what_is_no_server_or_no_load_balancer_is_refused(stack: cdk.Stack) -> N
     balancer = elbv2.ApplicationLoadBalancer(stack, "Balancer", vpc=vpc)
     older = classic.LoadBalancer(stack, "Older", vpc=vpc, internet_facing=True)
     for servers in (["i-1"], [balancer]):
-        with pytest.raises(ValueError, match=r"by which they may be reached go into load_balanc"):
+        with pytest.raises(ValueError, match=r"and write load balancers in load_balancers="):
             InternetAccessScope(stack, "Scope", servers=servers)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"a Classic Load Balancer has to be replaced"):
+    with pytest.raises(ValueError, match=r"replace a Classic Load Balancer with"):
         InternetAccessScope(stack, "Scope", servers=[server], load_balancers=[older])  # type: ignore[list-item]
     assert stack.node.try_find_child("Scope") is None
