@@ -1,1 +1,1 @@
-"""EC2 instances, launch templates and Auto Scaling groups, and what they are made of."""
+"""EC2 instances, launch templates and Auto Scaling groups, and their shared parts."""

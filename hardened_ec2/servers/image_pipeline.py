@@ -210,7 +210,7 @@ class HardenedImage(Construct):
             key_description="Log of an image's builds",
             encryption_key=log_encryption_key,
             retention=log_retention,
-            # Image Builder can write to log groups with this prefix only.
+            # Image Builder's service-linked role can write only to log groups with this prefix.
             log_group_name=f"/aws/imagebuilder/{name}",
         )
         self.role = iam.Role(

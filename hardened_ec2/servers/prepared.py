@@ -147,7 +147,7 @@ class PreparedServer:
             ValueError: If ``security_group`` is of another type, or permits fewer addresses than
                 SSH needs.
         """
-        # An imported group is a proxy: only its attributes show its type, at a message to node.
+        # An imported group is a proxy: its type shows in an attribute, for a message to node.
         if not isinstance(security_group, ec2.SecurityGroup | NoneType) and not hasattr(
             security_group, "security_group_id"
         ):

@@ -24,7 +24,7 @@ def acknowledge(construct: IConstruct, *acknowledgements: OwnAcknowledgement) ->
 
 @cache
 def _acknowledgment(rule: str, reason: str) -> Acknowledgment:
-    # A CDK struct is checked field by field when it is made.
+    # A CDK struct is validated field by field when it is created.
     return Acknowledgment(id=rule, reason=reason)
 
 
