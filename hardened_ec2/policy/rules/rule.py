@@ -147,8 +147,8 @@ def rule(
         (True, 'HardenedEc2-CannotVerify')
     """
 
-    def made(check: Check) -> Rule:
-        made = Rule(
+    def register(check: Check) -> Rule:
+        registered = Rule(
             id=id,
             severity=severity,
             subject=subject,
@@ -158,10 +158,10 @@ def rule(
             references=references,
             check=check,
         )
-        _DECLARED.append(made)
-        return made
+        _DECLARED.append(registered)
+        return registered
 
-    return made
+    return register
 
 
 def declared() -> tuple[Rule, ...]:
