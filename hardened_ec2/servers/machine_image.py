@@ -71,6 +71,10 @@ class HardenedMachineImage:
         )
 
 
+_DEFAULT_HARDENING = HostHardening()
+"""The hardening of a server for which none is given, checked once and not for each server."""
+
+
 @cache
 def amazon_linux_2023(architecture: ec2.InstanceArchitecture) -> ec2.IMachineImage:
     """Return the latest Amazon Linux 2023 for an architecture, created once.
@@ -123,7 +127,7 @@ def hardening_of_server(
             _refuse_difference(host_hardening, built_in)
         return built_in, True
     if host_hardening is NOT_GIVEN:
-        return (HostHardening() if imds.http_endpoint else None), False
+        return (_DEFAULT_HARDENING if imds.http_endpoint else None), False
     if host_hardening is not None and not imds.http_endpoint:
         raise ValueError(
             "imds=Imds.disabled() is given with host_hardening, but an instance without metadata "
